@@ -1,0 +1,165 @@
+// Builds web/dist from the npm packages and our own files: `npm ci && node build.mjs`.
+//
+// No bundler: scripts stay the small ES modules that they are, styles go through Sass (which is how
+// Pico is cut down to the parts in use), icons become one sprite, and everything that compresses gets
+// a .br and a .gz beside it, so that the server never compresses a file twice.
+
+import { createHash } from "node:crypto";
+import { mkdirSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { dirname, extname, join, relative } from "node:path";
+import { fileURLToPath } from "node:url";
+import { brotliCompressSync, constants, gzipSync } from "node:zlib";
+import * as sass from "sass";
+
+const here = dirname(fileURLToPath(import.meta.url));
+const dist = join(here, "dist");
+const modules = join(here, "node_modules");
+
+/** Files taken as they are: from a package, to dist. Upright and italic, Latin subsets only. */
+const COPIES = {
+  "@fontsource-variable/inter/files/inter-latin-wght-normal.woff2": "fonts/inter.woff2",
+  "@fontsource-variable/inter/files/inter-latin-wght-italic.woff2": "fonts/inter-italic.woff2",
+  "@fontsource-variable/inter/LICENSE": "fonts/inter.LICENSE.txt",
+  "@fontsource-variable/source-serif-4/files/source-serif-4-latin-wght-normal.woff2": "fonts/source-serif.woff2",
+  "@fontsource-variable/source-serif-4/files/source-serif-4-latin-wght-italic.woff2": "fonts/source-serif-italic.woff2",
+  "@fontsource-variable/source-serif-4/LICENSE": "fonts/source-serif.LICENSE.txt",
+  "sortablejs/Sortable.min.js": "lib/sortable.js",
+  "sortablejs/LICENSE": "lib/sortable.LICENSE.txt",
+};
+
+/** The Lucide icons in use, by their own names. Add a name here to use another one. */
+const ICONS = `
+  arrow-down arrow-left arrow-right arrow-up arrow-up-to-line audio-lines bell book-open captions check
+  chevron-down chevron-left chevron-right chevron-up circle-alert circle-check clock copy download
+  ellipsis external-link eye eye-off file file-text file-x globe graduation-cap grip-vertical hourglass
+  image info key-round layers library link list lock log-out mail maximize menu message-circle minimize
+  monitor moon pause pencil picture-in-picture-2 play plus rotate-cw rotate-ccw search settings smartphone
+  sun sun-moon trash-2 triangle-alert upload user users video volume-2 volume-x x
+`.trim().split(/\s+/);
+
+/** Styles with a page of their own; the other files in css/ are parts of these. */
+const STYLES = ["site", "lesson", "teach"];
+
+/** What compresses; fonts and pictures are compressed already. */
+const COMPRESSIBLE = new Set([".css", ".js", ".svg", ".txt"]);
+
+function put(path, bytes) {
+  const target = join(dist, path);
+  mkdirSync(dirname(target), { recursive: true });
+  writeFileSync(target, bytes);
+}
+
+function filesUnder(folder) {
+  return readdirSync(folder, { withFileTypes: true })
+    .flatMap((entry) => {
+      const path = join(folder, entry.name);
+      return entry.isDirectory() ? filesUnder(path) : [path];
+    })
+    .sort();
+}
+
+function fail(sentence) {
+  console.error(`build.mjs: ${sentence}`);
+  process.exit(1);
+}
+
+/** The drawing inside an SVG file, without its <svg> element, comments and line breaks. */
+function drawing(svg, name) {
+  const inner = /<svg[^>]*>([\s\S]*)<\/svg>/.exec(svg);
+  if (!inner) fail(`${name} is no SVG drawing`);
+  return inner[1].replace(/<!--[\s\S]*?-->/g, "").replace(/\s*\n\s*/g, "").replace(/ \/>/g, "/>");
+}
+
+function buildSprite() {
+  const symbol = (id, svg) => `<symbol id="${id}" viewBox="0 0 24 24">${drawing(svg, id)}</symbol>`;
+  const lucide = ICONS.map((name) => {
+    const path = join(modules, "lucide-static/icons", `${name}.svg`);
+    return symbol(name, readFileSync(path, "utf8"));
+  });
+  const own = filesUnder(join(here, "icons"))
+    .filter((path) => path.endsWith(".svg"))
+    .map((path) => symbol(relative(join(here, "icons"), path).slice(0, -4), readFileSync(path, "utf8")));
+  const note = "<!-- Lucide icons (ISC, lucide.dev), and a few of our own in their manner -->";
+  put("icons.svg", `<svg xmlns="http://www.w3.org/2000/svg">${note}${[...lucide, ...own].join("")}</svg>`);
+}
+
+function buildStyles() {
+  for (const name of STYLES) {
+    const { css } = sass.compile(join(here, "css", `${name}.scss`), {
+      style: "compressed",
+      charset: false,
+      loadPaths: [modules],
+      quietDeps: true,
+    });
+    put(`css/${name}.css`, css);
+  }
+}
+
+/** Every `--name` that a style sheet reads without a fallback must be set in one of them. */
+function checkCustomProperties() {
+  const css = STYLES.map((name) => readFileSync(join(dist, "css", `${name}.css`), "utf8")).join("");
+  const scripts = filesUnder(join(here, "js")).map((path) => readFileSync(path, "utf8")).join("");
+  const set = new Set([...css.matchAll(/(--[\w-]+)\s*:/g)].map((match) => match[1]));
+  for (const match of scripts.matchAll(/setProperty\("(--[\w-]+)"/g)) set.add(match[1]);
+  const missing = new Set([...css.matchAll(/var\((--[\w-]+)\)/g)].map((match) => match[1]).filter((name) => !set.has(name)));
+  if (missing.size > 0) fail(`custom properties that nothing sets: ${[...missing].join(", ")}`);
+}
+
+/** Every icon that a script or template names must be in the sprite. */
+function checkIcons() {
+  const sprite = readFileSync(join(dist, "icons.svg"), "utf8");
+  const known = new Set([...sprite.matchAll(/<symbol id="([\w-]+)"/g)].map((match) => match[1]));
+  const sources = filesUnder(join(here, "js"));
+  for (const path of sources) {
+    for (const match of readFileSync(path, "utf8").matchAll(/(?:icon|setIcon)\([^)"]*"([\w-]+)"/g)) {
+      if (!known.has(match[1])) fail(`${relative(here, path)} uses the icon "${match[1]}", which is not in ICONS`);
+    }
+  }
+}
+
+/** Relative imports of the modules must lead to a file in dist. */
+function checkImports() {
+  const scripts = filesUnder(join(dist, "js"));
+  for (const path of scripts) {
+    for (const match of readFileSync(path, "utf8").matchAll(/(?:from|import)\s*\(?"(\.[^"]+)"/g)) {
+      const target = join(dirname(path), match[1]);
+      if (!statSync(target, { throwIfNoEntry: false })) fail(`${relative(dist, path)} imports ${match[1]}, which is not there`);
+    }
+  }
+}
+
+/** A short hash over names and contents: the folder under which the server offers these files. */
+function version() {
+  const hash = createHash("sha256");
+  for (const path of filesUnder(dist)) {
+    hash.update(`${relative(dist, path)}\0`).update(readFileSync(path)).update("\0");
+  }
+  return hash.digest("hex").slice(0, 12);
+}
+
+function compress() {
+  for (const path of filesUnder(dist).filter((file) => COMPRESSIBLE.has(extname(file)))) {
+    const bytes = readFileSync(path);
+    const params = { [constants.BROTLI_PARAM_QUALITY]: 11, [constants.BROTLI_PARAM_SIZE_HINT]: bytes.length };
+    writeFileSync(`${path}.br`, brotliCompressSync(bytes, { params }));
+    writeFileSync(`${path}.gz`, gzipSync(bytes, { level: 9 }));
+  }
+}
+
+if (!statSync(modules, { throwIfNoEntry: false })) fail("the packages are missing; run `npm ci` in web/ first");
+rmSync(dist, { recursive: true, force: true });
+for (const [source, target] of Object.entries(COPIES)) put(target, readFileSync(join(modules, source)));
+for (const path of filesUnder(join(here, "js"))) put(join("js", relative(join(here, "js"), path)), readFileSync(path));
+buildSprite();
+buildStyles();
+checkCustomProperties();
+checkIcons();
+checkImports();
+const built = version();
+compress();
+put("VERSION", `${built}\n`);
+for (const name of [...STYLES.map((style) => `css/${style}.css`), "icons.svg"]) {
+  const size = (suffix) => statSync(join(dist, name + suffix)).size;
+  console.log(`${name}: ${size("")} bytes, ${size(".br")} as br`);
+}
+console.log(`web/dist ${built}`);

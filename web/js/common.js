@@ -1,0 +1,78 @@
+// What several modules need: the CSRF cookie, a POST, an announcement, an icon.
+
+const SVG = "http://www.w3.org/2000/svg";
+const SPRITE = new URL("../icons.svg", import.meta.url).pathname;
+
+/** The value of the csrftoken cookie, or an empty string. */
+export function csrfToken() {
+  const found = document.cookie.split("; ").find((pair) => pair.startsWith("csrftoken="));
+  return found ? decodeURIComponent(found.slice("csrftoken=".length)) : "";
+}
+
+/**
+ * Posts form fields (an object) or JSON (a string) with the CSRF header. Throws with a sentence for
+ * the reader when the site cannot be reached or does not agree.
+ */
+export async function post(url, body, { keepalive = false } = {}) {
+  const headers = { "X-CSRFToken": csrfToken(), "X-Requested-With": "XMLHttpRequest", Accept: "application/json, text/html;q=0.5" };
+  if (typeof body === "string") headers["Content-Type"] = "application/json";
+  const content = typeof body === "string" ? body : new URLSearchParams(body);
+  let answer;
+  try {
+    answer = await fetch(url, { method: "POST", headers, body: content, credentials: "same-origin", keepalive });
+  } catch {
+    throw new Error("The site cannot be reached. Check your connection and try again.");
+  }
+  if (!answer.ok) throw new Error(await reason(answer));
+  return answer;
+}
+
+async function reason(answer) {
+  if (answer.status === 403) return "You are no longer logged in, or may not do this. Reload the page.";
+  if (answer.status === 404) return "This is no longer here. Reload the page.";
+  if (answer.status === 429) return "That was a little fast. Wait a minute and try again.";
+  return `The site answered with an error (${answer.status}). Try again in a moment.`;
+}
+
+/** Says something to those who hear the page. `#announcer` is a polite live region in the base page. */
+export function announce(words) {
+  const region = document.getElementById("announcer");
+  if (!region) return;
+  region.textContent = "";
+  requestAnimationFrame(() => {
+    region.textContent = words;
+  });
+}
+
+/** A new icon of the sprite, hidden from screen readers. */
+export function icon(name, extra = "") {
+  const svg = document.createElementNS(SVG, "svg");
+  svg.setAttribute("class", `icon ${extra}`.trim());
+  svg.setAttribute("aria-hidden", "true");
+  const use = document.createElementNS(SVG, "use");
+  use.setAttribute("href", `${SPRITE}#${name}`);
+  svg.append(use);
+  return svg;
+}
+
+/** Shows another icon in an element that holds one already. */
+export function setIcon(holder, name) {
+  holder.querySelector("use")?.setAttribute("href", `${SPRITE}#${name}`);
+}
+
+/** A new element with a class and, if given, text. */
+export function element(tag, className = "", text = "") {
+  const made = document.createElement(tag);
+  if (className) made.className = className;
+  if (text) made.textContent = text;
+  return made;
+}
+
+/** Runs `act` once `wait` milliseconds have passed without another call. */
+export function debounce(act, wait) {
+  let timer = 0;
+  return (...values) => {
+    clearTimeout(timer);
+    timer = setTimeout(() => act(...values), wait);
+  };
+}
