@@ -1,0 +1,94 @@
+# Two commands: `make demo` shows the site, `make test` tries all of it. Both install what they miss.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+cache := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/lyceum
+export CARGO_TARGET_DIR ?= $(cache)/target
+export LYCEUM_TOOLS := $(cache)/tools
+export PATH := $(LYCEUM_TOOLS)/node/bin:$(PATH):$(LYCEUM_TOOLS)/bin
+
+npm_ci := npm ci --silent --ignore-scripts --no-audit --no-fund
+
+.PHONY: help
+help: ## Lists the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+
+# --- Running -----------------------------------------------------------------------------------
+
+.PHONY: demo
+demo: assets ## Fills ./data with the demo school and serves it at http://127.0.0.1:8000
+	scripts/tools rust
+	scripts/need ffmpeg:ffmpeg espeak-ng:espeak-ng rsvg-convert:librsvg2-bin fonts-dejavu-core
+	cargo build --release --bin lyceum
+	demo/recordings.sh
+	"$$CARGO_TARGET_DIR/release/lyceum" demo
+	exec "$$CARGO_TARGET_DIR/release/lyceum" serve
+
+# --- Browser assets: web/dist, which the build embeds --------------------------------------------
+
+asset_sources := $(shell find web -type d \( -name node_modules -o -name dist \) -prune -o -type f -print 2>/dev/null)
+
+.PHONY: assets
+assets: web/node_modules/.built ## Builds web/dist from web/, unless it is up to date
+
+# npm writes this file at the end of an installation.
+%/node_modules/.package-lock.json: %/package-lock.json
+	scripts/tools node
+	cd $* && $(npm_ci)
+	touch $@
+
+web/node_modules/.built: web/node_modules/.package-lock.json $(asset_sources) $(if $(wildcard web/dist/*),,FORCE)
+	cd web && node build.mjs
+	touch $@
+
+.PHONY: FORCE
+FORCE:
+
+# --- Tests ---------------------------------------------------------------------------------------
+
+.PHONY: test
+test: test-sqlite test-postgres test-browser ## Runs every test: on SQLite, on PostgreSQL, in Chromium
+
+.PHONY: test-sqlite
+test-sqlite: assets
+	scripts/tools rust nextest
+	scripts/need ffmpeg:ffmpeg
+	cargo nextest run --workspace
+	cargo test --quiet --workspace --doc
+
+.PHONY: test-postgres
+test-postgres: assets
+	scripts/tools rust nextest
+	scripts/need ffmpeg:ffmpeg postgresql
+	scripts/with-servers postgres -- env LYCEUM_TEST_DATABASE=postgres \
+	  cargo nextest run --workspace -E 'binary(it) | package(lyceum-backends)'
+
+.PHONY: test-browser
+test-browser: assets tests/browser/node_modules/.package-lock.json
+	scripts/tools rust
+	scripts/need ffmpeg:ffmpeg chromium:chromium
+	cargo build --bin lyceum
+	cd tests/browser && LYCEUM_BIN="$(abspath $(CARGO_TARGET_DIR))/debug/lyceum" npm test --silent
+
+.PHONY: test-long
+test-long: assets ## Runs the property tests with a hundred times as many cases
+	scripts/tools rust nextest
+	scripts/need ffmpeg:ffmpeg
+	PROPTEST_CASES=25600 cargo nextest run --workspace --profile long
+
+# --- Lint ----------------------------------------------------------------------------------------
+
+.PHONY: lint
+lint: format assets ## Checks format, clippy, docs, dependencies, spelling
+	scripts/tools rust deny machete typos
+	typos
+	cargo machete
+	cargo deny --log-level warn check bans licenses sources
+	cargo clippy --workspace --all-targets -- -D warnings
+	RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps --document-private-items --quiet
+
+.PHONY: format
+format:
+	scripts/tools rust
+	cargo fmt --all --check
