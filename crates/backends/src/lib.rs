@@ -1,1 +1,14 @@
-//! x
+//! The services of a Lyceum site that can be swapped by a URL in its configuration.
+//! Nothing here knows of courses or users, and nothing here imports from the site.
+//!
+//! - [`cache`]: values kept for a while: memory, or off.
+//! - [`bus`]: publish and subscribe between the processes of one site: database, or memory.
+//! - [`files`]: stored objects: disk.
+//! - [`mail`]: letters: SMTP, a folder, or the log.
+//! - [`clock`]: time and randomness, so that tests can fix both.
+
+pub mod bus;
+pub mod cache;
+pub mod clock;
+pub mod files;
+pub mod mail;

@@ -1,0 +1,395 @@
+//! Publish and subscribe between the processes of one site: who writes something that others
+//! should see at once records an event in the same transaction, and announces it after the commit.
+//!
+//! | URL | how others hear |
+//! |---|---|
+//! | `database:` | PostgreSQL: `NOTIFY` in the writer's transaction; SQLite: polling for changes of the file |
+//! | `memory:` | not at all: one process, for tests |
+//!
+//! What holds: an event is heard if and only if its transaction is committed. Events of one other
+//! process come in the order of their commits; those announced in this process come at once and,
+//! on SQLite, in the order of their commits too. Between processes there is no common order. When
+//! something may have been missed, every subscriber it may concern gets [`Delivery::Lost`] and
+//! reads the database afresh. What an event means is the business of those who exchange it.
+
+mod hub;
+mod outbox;
+mod postgres;
+mod sqlite;
+mod table;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use chrono::{DateTime, Utc};
+use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, DbErr, TransactionTrait};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tokio::task::AbortHandle;
+
+use self::hub::Hub;
+pub use self::hub::Subscription;
+use self::outbox::{Outbox, Ticket};
+use self::postgres::Pings;
+pub use self::table::{EVENTS_TABLE, events_table};
+use crate::clock::Clock;
+
+/// How long [`Bus::check`] waits for its own voice.
+const CHECK_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Longest name of a group, in bytes.
+const MAX_GROUP_BYTES: usize = 200;
+
+/// What can go wrong with the bus.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum BusError {
+    /// The URL is not one of a bus; says why, without repeating it, for it may hold a password.
+    #[error("the bus URL {0}")]
+    Url(String),
+    /// A group name that is empty, over 200 bytes, or has spaces or control characters.
+    #[error("names of groups have 1 to 200 bytes without spaces or control characters")]
+    BadGroup,
+    /// A payload that serde cannot write or read as JSON.
+    #[error("the event's payload: {0}")]
+    Payload(#[from] serde_json::Error),
+    /// The database refused or is not there.
+    #[error("the bus cannot use the database: {0}")]
+    Database(#[from] DbErr),
+    /// The connection on which the bus listens could not be opened or broke.
+    #[error("the bus cannot listen to the database: {0}")]
+    Listening(String),
+    /// [`Bus::check`] did not hear itself within five seconds.
+    #[error("the bus does not hear what it says")]
+    Deaf,
+    /// The bus was closed.
+    #[error("the bus is closed")]
+    Closed,
+}
+
+/// The database of a `database:` bus.
+#[derive(Clone, Debug)]
+pub struct BusDatabase {
+    /// For reading events.
+    pub read: DatabaseConnection,
+    /// For writing events; on SQLite the one writer.
+    pub write: DatabaseConnection,
+    /// Where that database is: the bus listens on a connection of its own.
+    pub url: String,
+    /// Gives events their time.
+    pub clock: Clock,
+}
+
+/// Something that happened, as told to a group.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Event {
+    /// Its number in the table of events, growing, with gaps, and not in the order of commits on
+    /// PostgreSQL; on a `memory:` bus a count.
+    pub id: i64,
+    /// To whom it was told.
+    pub group: String,
+    /// JSON text.
+    pub payload: Bytes,
+}
+
+impl Event {
+    /// The payload as a value.
+    pub fn decode<T: DeserializeOwned>(&self) -> Result<T, BusError> {
+        Ok(serde_json::from_slice(&self.payload)?)
+    }
+}
+
+/// What a [`Subscription`] receives.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Delivery {
+    /// An event, shared by all its readers.
+    Event(Arc<Event>),
+    /// Events may have been missed: the reader was too slow, or the connection was away. What the
+    /// reader shows must be read again from the database.
+    Lost,
+}
+
+/// An event written in a transaction that is not yet committed. Announced after the commit; simply
+/// dropped when the transaction is rolled back.
+#[derive(Debug)]
+#[must_use = "announce it after the commit, or this process does not hear of it"]
+pub struct Recorded {
+    event: Arc<Event>,
+    ticket: Option<Ticket>,
+}
+
+impl Recorded {
+    /// The event as subscribers will get it.
+    pub fn event(&self) -> &Event {
+        &self.event
+    }
+
+    fn in_memory(last_id: &AtomicI64, group: String, payload: String) -> Self {
+        let id = last_id.fetch_add(1, Ordering::Relaxed) + 1;
+        let event = Event {
+            id,
+            group,
+            payload: payload.into(),
+        };
+        Self {
+            event: Arc::new(event),
+            ticket: None,
+        }
+    }
+}
+
+/// The bus; clones share it. Dropping the last one stops its tasks and ends its subscriptions.
+#[derive(Clone, Debug)]
+pub struct Bus(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    /// Told apart from other processes by it: their pollers and ours skip what each announced.
+    instance: String,
+    hub: Arc<Hub>,
+    backend: Backend,
+    listener: Option<AbortHandle>,
+}
+
+#[derive(Debug)]
+enum Backend {
+    Memory {
+        last_id: AtomicI64,
+    },
+    Sqlite {
+        database: BusDatabase,
+        outbox: Outbox,
+        poller: sqlite::Poller,
+    },
+    Postgres {
+        database: BusDatabase,
+        pings: Arc<Pings>,
+    },
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.hub.close();
+        if let Some(listener) = &self.listener {
+            listener.abort();
+        }
+    }
+}
+
+impl Bus {
+    /// Opens the bus that `url` names (`memory:`, `database:`) and begins to listen: events
+    /// committed after this returns are heard, earlier ones are not. `database:` needs a
+    /// `database` that already has [`events_table`].
+    pub async fn open(url: &str, database: Option<BusDatabase>) -> Result<Self, BusError> {
+        // Never from a clock whose randomness is fixed: two instances must differ.
+        let instance = Clock::system().random_token();
+        let hub = Arc::new(Hub::default());
+        let (backend, listener) = match (url, database) {
+            ("memory:", _) => (
+                Backend::Memory {
+                    last_id: AtomicI64::new(0),
+                },
+                None,
+            ),
+            ("database:", Some(database)) => Self::listen(&instance, &hub, database).await?,
+            ("database:", None) => {
+                return Err(BusError::Url(
+                    "says database:, but no database is open".to_owned(),
+                ));
+            }
+            _ => return Err(BusError::Url("is neither database: nor memory:".to_owned())),
+        };
+        Ok(Self(Arc::new(Inner {
+            instance,
+            hub,
+            backend,
+            listener,
+        })))
+    }
+
+    async fn listen(
+        instance: &str,
+        hub: &Arc<Hub>,
+        database: BusDatabase,
+    ) -> Result<(Backend, Option<AbortHandle>), BusError> {
+        let backend = database.write.get_database_backend();
+        match backend {
+            DbBackend::Sqlite => {
+                let (poller, task) = sqlite::Poller::start(instance, hub, &database).await?;
+                Ok((
+                    Backend::Sqlite {
+                        database,
+                        outbox: Outbox::default(),
+                        poller,
+                    },
+                    Some(task),
+                ))
+            }
+            DbBackend::Postgres => {
+                let pings = Arc::new(Pings::default());
+                let task = postgres::start(instance, hub, &pings, &database).await?;
+                Ok((Backend::Postgres { database, pings }, Some(task)))
+            }
+            _ => Err(BusError::Url(
+                "says database:, which must be SQLite or PostgreSQL".to_owned(),
+            )),
+        }
+    }
+
+    /// Hears what is told to one group from now on. Up to 64 events wait for a slow reader before
+    /// the oldest are given up and it gets [`Delivery::Lost`].
+    pub fn subscribe(&self, group: &str) -> Subscription {
+        self.0.hub.subscribe(group, hub::DEPTH)
+    }
+
+    /// As [`Bus::subscribe`], with room for `depth` waiting events. The first subscriber of a group
+    /// decides for those who join it.
+    pub fn subscribe_with_depth(&self, group: &str, depth: usize) -> Subscription {
+        self.0.hub.subscribe(group, depth)
+    }
+
+    /// Hears what is told to any group whose name begins with `prefix`, from now on. Up to 1,024
+    /// events wait for a slow reader.
+    pub fn subscribe_prefix(&self, prefix: &str) -> Subscription {
+        self.0.hub.subscribe_prefix(prefix)
+    }
+
+    /// Writes an event in the caller's open transaction, for other processes to hear once it is
+    /// committed (a `memory:` bus only makes the event). Hand the result to [`Bus::announce`] after
+    /// the commit. On SQLite `conn` must hold the write lock already.
+    pub fn record<C: ConnectionTrait>(
+        &self,
+        conn: &C,
+        group: &str,
+        payload: &(impl Serialize + ?Sized),
+    ) -> impl Future<Output = Result<Recorded, BusError>> + Send {
+        // Before the first await, so that the payload need not be Sync.
+        let parts = prepare(group, payload);
+        async move {
+            let (group, payload) = parts?;
+            self.record_text(conn, group, payload).await
+        }
+    }
+
+    async fn record_text<C: ConnectionTrait>(
+        &self,
+        conn: &C,
+        group: String,
+        payload: String,
+    ) -> Result<Recorded, BusError> {
+        let inner = &*self.0;
+        let (id, ticket) = match &inner.backend {
+            Backend::Memory { last_id } => return Ok(Recorded::in_memory(last_id, group, payload)),
+            Backend::Sqlite {
+                database, outbox, ..
+            } => {
+                let row = table::Row {
+                    instance: &inner.instance,
+                    group: &group,
+                    payload: &payload,
+                };
+                let id = row.insert(conn, database.clock.now()).await?;
+                (id, Some(outbox.ticket(&inner.hub)))
+            }
+            Backend::Postgres { database, .. } => {
+                let row = table::Row {
+                    instance: &inner.instance,
+                    group: &group,
+                    payload: &payload,
+                };
+                (
+                    postgres::insert(conn, &row, database.clock.now()).await?,
+                    None,
+                )
+            }
+        };
+        let event = Arc::new(Event {
+            id,
+            group,
+            payload: payload.into(),
+        });
+        Ok(Recorded { event, ticket })
+    }
+
+    /// Delivers events whose transaction is now committed to the subscribers in this process.
+    pub fn announce(&self, recorded: Vec<Recorded>) {
+        for Recorded { event, ticket } in recorded {
+            match ticket {
+                Some(ticket) => ticket.release(event),
+                None => self.0.hub.deliver(&event),
+            }
+        }
+    }
+
+    /// Records and announces an event in a short transaction of its own. Do not call it while
+    /// holding SQLite's write lock: use [`Bus::record`] there.
+    pub fn publish(
+        &self,
+        group: &str,
+        payload: &(impl Serialize + ?Sized),
+    ) -> impl Future<Output = Result<(), BusError>> + Send {
+        let parts = prepare(group, payload);
+        async move {
+            let (group, payload) = parts?;
+            let recorded = match &self.0.backend {
+                Backend::Memory { last_id } => Recorded::in_memory(last_id, group, payload),
+                Backend::Sqlite { database, .. } | Backend::Postgres { database, .. } => {
+                    let transaction = database.write.begin_with_options(table::writing()).await?;
+                    let recorded = self.record_text(&transaction, group, payload).await?;
+                    transaction.commit().await?;
+                    recorded
+                }
+            };
+            self.announce(vec![recorded]);
+            Ok(())
+        }
+    }
+
+    /// Deletes events recorded before `older_than`; returns how many. Leave them for minutes: a
+    /// process that has not read an event when it is deleted tells its subscribers
+    /// [`Delivery::Lost`].
+    pub async fn trim(&self, older_than: DateTime<Utc>) -> Result<u64, BusError> {
+        match &self.0.backend {
+            Backend::Memory { .. } => Ok(0),
+            Backend::Sqlite { database, .. } | Backend::Postgres { database, .. } => {
+                Ok(table::trim(&database.write, older_than).await?)
+            }
+        }
+    }
+
+    /// Whether the bus hears: a round trip through the database. Returns within about five
+    /// seconds.
+    pub async fn check(&self) -> Result<(), BusError> {
+        let heard = async {
+            match &self.0.backend {
+                Backend::Memory { .. } => Ok(()),
+                Backend::Sqlite { poller, .. } => poller.catch_up().await,
+                Backend::Postgres { database, pings } => pings.round_trip(&database.write).await,
+            }
+        };
+        tokio::time::timeout(CHECK_TIMEOUT, heard)
+            .await
+            .unwrap_or(Err(BusError::Deaf))
+    }
+
+    /// Stops listening and ends every subscription. Events can still be recorded, for others.
+    pub async fn close(&self) {
+        self.0.hub.close();
+        if let Some(listener) = &self.0.listener {
+            listener.abort();
+        }
+    }
+}
+
+/// The group, checked, and the payload, encoded.
+fn prepare(group: &str, payload: &(impl Serialize + ?Sized)) -> Result<(String, String), BusError> {
+    let is_bad = group.is_empty()
+        || group.len() > MAX_GROUP_BYTES
+        || group.chars().any(|c| c.is_whitespace() || c.is_control());
+    if is_bad {
+        return Err(BusError::BadGroup);
+    }
+    Ok((group.to_owned(), serde_json::to_string(payload)?))
+}

@@ -1,0 +1,157 @@
+//! The cache inside this process: moka, bounded in bytes.
+
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use moka::Expiry;
+use moka::future::Cache;
+use moka::ops::compute::{CompResult, Op};
+
+use super::CacheError;
+use crate::clock::Clock;
+
+/// What one entry costs besides its key and value, in bytes: moka's nodes, measured roughly.
+const OVERHEAD_BYTES: usize = 128;
+
+/// Entries in memory, the least used leaving first when `max_bytes` is reached.
+#[derive(Debug)]
+pub struct Memory {
+    entries: Cache<String, Entry>,
+    clock: Clock,
+}
+
+#[derive(Clone, Debug)]
+struct Entry {
+    value: Bytes,
+    /// On the clock's monotonic scale; `None` for ever. Reads go by this; moka's own expiry only
+    /// frees the memory.
+    ends: Option<Duration>,
+    /// How long from its writing moka should keep it.
+    lifetime: Option<Duration>,
+}
+
+impl Memory {
+    /// An empty cache of at most `max_bytes`, values and keys together.
+    pub fn new(max_bytes: u64, clock: Clock) -> Self {
+        let entries = Cache::builder()
+            .max_capacity(max_bytes)
+            .weigher(|key: &String, entry: &Entry| {
+                let bytes = key.len() + entry.value.len() + OVERHEAD_BYTES;
+                u32::try_from(bytes).unwrap_or(u32::MAX)
+            })
+            .expire_after(ByEntry)
+            .build();
+        Self { entries, clock }
+    }
+
+    fn entry(&self, value: Bytes, lifetime: Option<Duration>) -> Entry {
+        let ends = lifetime.map(|lifetime| self.clock.monotonic().saturating_add(lifetime));
+        Entry {
+            value,
+            ends,
+            lifetime,
+        }
+    }
+
+    fn is_live(&self, entry: &Entry) -> bool {
+        entry.ends.is_none_or(|ends| self.clock.monotonic() < ends)
+    }
+
+    /// The value, unless it is missing or over.
+    pub async fn get(&self, key: &str) -> Option<Bytes> {
+        let entry = self.entries.get(key).await?;
+        self.is_live(&entry).then_some(entry.value)
+    }
+
+    /// Stores a value for `lifetime`, or for ever.
+    pub async fn set(&self, key: String, value: Bytes, lifetime: Option<Duration>) {
+        let entry = self.entry(value, lifetime);
+        self.entries.insert(key, entry).await;
+    }
+
+    /// Stores a value only where none is; says whether it did.
+    pub async fn add(&self, key: String, value: Bytes, lifetime: Option<Duration>) -> bool {
+        let done = self
+            .entries
+            .entry(key)
+            .and_compute_with(async |old| match old {
+                Some(old) if self.is_live(old.value()) => Op::Nop,
+                _ => Op::Put(self.entry(value, lifetime)),
+            });
+        matches!(
+            done.await,
+            CompResult::Inserted(_) | CompResult::ReplacedWith(_)
+        )
+    }
+
+    /// Gives a stored value a new lifetime; says whether there was one.
+    pub async fn touch(&self, key: String, lifetime: Option<Duration>) -> bool {
+        let done = self.entries.entry(key).and_compute_with(async |old| {
+            match old.map(moka::Entry::into_value) {
+                Some(old) if self.is_live(&old) => Op::Put(self.entry(old.value, lifetime)),
+                _ => Op::Nop,
+            }
+        });
+        matches!(done.await, CompResult::ReplacedWith(_))
+    }
+
+    /// Replaces a stored value by `change` of it, in one step; its end stays as it was. `None` when
+    /// nothing is stored.
+    pub async fn change(
+        &self,
+        key: String,
+        change: impl FnOnce(&[u8]) -> Result<Bytes, CacheError>,
+    ) -> Result<Option<Bytes>, CacheError> {
+        let done = self.entries.entry(key).and_try_compute_with(async |old| {
+            let Some(old) = old
+                .map(moka::Entry::into_value)
+                .filter(|old| self.is_live(old))
+            else {
+                return Ok(Op::Nop);
+            };
+            let value = change(&old.value)?;
+            let left = old
+                .ends
+                .map(|ends| ends.saturating_sub(self.clock.monotonic()));
+            Ok::<_, CacheError>(Op::Put(Entry {
+                value,
+                ends: old.ends,
+                lifetime: left,
+            }))
+        });
+        Ok(match done.await? {
+            CompResult::ReplacedWith(entry) => Some(entry.into_value().value),
+            _ => None,
+        })
+    }
+
+    /// Forgets a value; says whether there was one.
+    pub async fn delete(&self, key: &str) -> bool {
+        let old = self.entries.remove(key).await;
+        old.is_some_and(|old| self.is_live(&old))
+    }
+
+    /// Forgets everything.
+    pub fn clear(&self) {
+        self.entries.invalidate_all();
+    }
+}
+
+/// Frees each entry's memory when its own lifetime is over.
+struct ByEntry;
+
+impl Expiry<String, Entry> for ByEntry {
+    fn expire_after_create(&self, _: &String, entry: &Entry, _: Instant) -> Option<Duration> {
+        entry.lifetime
+    }
+
+    fn expire_after_update(
+        &self,
+        _: &String,
+        entry: &Entry,
+        _: Instant,
+        _: Option<Duration>,
+    ) -> Option<Duration> {
+        entry.lifetime
+    }
+}
