@@ -1,0 +1,149 @@
+// A Chromium whose pages are watched: no test passes on a page that asks another host, breaks the
+// Content-Security-Policy, throws, or gets a 5xx.
+
+import assert from "node:assert/strict";
+import { mkdir, readFile } from "node:fs/promises";
+import { createRequire } from "node:module";
+import { join } from "node:path";
+import { chromium } from "playwright-core";
+
+const axeSource = await readFile(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+
+/** Screenshots go here when the variable is set. */
+const shots = process.env.LYCEUM_SHOTS;
+
+const THEMES = ["light", "dark"];
+const WIDTHS = [360, 1280];
+
+/** Starts Debian's Chromium; it can reach nothing but this machine. */
+export async function startBrowser() {
+  return chromium.launch({
+    executablePath: process.env.LYCEUM_CHROMIUM ?? "/usr/bin/chromium",
+    args: [
+      "--headless",
+      "--no-sandbox",
+      "--disable-gpu",
+      "--disable-quic",
+      "--no-first-run",
+      "--disable-background-networking",
+      "--disable-component-update",
+      "--disable-sync",
+      "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost",
+    ],
+  });
+}
+
+/**
+ * Opens a visitor: cookies of its own, and pages that are watched.
+ *
+ * @param {import("playwright-core").Browser} browser
+ * @param {string} origin the site; relative addresses start here
+ * @param {import("playwright-core").BrowserContextOptions} [options]
+ * @returns {Promise<Visitor>}
+ */
+export async function openVisitor(browser, origin, options = {}) {
+  const context = await browser.newContext({
+    baseURL: origin,
+    locale: "en-US",
+    timezoneId: "Europe/Madrid",
+    reducedMotion: "reduce",
+    viewport: { width: 1280, height: 800 },
+    ...options,
+  });
+  context.setDefaultTimeout(30_000);
+  return new Visitor(context, origin);
+}
+
+export class Visitor {
+  #origin;
+  #faults = [];
+  /** Addresses that a page was opened at and answered 4xx: Chromium complains of them, the test asked for them. */
+  #refused = new Set();
+
+  constructor(context, origin) {
+    this.context = context;
+    this.#origin = origin;
+    context.on("request", (request) => this.#seeRequest(request));
+    context.on("response", (response) => this.#seeResponse(response));
+    context.on("console", (message) => this.#seeConsole(message));
+    context.on("weberror", (fault) => this.#faults.push({ text: `script: ${fault.error().stack}` }));
+  }
+
+  /** Opens a page, at an address if one is given. */
+  async open(address) {
+    const page = await this.context.newPage();
+    if (address) await page.goto(address);
+    return page;
+  }
+
+  #seeRequest(request) {
+    const url = new URL(request.url());
+    const isOurs = ["data:", "blob:", "about:"].includes(url.protocol) || url.host === new URL(this.#origin).host;
+    if (!isOurs) this.#faults.push({ text: `another host was asked: ${url}` });
+  }
+
+  #seeResponse(response) {
+    const status = response.status();
+    if (status >= 500) this.#faults.push({ text: `${status} for ${response.url()}` });
+    else if (status >= 400 && response.request().isNavigationRequest()) this.#refused.add(response.url());
+  }
+
+  #seeConsole(message) {
+    if (message.type() !== "error") return;
+    const { url } = message.location();
+    const refusal = message.text().startsWith("Failed to load resource") ? url : null;
+    this.#faults.push({ text: `console: ${message.text()} (${url})`, refusal });
+  }
+
+  /** What went wrong on this visitor's pages so far. */
+  get faults() {
+    const isMeant = ({ refusal }) => refusal && this.#refused.has(refusal);
+    return this.#faults.filter((fault) => !isMeant(fault)).map(({ text }) => text);
+  }
+
+  /** Closes all pages, and fails if anything went wrong on one of them. */
+  async close() {
+    await this.context.close();
+    assert.deepEqual(this.faults, []);
+  }
+}
+
+/**
+ * Looks at a page in both themes at both widths: axe finds nothing, and nothing hangs over the side.
+ * Takes a screenshot of each into the folder `LYCEUM_SHOTS`, if that is set.
+ *
+ * @param {import("playwright-core").Page} page
+ * @param {string} name for messages and the screenshots' file names
+ */
+export async function inspect(page, name) {
+  const before = page.viewportSize();
+  const findings = [];
+  for (const colorScheme of THEMES) {
+    for (const width of WIDTHS) {
+      await page.emulateMedia({ colorScheme });
+      await page.setViewportSize({ width, height: 800 });
+      for (const finding of await look(page)) findings.push(`${name}, ${colorScheme}, ${width} px: ${finding}`);
+      if (shots) {
+        await mkdir(shots, { recursive: true });
+        await page.screenshot({ path: join(shots, `${name}-${width}-${colorScheme}.png`), fullPage: true });
+      }
+    }
+  }
+  await page.emulateMedia({ colorScheme: null });
+  await page.setViewportSize(before);
+  assert.deepEqual(findings, []);
+}
+
+/** What is wrong with the page as it stands. */
+async function look(page) {
+  if (!(await page.evaluate(() => "axe" in window))) await page.evaluate(axeSource);
+  return page.evaluate(async () => {
+    const { violations } = await window.axe.run(document, { resultTypes: ["violations"] });
+    const findings = violations.flatMap(({ id, help, nodes }) =>
+      nodes.map((node) => `${id} (${help}) at ${node.target.join(" ")}: ${node.failureSummary}`),
+    );
+    const { scrollWidth, clientWidth } = document.documentElement;
+    if (scrollWidth > clientWidth) findings.push(`the page is ${scrollWidth - clientWidth} px wider than the window`);
+    return findings;
+  });
+}
