@@ -6,7 +6,7 @@ SHELL := /bin/bash
 cache := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/lyceum
 export CARGO_TARGET_DIR ?= $(cache)/target
 export LYCEUM_TOOLS := $(cache)/tools
-export PATH := $(LYCEUM_TOOLS)/node/bin:$(PATH):$(LYCEUM_TOOLS)/bin
+export PATH := $(LYCEUM_TOOLS)/node/bin:$(PATH):$(HOME)/.cargo/bin:$(LYCEUM_TOOLS)/bin
 
 npm_ci := npm ci --silent --ignore-scripts --no-audit --no-fund
 
