@@ -195,5 +195,7 @@ for program in ffmpeg ffprobe espeak-ng rsvg-convert; do
 done
 mkdir -p "$folder"
 folder=$(cd "$folder" && pwd)
+# What a run that was killed left behind.
+find "$folder" -maxdepth 1 -name '.making.*' -mmin +60 -exec rm -rf {} +
 printf '%s\0' "$here"/recordings/* "$here"/files/* |
     xargs -0 -P "$(nproc)" -I '{}' bash "$here/recordings.sh" --one '{}' "$folder"
