@@ -1,2 +1,3 @@
 //! x
 pub mod demo;
+pub mod media;

@@ -1,0 +1,3 @@
+//! Recordings and pictures of courses.
+
+pub mod engine;
