@@ -253,6 +253,10 @@ fn copy(mut source: &File, to: &Path) -> io::Result<()> {
 /// Renames a durable file to its place and makes the name durable.
 pub fn place(from: &Path, target: &Path) -> io::Result<()> {
     let folder = target.parent().unwrap_or(target);
+    let new_folders = folder
+        .ancestors()
+        .take_while(|folder| !folder.exists())
+        .count();
     let mut attempts = 0;
     loop {
         attempts += 1;
@@ -267,7 +271,15 @@ pub fn place(from: &Path, target: &Path) -> io::Result<()> {
             Err(error) => return Err(error),
         }
     }
-    File::open(folder)?.sync_all()
+    // The file's name stands in its folder, the name of a new folder in the one above.
+    for folder in folder.ancestors().take(new_folders + 1) {
+        match File::open(folder).and_then(|folder| folder.sync_all()) {
+            // Deleted again by someone else, which is as durable as it gets.
+            Err(error) if is_absent(&error) => {}
+            done => done?,
+        }
+    }
+    Ok(())
 }
 
 /// Removes what lies in the folders and was not changed since `older_than`.

@@ -119,3 +119,44 @@ impl DiskWriter {
         Ok(self.size)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A device on which every write fails for want of space.
+    async fn writer_on_a_full_disk(temporary: PathBuf, target: PathBuf) -> DiskWriter {
+        let file = blocking(|| File::options().write(true).open("/dev/full"));
+        DiskWriter::new(file.await.expect("a Linux device"), temporary, target)
+    }
+
+    #[tokio::test]
+    async fn a_full_disk_is_told_apart_and_nothing_half_written_is_put_in_place() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (temporary, target) = (folder.path().join("part"), folder.path().join("whole"));
+        std::fs::write(&temporary, "").expect("a file");
+        let mut writer = writer_on_a_full_disk(temporary.clone(), target.clone()).await;
+        // Gathered, and not yet written.
+        writer.write(Bytes::from_static(b"x")).await.expect("taken");
+        assert!(matches!(writer.finish().await, Err(FilesError::Full)));
+        assert!(!target.exists() && !temporary.exists());
+    }
+
+    #[tokio::test]
+    async fn a_full_disk_stops_a_long_upload_in_the_middle() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut writer =
+            writer_on_a_full_disk(folder.path().join("part"), folder.path().join("whole")).await;
+        let piece = Bytes::from(vec![0; PIECE_BYTES]);
+        writer.write(piece.clone()).await.expect("handed on");
+        assert!(matches!(
+            writer.write(piece.clone()).await,
+            Err(FilesError::Full)
+        ));
+        assert!(
+            writer.write(piece).await.is_err(),
+            "bytes are missing: it must never succeed again"
+        );
+        assert!(writer.finish().await.is_err());
+    }
+}

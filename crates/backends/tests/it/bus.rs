@@ -1,0 +1,479 @@
+//! Several buses on one database, as several processes of one site have them.
+
+use std::path::Path;
+
+use backends::bus::{Bus, BusDatabase, BusError, Delivery, Subscription, events_table};
+use backends::clock::Clock;
+use chrono::{DateTime, TimeDelta, Utc};
+use sea_orm::{
+    ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DbBackend,
+    SqliteTransactionMode, TransactionOptions, TransactionTrait,
+};
+use tempfile::TempDir;
+
+/// A database with the table of events.
+struct Site {
+    url: String,
+    clock: Clock,
+    _folder: Option<TempDir>,
+}
+
+fn noon() -> DateTime<Utc> {
+    DateTime::from_timestamp(1_790_000_000, 0).unwrap()
+}
+
+impl Site {
+    async fn on_sqlite() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!(
+            "sqlite://{}?mode=rwc",
+            folder.path().join("site.db").display()
+        );
+        Self::new(url, Some(folder)).await
+    }
+
+    async fn on_postgres(server: &str) -> Self {
+        let name = format!("lyceum_test_{}", hex(&Clock::system().random_bytes::<8>()));
+        let admin = Database::connect(server).await.unwrap();
+        admin
+            .execute_unprepared(&format!("CREATE DATABASE {name}"))
+            .await
+            .unwrap();
+        let (base, _) = server.rsplit_once('/').unwrap();
+        Self::new(format!("{base}/{name}"), None).await
+    }
+
+    async fn new(url: String, folder: Option<TempDir>) -> Self {
+        let site = Self {
+            url,
+            clock: Clock::fixed(noon()),
+            _folder: folder,
+        };
+        let db = site.connect(1).await;
+        db.execute(&events_table()).await.unwrap();
+        site
+    }
+
+    async fn connect(&self, connections: u32) -> DatabaseConnection {
+        let mut options = ConnectOptions::new(&self.url);
+        options
+            .max_connections(connections)
+            .sqlx_logging(false)
+            .map_sqlx_sqlite_opts(|options| {
+                options.journal_mode(sqlx::sqlite::SqliteJournalMode::Wal)
+            });
+        Database::connect(options).await.unwrap()
+    }
+
+    fn is_postgres(&self) -> bool {
+        self.url.starts_with("postgres")
+    }
+
+    /// Connections of their own, as another process has them.
+    async fn process(&self) -> (Bus, BusDatabase) {
+        let write = self.connect(if self.is_postgres() { 4 } else { 1 }).await;
+        let database = BusDatabase {
+            read: self.connect(2).await,
+            write,
+            url: self.url.clone(),
+            clock: self.clock.clone(),
+        };
+        (
+            Bus::open("database:", Some(database.clone()))
+                .await
+                .unwrap(),
+            database,
+        )
+    }
+
+    async fn bus(&self) -> Bus {
+        self.process().await.0
+    }
+
+    async fn remove(self) {
+        if self.is_postgres() {
+            let server = std::env::var("LYCEUM_TEST_POSTGRES").unwrap();
+            let name = self.url.rsplit('/').next().unwrap();
+            let admin = Database::connect(server).await.unwrap();
+            admin
+                .execute_unprepared(&format!("DROP DATABASE {name} WITH (FORCE)"))
+                .await
+                .unwrap();
+        }
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// What must hold on both engines; the second is left out where there is no server.
+async fn on_each_engine(test: impl AsyncFn(&Site)) {
+    let site = Site::on_sqlite().await;
+    test(&site).await;
+    site.remove().await;
+    on_postgres(test).await;
+}
+
+async fn on_postgres(test: impl AsyncFn(&Site)) {
+    if let Ok(server) = std::env::var("LYCEUM_TEST_POSTGRES") {
+        let site = Site::on_postgres(&server).await;
+        test(&site).await;
+        site.remove().await;
+    }
+}
+
+/// Begins as the site's writers do: on SQLite with the write lock.
+fn writing() -> TransactionOptions {
+    TransactionOptions {
+        sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
+        ..TransactionOptions::default()
+    }
+}
+
+async fn number(subscription: &mut Subscription) -> i64 {
+    match subscription.recv().await.unwrap() {
+        Delivery::Event(event) => event.decode().unwrap(),
+        Delivery::Lost => panic!("something was lost"),
+    }
+}
+
+#[tokio::test]
+async fn an_event_is_heard_in_every_process_and_only_once() {
+    on_each_engine(async |site| {
+        let (one, two) = (site.bus().await, site.bus().await);
+        let (mut here, mut there) = (one.subscribe("room:1"), two.subscribe("room:1"));
+        one.publish("room:1", &1).await.unwrap();
+        two.publish("room:2", &-1).await.unwrap();
+        assert_eq!(number(&mut here).await, 1);
+        assert_eq!(number(&mut there).await, 1);
+        two.publish("room:1", &2).await.unwrap();
+        assert_eq!(number(&mut here).await, 2);
+        assert_eq!(number(&mut there).await, 2);
+        // A round trip: whatever was on its way has arrived.
+        one.check().await.unwrap();
+        two.check().await.unwrap();
+        assert_eq!((here.try_recv(), there.try_recv()), (None, None));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_event_is_heard_after_the_commit_and_never_after_a_rollback() {
+    on_each_engine(async |site| {
+        let ((one, database), two) = (site.process().await, site.bus().await);
+        let (mut here, mut there) = (one.subscribe("g"), two.subscribe("g"));
+
+        let undone = database.write.begin_with_options(writing()).await.unwrap();
+        let recorded = one.record(&undone, "g", &1).await.unwrap();
+        undone.rollback().await.unwrap();
+        drop(recorded);
+
+        let open = database.write.begin_with_options(writing()).await.unwrap();
+        let recorded = vec![
+            one.record(&open, "g", &2).await.unwrap(),
+            one.record(&open, "g", &3).await.unwrap(),
+        ];
+        two.check().await.unwrap();
+        assert_eq!(
+            (here.try_recv(), there.try_recv()),
+            (None, None),
+            "heard before the commit"
+        );
+        open.commit().await.unwrap();
+        one.announce(recorded);
+
+        for heard in [&mut here, &mut there] {
+            assert_eq!([number(heard).await, number(heard).await], [2, 3]);
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_event_committed_late_under_a_smaller_id_is_not_missed() {
+    on_postgres(async |site| {
+        let ((one, database), two) = (site.process().await, site.bus().await);
+        let mut there = two.subscribe("g");
+        let slow = database.write.begin().await.unwrap();
+        let quick = database.write.begin().await.unwrap();
+        let first = one.record(&slow, "g", &1).await.unwrap();
+        let second = one.record(&quick, "g", &2).await.unwrap();
+        assert!(first.event().id < second.event().id);
+        quick.commit().await.unwrap();
+        assert_eq!(number(&mut there).await, 2);
+        slow.commit().await.unwrap();
+        assert_eq!(number(&mut there).await, 1);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_payload_larger_than_a_notification_arrives_whole() {
+    on_each_engine(async |site| {
+        let (one, two) = (site.bus().await, site.bus().await);
+        let mut there = two.subscribe("g");
+        for length in [7_000, 7_900, 8_000, 300_000] {
+            // Two bytes a letter: the limit is in bytes. A null byte is JSON's business.
+            let text = format!("a\nb\0{}", "ä".repeat(length / 2));
+            one.publish("g", &text).await.unwrap();
+            match there.recv().await.unwrap() {
+                Delivery::Event(event) => assert_eq!(event.decode::<String>().unwrap(), text),
+                Delivery::Lost => panic!("lost at {length}"),
+            }
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_new_bus_does_not_replay_what_happened_before() {
+    on_each_engine(async |site| {
+        let one = site.bus().await;
+        one.publish("g", &1).await.unwrap();
+        let two = site.bus().await;
+        let mut there = two.subscribe("g");
+        one.publish("g", &2).await.unwrap();
+        assert_eq!(number(&mut there).await, 2);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn many_writers_are_heard_completely_and_each_process_in_order() {
+    on_each_engine(async |site| {
+        let ((one, database), two) = (site.process().await, site.bus().await);
+        let mut here = one.subscribe_with_depth("g", 1_000);
+        let mut there = two.subscribe_with_depth("g", 1_000);
+        let writers: Vec<_> = (0..4)
+            .map(|writer| {
+                let (bus, database) = (one.clone(), database.clone());
+                tokio::spawn(async move {
+                    for number in 0..25 {
+                        let open = database.write.begin_with_options(writing()).await.unwrap();
+                        let recorded = bus
+                            .record(&open, "g", &(writer * 100 + number))
+                            .await
+                            .unwrap();
+                        open.commit().await.unwrap();
+                        tokio::task::yield_now().await;
+                        bus.announce(vec![recorded]);
+                    }
+                })
+            })
+            .collect();
+        for writer in writers {
+            writer.await.unwrap();
+        }
+        for heard in [&mut here, &mut there] {
+            let mut numbers = Vec::new();
+            let mut ids = Vec::new();
+            while numbers.len() < 100 {
+                let Delivery::Event(event) = heard.recv().await.unwrap() else {
+                    panic!("lost")
+                };
+                numbers.push(event.decode::<i64>().unwrap());
+                ids.push(event.id);
+            }
+            for writer in 0..4 {
+                let own: Vec<_> = numbers
+                    .iter()
+                    .filter(|number| **number / 100 == writer)
+                    .copied()
+                    .collect();
+                assert!(own.is_sorted() && own.len() == 25, "{own:?}");
+            }
+            assert!(
+                site.is_postgres() || ids.is_sorted(),
+                "SQLite's commits have one order"
+            );
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_lost_connection_is_told_and_repaired() {
+    on_postgres(async |site| {
+        let (one, two) = (site.bus().await, site.bus().await);
+        let mut there = two.subscribe("g");
+        one.publish("g", &1).await.unwrap();
+        assert_eq!(number(&mut there).await, 1);
+        let db = site.connect(1).await;
+        db.execute_unprepared(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
+             WHERE application_name = 'lyceum bus' AND datname = current_database()",
+        )
+        .await
+        .unwrap();
+        assert_eq!(there.recv().await, Some(Delivery::Lost));
+        one.publish("g", &2).await.unwrap();
+        assert_eq!(number(&mut there).await, 2);
+        two.check().await.unwrap();
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_table_that_goes_away_is_noticed_and_its_return_loses_nothing() {
+    let site = Site::on_sqlite().await;
+    let (one, two) = (site.bus().await, site.bus().await);
+    let mut there = two.subscribe("g");
+    let db = site.connect(1).await;
+    db.execute_unprepared("ALTER TABLE bus_events RENAME TO away")
+        .await
+        .unwrap();
+    assert!(matches!(two.check().await, Err(BusError::Deaf)));
+    db.execute_unprepared("ALTER TABLE away RENAME TO bus_events")
+        .await
+        .unwrap();
+    one.publish("g", &1).await.unwrap();
+    assert_eq!(number(&mut there).await, 1);
+}
+
+#[tokio::test]
+async fn events_trimmed_before_they_were_read_are_told_as_lost() {
+    let site = Site::on_sqlite().await;
+    let ((one, database), two) = (site.process().await, site.bus().await);
+    let mut there = two.subscribe("g");
+    // In one transaction, so that the other process cannot read in between.
+    let open = database.write.begin_with_options(writing()).await.unwrap();
+    let gone = one.record(&open, "g", &1).await.unwrap();
+    open.execute_unprepared("DELETE FROM bus_events")
+        .await
+        .unwrap();
+    let kept = one.record(&open, "g", &2).await.unwrap();
+    open.commit().await.unwrap();
+    one.announce(vec![gone, kept]);
+    assert_eq!(there.recv().await, Some(Delivery::Lost));
+    assert_eq!(number(&mut there).await, 2);
+}
+
+#[tokio::test]
+async fn trimming_removes_only_what_is_old_and_ids_go_on() {
+    on_each_engine(async |site| {
+        let (one, two) = (site.bus().await, site.bus().await);
+        let mut there = two.subscribe("g");
+        one.publish("g", &1).await.unwrap();
+        site.clock.advance(TimeDelta::minutes(10));
+        one.publish("g", &2).await.unwrap();
+        assert_eq!([number(&mut there).await, number(&mut there).await], [1, 2]);
+        assert_eq!(
+            one.trim(site.clock.now() - TimeDelta::minutes(5))
+                .await
+                .unwrap(),
+            1
+        );
+        assert_eq!(
+            one.trim(site.clock.now() + TimeDelta::minutes(5))
+                .await
+                .unwrap(),
+            1
+        );
+        // The table is empty now; a third process must still not mistake what follows.
+        let three = site.bus().await;
+        let mut late = three.subscribe("g");
+        one.publish("g", &3).await.unwrap();
+        assert_eq!(number(&mut there).await, 3);
+        assert_eq!(number(&mut late).await, 3);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_reader_too_slow_is_told_and_gets_the_newest() {
+    let bus = Bus::open("memory:", None).await.unwrap();
+    let mut slow = bus.subscribe_with_depth("g", 4);
+    for number in 0..10 {
+        bus.publish("g", &number).await.unwrap();
+    }
+    assert_eq!(slow.recv().await, Some(Delivery::Lost));
+    for expected in 6..10 {
+        assert_eq!(number(&mut slow).await, expected);
+    }
+    assert_eq!(slow.try_recv(), None);
+}
+
+#[tokio::test]
+async fn a_prefix_hears_its_groups_and_no_others() {
+    on_each_engine(async |site| {
+        let (one, two) = (site.bus().await, site.bus().await);
+        let mut there = two.subscribe_prefix("upload:");
+        one.publish("uploads", &0).await.unwrap();
+        one.publish("upload:1", &1).await.unwrap();
+        two.publish("upload:2", &2).await.unwrap();
+        let mut numbers = [number(&mut there).await, number(&mut there).await];
+        numbers.sort_unstable();
+        assert_eq!(numbers, [1, 2]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn closing_ends_subscriptions_and_dropping_the_bus_does_too() {
+    on_each_engine(async |site| {
+        let bus = site.bus().await;
+        let mut open = bus.subscribe("g");
+        bus.close().await;
+        assert_eq!(open.recv().await, None);
+        assert_eq!(bus.subscribe("g").recv().await, None);
+        assert!(bus.check().await.is_err(), "a closed bus hears nothing");
+
+        let bus = site.bus().await;
+        let mut open = bus.subscribe("g");
+        drop(bus);
+        assert_eq!(open.recv().await, None);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn wrong_urls_groups_and_databases_are_refused() {
+    for url in [
+        "",
+        "redis://user:s3cret@host",
+        "database",
+        "database:",
+        "memory:x",
+    ] {
+        let error = Bus::open(url, None).await.expect_err(url).to_string();
+        assert!(!error.contains("s3cret"), "{error}");
+    }
+    let bus = Bus::open("memory:", None).await.unwrap();
+    for group in ["", "a b", "a\nb", &"g".repeat(201)] {
+        assert!(
+            matches!(bus.publish(group, &1).await, Err(BusError::BadGroup)),
+            "{group:?}"
+        );
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let url = format!(
+        "sqlite://{}?mode=rwc",
+        Path::new(folder.path()).join("empty.db").display()
+    );
+    let db = Database::connect(&url).await.unwrap();
+    assert_eq!(db.get_database_backend(), DbBackend::Sqlite);
+    let database = BusDatabase {
+        read: db.clone(),
+        write: db,
+        url,
+        clock: Clock::system(),
+    };
+    assert!(
+        Bus::open("database:", Some(database)).await.is_err(),
+        "there is no table of events"
+    );
+}
+
+#[tokio::test]
+async fn the_futures_of_the_bus_can_be_spawned() {
+    let bus = Bus::open("memory:", None).await.unwrap();
+    let mut heard = bus.subscribe("g");
+    // A Cell is not Sync: the payload must not be held across an await.
+    tokio::spawn(async move {
+        bus.publish("g", &std::cell::Cell::new(5)).await.unwrap();
+    })
+    .await
+    .unwrap();
+    assert_eq!(number(&mut heard).await, 5);
+}
