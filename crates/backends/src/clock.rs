@@ -19,7 +19,7 @@ pub struct Clock(Arc<Source>);
 #[derive(Debug)]
 enum Source {
     System { started: Instant },
-    Fixed(Mutex<Fixed>),
+    Fixed(Box<Mutex<Fixed>>),
 }
 
 #[derive(Debug)]
@@ -49,11 +49,11 @@ impl Clock {
     }
 
     fn standing(at: DateTime<Utc>, random: Option<StdRng>) -> Self {
-        Self(Arc::new(Source::Fixed(Mutex::new(Fixed {
+        Self(Arc::new(Source::Fixed(Box::new(Mutex::new(Fixed {
             now: at.trunc_subsecs(6),
             elapsed: Duration::ZERO,
             random,
-        }))))
+        })))))
     }
 
     /// The time in UTC, cut to microseconds: the precision that PostgreSQL keeps, so that a stored

@@ -18,8 +18,8 @@ mod postgres;
 mod sqlite;
 mod table;
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -27,7 +27,7 @@ use chrono::{DateTime, Utc};
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, DbErr, TransactionTrait};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use tokio::task::AbortHandle;
+use tokio::task::JoinHandle;
 
 use self::hub::Hub;
 pub use self::hub::Subscription;
@@ -150,7 +150,7 @@ struct Inner {
     instance: String,
     hub: Arc<Hub>,
     backend: Backend,
-    listener: Option<AbortHandle>,
+    listener: Mutex<Option<JoinHandle<()>>>,
 }
 
 #[derive(Debug)]
@@ -171,10 +171,21 @@ enum Backend {
 
 impl Drop for Inner {
     fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+impl Inner {
+    /// Ends the subscriptions and stops the listening task, which is returned when it was still
+    /// running.
+    fn stop(&self) -> Option<JoinHandle<()>> {
         self.hub.close();
-        if let Some(listener) = &self.listener {
-            listener.abort();
-        }
+        let listener = self
+            .listener
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        listener.inspect(JoinHandle::abort)
     }
 }
 
@@ -205,7 +216,7 @@ impl Bus {
             instance,
             hub,
             backend,
-            listener,
+            listener: Mutex::new(listener),
         })))
     }
 
@@ -213,7 +224,7 @@ impl Bus {
         instance: &str,
         hub: &Arc<Hub>,
         database: BusDatabase,
-    ) -> Result<(Backend, Option<AbortHandle>), BusError> {
+    ) -> Result<(Backend, Option<JoinHandle<()>>), BusError> {
         let backend = database.write.get_database_backend();
         match backend {
             DbBackend::Sqlite => {
@@ -374,11 +385,11 @@ impl Bus {
             .unwrap_or(Err(BusError::Deaf))
     }
 
-    /// Stops listening and ends every subscription. Events can still be recorded, for others.
+    /// Ends every subscription and stops listening; returns when that is done. Events can still be recorded, for others.
     pub async fn close(&self) {
-        self.0.hub.close();
-        if let Some(listener) = &self.0.listener {
-            listener.abort();
+        if let Some(listener) = self.0.stop() {
+            // It was aborted, which is what this says.
+            let _ = listener.await;
         }
     }
 }

@@ -13,7 +13,7 @@ use chrono::{DateTime, Utc};
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, DbErr, Statement};
 use sqlx::postgres::{PgConnectOptions, PgListener, PgPool, PgPoolOptions};
 use tokio::sync::oneshot;
-use tokio::task::AbortHandle;
+use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use super::hub::Hub;
@@ -143,7 +143,7 @@ pub async fn start(
     hub: &Arc<Hub>,
     pings: &Arc<Pings>,
     database: &BusDatabase,
-) -> Result<AbortHandle, BusError> {
+) -> Result<JoinHandle<()>, BusError> {
     let listener = Listener {
         options: PgConnectOptions::from_str(&database.url)
             .map_err(|_| BusError::Listening("the database's URL cannot be read".to_owned()))?
@@ -157,7 +157,7 @@ pub async fn start(
         .connect()
         .await
         .map_err(|error| BusError::Listening(error.to_string()))?;
-    Ok(tokio::spawn(listener.run(connection)).abort_handle())
+    Ok(tokio::spawn(listener.run(connection)))
 }
 
 struct Listener {
@@ -212,18 +212,17 @@ impl Listener {
     /// Delivers until the connection is gone; returns why.
     async fn hear(&self, connection: &mut PgListener) -> String {
         loop {
-            match timeout(SILENCE, connection.try_recv()).await {
-                Ok(Ok(Some(notification))) => self.take(notification.payload()).await,
-                Ok(Ok(None)) => return "closed by the server".to_owned(),
-                Ok(Err(error)) => return error.to_string(),
-                Err(_) => {
-                    let answer = sqlx::query("SELECT 1").execute(&mut *connection);
-                    match timeout(PATIENCE, answer).await {
-                        Ok(Ok(_)) => {}
-                        Ok(Err(error)) => return error.to_string(),
-                        Err(_) => return "no answer".to_owned(),
-                    }
+            let heard = match timeout(SILENCE, connection.try_recv()).await {
+                Ok(Ok(Some(notification))) => {
+                    self.take(notification.payload()).await;
+                    Ok(())
                 }
+                Ok(Ok(None)) => Err("closed by the server".to_owned()),
+                Ok(Err(error)) => Err(error.to_string()),
+                Err(_) => probe(connection).await,
+            };
+            if let Err(reason) = heard {
+                return reason;
             }
         }
     }
@@ -269,6 +268,15 @@ impl Listener {
         );
         let row = self.read.query_one_raw(statement).await?;
         row.map(|row| row.try_get("", "payload")).transpose()
+    }
+}
+
+/// Whether a silent connection still answers.
+async fn probe(connection: &mut PgListener) -> Result<(), String> {
+    let answer = sqlx::query("SELECT 1").execute(connection);
+    match timeout(PATIENCE, answer).await {
+        Ok(answer) => answer.map(|_| ()).map_err(|error| error.to_string()),
+        Err(_) => Err("no answer".to_owned()),
     }
 }
 

@@ -13,7 +13,7 @@ use std::time::Duration;
 use sqlx::ConnectOptions;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use tokio::sync::{mpsc, oneshot};
-use tokio::task::AbortHandle;
+use tokio::task::JoinHandle;
 use tokio::time::MissedTickBehavior;
 
 use super::hub::Hub;
@@ -41,7 +41,7 @@ impl Poller {
         instance: &str,
         hub: &Arc<Hub>,
         database: &BusDatabase,
-    ) -> Result<(Self, AbortHandle), BusError> {
+    ) -> Result<(Self, JoinHandle<()>), BusError> {
         let options = SqliteConnectOptions::from_str(&database.url)
             .map_err(listening)?
             .create_if_missing(false)
@@ -56,8 +56,9 @@ impl Poller {
             hub: Arc::clone(hub),
             last_id,
             last_version: None,
+            is_down: false,
         };
-        let task = tokio::spawn(listener.run(connection, asked)).abort_handle();
+        let task = tokio::spawn(listener.run(connection, asked));
         Ok((Self { ask }, task))
     }
 
@@ -76,12 +77,12 @@ struct Listener {
     last_id: i64,
     /// `data_version` at the last look; it means nothing on another connection.
     last_version: Option<i64>,
+    is_down: bool,
 }
 
 impl Listener {
     async fn run(mut self, connection: SqliteConnection, mut asked: mpsc::Receiver<Done>) {
         let mut connection = Some(connection);
-        let mut is_down = false;
         let mut ticks = tokio::time::interval(INTERVAL);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -89,37 +90,39 @@ impl Listener {
                 _ = ticks.tick() => None,
                 Some(done) = asked.recv() => Some(done),
             };
-            match self.look(&mut connection).await {
-                Ok(()) => {
-                    if std::mem::take(&mut is_down) {
-                        tracing::info!("the bus reads the database again");
-                    }
-                    if let Some(done) = done {
-                        // Whoever asked may have stopped waiting.
-                        let _ = done.send(());
-                    }
-                }
-                Err(error) => {
-                    // Nothing is lost: the events stay in the table, and reading goes on after the
-                    // last one.
-                    if !std::mem::replace(&mut is_down, true) {
-                        tracing::warn!(%error, "the bus cannot read the database; trying again");
-                    }
-                    connection = None;
-                    ticks.reset_after(RETRY);
-                }
+            let looked = self.look(&mut connection).await;
+            self.note(looked.as_ref().err());
+            if looked.is_err() {
+                // Nothing is lost: the events stay in the table, and reading goes on after the
+                // last one. Whoever asked learns of it as `done` is dropped.
+                connection = None;
+                ticks.reset_after(RETRY);
+            } else if let Some(done) = done {
+                // Whoever asked may have stopped waiting.
+                let _ = done.send(());
             }
+        }
+    }
+
+    /// Logs the beginning and the end of a fault, once each.
+    fn note(&mut self, error: Option<&sqlx::Error>) {
+        let was_down = std::mem::replace(&mut self.is_down, error.is_some());
+        match error {
+            Some(error) if !was_down => {
+                tracing::warn!(%error, "the bus cannot read the database; trying again");
+            }
+            None if was_down => tracing::info!("the bus reads the database again"),
+            _ => {}
         }
     }
 
     /// Delivers what is new.
     async fn look(&mut self, connection: &mut Option<SqliteConnection>) -> Result<(), sqlx::Error> {
-        let connection = match connection {
-            Some(connection) => connection,
-            None => {
-                self.last_version = None;
-                connection.insert(self.options.connect().await?)
-            }
+        let connection = if let Some(connection) = connection {
+            connection
+        } else {
+            self.last_version = None;
+            connection.insert(self.options.connect().await?)
         };
         let version = sqlx::query_scalar("PRAGMA data_version")
             .fetch_one(&mut *connection)

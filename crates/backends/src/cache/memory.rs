@@ -135,6 +135,12 @@ impl Memory {
     pub fn clear(&self) {
         self.entries.invalidate_all();
     }
+
+    /// Forgets everything and gives its memory back now.
+    pub async fn close(&self) {
+        self.clear();
+        self.entries.run_pending_tasks().await;
+    }
 }
 
 /// Frees each entry's memory when its own lifetime is over.

@@ -88,12 +88,15 @@ enum Lifetime {
 }
 
 impl Lifetime {
-    /// `None` when nothing is to be stored, else what a backend takes: `None` for ever.
-    fn to_store(self) -> Option<Option<Duration>> {
+    fn is_nothing(self) -> bool {
+        self == Self::For(Duration::ZERO)
+    }
+
+    /// What a backend takes: `None` for ever.
+    fn duration(self) -> Option<Duration> {
         match self {
-            Self::Forever => Some(None),
-            Self::For(Duration::ZERO) => None,
-            Self::For(lifetime) => Some(Some(lifetime)),
+            Self::Forever => None,
+            Self::For(duration) => Some(duration),
         }
     }
 }
@@ -191,12 +194,12 @@ impl Cache {
     }
 
     async fn store(&self, name: String, value: Bytes, lifetime: Lifetime) {
-        match (&*self.backend, lifetime.to_store()) {
-            (Backend::Memory(memory), Some(lifetime)) => memory.set(name, value, lifetime).await,
-            (Backend::Memory(memory), None) => {
+        match &*self.backend {
+            Backend::Memory(memory) if lifetime.is_nothing() => {
                 memory.delete(&name).await;
             }
-            (Backend::Off, _) => {}
+            Backend::Memory(memory) => memory.set(name, value, lifetime.duration()).await,
+            Backend::Off => {}
         }
     }
 
@@ -209,10 +212,11 @@ impl Cache {
     ) -> Result<bool, CacheError> {
         let bytes = encode(value);
         let (name, value) = (self.name(key)?, bytes?);
-        Ok(match (&*self.backend, self.lifetime(timeout).to_store()) {
-            (Backend::Memory(memory), Some(lifetime)) => memory.add(name, value, lifetime).await,
-            (Backend::Memory(memory), None) => memory.get(&name).await.is_none(),
-            (Backend::Off, _) => true,
+        let lifetime = self.lifetime(timeout);
+        Ok(match &*self.backend {
+            Backend::Memory(memory) if lifetime.is_nothing() => memory.get(&name).await.is_none(),
+            Backend::Memory(memory) => memory.add(name, value, lifetime.duration()).await,
+            Backend::Off => true,
         })
     }
 
@@ -333,10 +337,11 @@ impl Cache {
     /// Gives a stored value a new timeout from now; says whether there was one.
     pub async fn touch(&self, key: &str, timeout: Timeout) -> Result<bool, CacheError> {
         let name = self.name(key)?;
-        Ok(match (&*self.backend, self.lifetime(timeout).to_store()) {
-            (Backend::Memory(memory), Some(lifetime)) => memory.touch(name, lifetime).await,
-            (Backend::Memory(memory), None) => memory.delete(&name).await,
-            (Backend::Off, _) => false,
+        let lifetime = self.lifetime(timeout);
+        Ok(match &*self.backend {
+            Backend::Memory(memory) if lifetime.is_nothing() => memory.delete(&name).await,
+            Backend::Memory(memory) => memory.touch(name, lifetime.duration()).await,
+            Backend::Off => false,
         })
     }
 
@@ -421,7 +426,7 @@ impl Cache {
     /// Lets go of connections and memory. A closed cache is empty, and still answers.
     pub async fn close(&self) -> Result<(), CacheError> {
         match &*self.backend {
-            Backend::Memory(memory) => memory.clear(),
+            Backend::Memory(memory) => memory.close().await,
             Backend::Off => {}
         }
         Ok(())

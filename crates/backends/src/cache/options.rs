@@ -8,7 +8,7 @@ use super::key::MAX_PREFIX_BYTES;
 use super::{CacheError, Lifetime};
 
 const DEFAULT_MAX_BYTES: u64 = 64 * 1024 * 1024;
-const DEFAULT_TIMEOUT: Duration = Duration::from_secs(300);
+const DEFAULT_TIMEOUT: Duration = Duration::from_mins(5);
 
 /// A cache URL taken apart and checked.
 #[derive(Debug)]

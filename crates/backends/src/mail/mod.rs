@@ -163,10 +163,11 @@ impl Mail {
                     .map_err(|error| MailError::Folder(error.to_string()))?;
                 tried.map_err(|error| MailError::Folder(error.to_string()))
             }
-            Transport::Smtp(transport) => match transport.test_connection().await? {
-                true => Ok(()),
-                false => Err(fault("names a server that answers, but does not take mail")),
-            },
+            Transport::Smtp(transport) => {
+                let takes_mail = transport.test_connection().await?;
+                let refused = || fault("names a server that answers, but does not take mail");
+                takes_mail.then_some(()).ok_or_else(refused)
+            }
             Transport::Log => Ok(()),
         }
     }
@@ -205,11 +206,10 @@ fn smtp(mut url: Url) -> Result<AsyncSmtpTransport<Tokio1Executor>, MailError> {
         .find(|(name, _)| name == "tls")
         .map(|(_, value)| value.into_owned());
     let tls = match (url.scheme(), asked.as_deref()) {
-        ("smtps", None) => None,
         ("smtp", None) if is_local => None,
         ("smtp", None) if url.password().is_some() => Some("required"),
         ("smtp", None) => Some("opportunistic"),
-        ("smtp", Some("none")) => None,
+        ("smtp", Some("none")) | ("smtps", None) => None,
         ("smtp", Some(known @ ("required" | "opportunistic"))) => Some(known),
         _ => {
             return Err(fault(

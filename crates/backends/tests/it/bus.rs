@@ -33,7 +33,10 @@ impl Site {
     }
 
     async fn on_postgres(server: &str) -> Self {
-        let name = format!("lyceum_test_{}", hex(&Clock::system().random_bytes::<8>()));
+        let name = format!(
+            "lyceum_test_{:x}",
+            u64::from_be_bytes(Clock::system().random_bytes())
+        );
         let admin = Database::connect(server).await.unwrap();
         admin
             .execute_unprepared(&format!("CREATE DATABASE {name}"))
@@ -101,10 +104,6 @@ impl Site {
                 .unwrap();
         }
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// What must hold on both engines; the second is left out where there is no server.
@@ -246,43 +245,13 @@ async fn many_writers_are_heard_completely_and_each_process_in_order() {
         let mut here = one.subscribe_with_depth("g", 1_000);
         let mut there = two.subscribe_with_depth("g", 1_000);
         let writers: Vec<_> = (0..4)
-            .map(|writer| {
-                let (bus, database) = (one.clone(), database.clone());
-                tokio::spawn(async move {
-                    for number in 0..25 {
-                        let open = database.write.begin_with_options(writing()).await.unwrap();
-                        let recorded = bus
-                            .record(&open, "g", &(writer * 100 + number))
-                            .await
-                            .unwrap();
-                        open.commit().await.unwrap();
-                        tokio::task::yield_now().await;
-                        bus.announce(vec![recorded]);
-                    }
-                })
-            })
+            .map(|writer| tokio::spawn(write_25(one.clone(), database.clone(), writer)))
             .collect();
         for writer in writers {
             writer.await.unwrap();
         }
         for heard in [&mut here, &mut there] {
-            let mut numbers = Vec::new();
-            let mut ids = Vec::new();
-            while numbers.len() < 100 {
-                let Delivery::Event(event) = heard.recv().await.unwrap() else {
-                    panic!("lost")
-                };
-                numbers.push(event.decode::<i64>().unwrap());
-                ids.push(event.id);
-            }
-            for writer in 0..4 {
-                let own: Vec<_> = numbers
-                    .iter()
-                    .filter(|number| **number / 100 == writer)
-                    .copied()
-                    .collect();
-                assert!(own.is_sorted() && own.len() == 25, "{own:?}");
-            }
+            let ids = hear_100_in_order(heard).await;
             assert!(
                 site.is_postgres() || ids.is_sorted(),
                 "SQLite's commits have one order"
@@ -290,6 +259,40 @@ async fn many_writers_are_heard_completely_and_each_process_in_order() {
         }
     })
     .await;
+}
+
+async fn write_25(bus: Bus, database: BusDatabase, writer: i64) {
+    for number in 0..25 {
+        let open = database.write.begin_with_options(writing()).await.unwrap();
+        let recorded = bus
+            .record(&open, "g", &(writer * 100 + number))
+            .await
+            .unwrap();
+        open.commit().await.unwrap();
+        // Where another writer may overtake.
+        tokio::task::yield_now().await;
+        bus.announce(vec![recorded]);
+    }
+}
+
+/// Returns the ids of 100 events, of which each writer's are in order.
+async fn hear_100_in_order(heard: &mut Subscription) -> Vec<i64> {
+    let (mut numbers, mut ids) = (Vec::new(), Vec::new());
+    while numbers.len() < 100 {
+        let Delivery::Event(event) = heard.recv().await.unwrap() else {
+            panic!("lost")
+        };
+        numbers.push(event.decode::<i64>().unwrap());
+        ids.push(event.id);
+    }
+    for writer in 0..4 {
+        let own: Vec<_> = numbers
+            .iter()
+            .filter(|number| **number / 100 == writer)
+            .collect();
+        assert!(own.is_sorted() && own.len() == 25, "{own:?}");
+    }
+    ids
 }
 
 #[tokio::test]

@@ -308,14 +308,13 @@ async fn a_thousand_askers_share_one_computation_even_when_nothing_is_stored() {
     ] {
         let cache = Cache::open(url).unwrap();
         let (count, all_here) = (AtomicUsize::new(0), Barrier::new(2));
+        let compute = async || {
+            count.fetch_add(1, Ordering::SeqCst);
+            all_here.wait().await;
+            Ok::<_, Fault>("value".to_owned())
+        };
         let mut askers: Vec<_> = (0..1_000)
-            .map(|_| {
-                Box::pin(cache.get_or_set("k", timeout, async || {
-                    count.fetch_add(1, Ordering::SeqCst);
-                    all_here.wait().await;
-                    Ok::<_, Fault>("value".to_owned())
-                }))
-            })
+            .map(|_| Box::pin(cache.get_or_set("k", timeout, &compute)))
             .collect();
         // Each asks before any is answered.
         for asker in &mut askers {

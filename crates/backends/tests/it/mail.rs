@@ -71,39 +71,35 @@ async fn no_header_can_be_smuggled_in() {
     }
 }
 
+/// Plays a mail server (RFC 5321) to one client; returns the lines it sent.
+async fn serve_one_letter(server: TcpListener) -> Vec<String> {
+    let (socket, _) = server.accept().await.unwrap();
+    let (reader, mut writer) = socket.into_split();
+    let mut lines = BufReader::new(reader).lines();
+    let (mut heard, mut in_letter) = (Vec::new(), false);
+    writer.write_all(b"220 test\r\n").await.unwrap();
+    while let Some(line) = lines.next_line().await.unwrap() {
+        let answer: &[u8] = match line.as_str() {
+            "." => b"250 ok\r\n",
+            _ if in_letter => b"",
+            "DATA" => b"354 go\r\n",
+            _ => b"250 ok\r\n",
+        };
+        in_letter |= line == "DATA";
+        writer.write_all(answer).await.unwrap();
+        heard.push(line);
+        if heard.last().is_some_and(|line| line == ".") {
+            break;
+        }
+    }
+    heard
+}
+
 #[tokio::test]
 async fn letters_reach_a_mail_server() {
     let server = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = server.local_addr().unwrap().port();
-    let heard = tokio::spawn(async move {
-        let (socket, _) = server.accept().await.unwrap();
-        let (reader, mut writer) = socket.into_split();
-        let mut lines = BufReader::new(reader).lines();
-        let (mut heard, mut in_data) = (Vec::new(), false);
-        writer.write_all(b"220 test\r\n").await.unwrap();
-        while let Some(line) = lines.next_line().await.unwrap() {
-            let answer = match line.as_str() {
-                "." => {
-                    in_data = false;
-                    "250 ok\r\n"
-                }
-                _ if in_data => "",
-                "DATA" => {
-                    in_data = true;
-                    "354 go\r\n"
-                }
-                "QUIT" => "221 bye\r\n",
-                _ => "250 ok\r\n",
-            };
-            let is_over = line == ".";
-            heard.push(line);
-            writer.write_all(answer.as_bytes()).await.unwrap();
-            if is_over {
-                return heard;
-            }
-        }
-        heard
-    });
+    let heard = tokio::spawn(serve_one_letter(server));
     let data = tempfile::tempdir().unwrap();
     let mail = Mail::open(&format!("smtp://127.0.0.1:{port}"), data.path()).unwrap();
     mail.send(letter("ann@example.org", "Ready")).await.unwrap();
