@@ -31,9 +31,9 @@ const COPIES = {
 const ICONS = `
   arrow-down arrow-left arrow-right arrow-up arrow-up-to-line audio-lines bell book-open captions check
   chevron-down chevron-left chevron-right chevron-up circle-alert circle-check clock copy download
-  ellipsis external-link eye eye-off file file-text file-x globe graduation-cap grip-vertical hourglass
-  image info key-round layers library link list lock log-out mail maximize menu message-circle minimize
-  monitor moon pause pencil picture-in-picture-2 play plus rotate-cw rotate-ccw search settings smartphone
+  ellipsis external-link eye eye-off file file-text file-x gauge globe graduation-cap grip-vertical hourglass
+  image info key-round layers library link list loader-circle lock log-in log-out mail maximize menu message-circle minimize
+  monitor moon pause pencil picture-in-picture-2 play plus refresh-cw rotate-ccw rotate-cw search settings smartphone
   sun sun-moon trash-2 triangle-alert upload user users video volume-2 volume-x x
 `.trim().split(/\s+/);
 
@@ -149,7 +149,9 @@ function compress() {
 if (!statSync(modules, { throwIfNoEntry: false })) fail("the packages are missing; run `npm ci` in web/ first");
 rmSync(dist, { recursive: true, force: true });
 for (const [source, target] of Object.entries(COPIES)) put(target, readFileSync(join(modules, source)));
-for (const path of filesUnder(join(here, "js"))) put(join("js", relative(join(here, "js"), path)), readFileSync(path));
+for (const folder of ["js", "img"]) {
+  for (const path of filesUnder(join(here, folder))) put(relative(here, path), readFileSync(path));
+}
 buildSprite();
 buildStyles();
 checkCustomProperties();

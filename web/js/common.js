@@ -76,3 +76,16 @@ export function debounce(act, wait) {
     timer = setTimeout(() => act(...values), wait);
   };
 }
+
+/** A fault of the page itself, in words, where banners stand. */
+export function showFault(words) {
+  const region = document.getElementById("banners");
+  const banner = element("div", "banner fault");
+  const close = element("button", "icon-button");
+  close.type = "button";
+  close.setAttribute("aria-label", "Dismiss");
+  close.append(icon("x"));
+  close.addEventListener("click", () => banner.remove());
+  banner.append(icon("circle-alert"), element("p", "", words), close);
+  region?.prepend(banner);
+}

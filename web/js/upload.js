@@ -1,0 +1,243 @@
+// Uploads with progress: forms with a file field, and drop zones that take several files, one after the
+// other. Without this module the forms are sent plainly and work as well.
+
+import { announce, element, icon } from "./common.js";
+import { makeCard, setState, showOnTheirWay } from "./teach-live.js";
+import { transfer } from "./transfer.js";
+import { size } from "./words.js";
+
+const EXTENSIONS = {
+  video: ["mp4", "m4v", "mov", "mkv", "webm", "avi", "mpg", "mpeg", "ts", "wmv", "flv", "ogv", "3gp"],
+  audio: ["mp3", "wav", "flac", "m4a", "aac", "ogg", "oga", "opus", "aif", "aiff", "wma", "amr"],
+  image: ["jpg", "jpeg", "png", "webp", "avif", "gif"],
+};
+
+const running = new Set();
+
+window.addEventListener("beforeunload", (event) => {
+  if (running.size > 0) event.preventDefault();
+});
+
+/** video, audio, image or file: a guess for the address only, the site looks at the bytes. */
+function kindOf(file) {
+  const extension = file.name.split(".").pop().toLowerCase();
+  for (const [kind, extensions] of Object.entries(EXTENSIONS)) {
+    if (extensions.includes(extension)) return kind;
+  }
+  const type = file.type.split("/")[0];
+  return type in EXTENSIONS && !file.type.includes("svg") ? type : "file";
+}
+
+function tooLarge(file, most) {
+  return most > 0 && file.size > most ? `The file has ${size(file.size)}; this site takes up to ${size(most)}.` : "";
+}
+
+/** Files dropped on `zone` go to `take`; it is marked while something hovers over it. */
+function takeDrops(zone, take) {
+  let depth = 0;
+  const mark = (change) => {
+    depth = Math.max(0, depth + change);
+    zone.classList.toggle("over", depth > 0);
+  };
+  const holdsFiles = (event) => event.dataTransfer?.types.includes("Files");
+  zone.addEventListener("dragenter", (event) => holdsFiles(event) && mark(1));
+  zone.addEventListener("dragleave", (event) => holdsFiles(event) && mark(-1));
+  zone.addEventListener("dragover", (event) => holdsFiles(event) && event.preventDefault());
+  zone.addEventListener("drop", (event) => {
+    if (!holdsFiles(event)) return;
+    event.preventDefault();
+    event.stopPropagation();
+    depth = 0;
+    zone.classList.remove("over");
+    take([...event.dataTransfer.files]);
+  });
+}
+
+// ---- a form with one file field
+
+function formUpload(form) {
+  const field = form.querySelector("input[type=file]");
+  if (!field) return;
+  const zone = field.closest("[data-drop]");
+  if (zone) {
+    zone.querySelector("[data-drop-words]").hidden = false;
+    takeDrops(zone, (files) => {
+      const chosen = new DataTransfer();
+      if (files[0]) chosen.items.add(files[0]);
+      field.files = chosen.files;
+      field.dispatchEvent(new Event("change", { bubbles: true }));
+    });
+  }
+  const title = form.elements.title;
+  field.addEventListener("change", () => {
+    const file = field.files[0];
+    if (file && title && title.value === "") title.value = file.name.replace(/\.[^.]+$/, "").slice(0, 250);
+  });
+  form.addEventListener("submit", (event) => {
+    const file = field.files[0];
+    if (!file) return;
+    event.preventDefault();
+    sendForm(form, field, file);
+  });
+}
+
+async function sendForm(form, field, file) {
+  if (running.has(form)) return;
+  const line = progressLine(form, file);
+  const fault = tooLarge(file, Number(form.dataset.maxBytes));
+  if (fault) {
+    line.fail(fault);
+    return;
+  }
+  running.add(form);
+  const button = form.querySelector("button[type=submit]");
+  button.disabled = true;
+  line.begin();
+  try {
+    const { answer, url } = await transfer(form.action, new FormData(form), line.report, line.signal());
+    running.delete(form);
+    line.report(answer.message ?? "Upload complete!", 100);
+    announce(answer.message ?? "Upload complete!");
+    location.assign(safe(answer.next) ?? form.dataset.next ?? url.split("?")[0]);
+  } catch (error) {
+    running.delete(form);
+    button.disabled = false;
+    if (error.name === "AbortError") line.remove();
+    else line.fail(error.message);
+  }
+}
+
+/** Only a path of this site is followed. */
+function safe(next) {
+  return typeof next === "string" && next.startsWith("/") && !next.startsWith("//") ? next : undefined;
+}
+
+/** The line under a form that tells how far its file is, with Cancel, and Try again after a fault. */
+function progressLine(form, file) {
+  form.querySelector(".upload-line")?.remove();
+  const box = element("div", "upload-line");
+  const words = element("span", "state");
+  const said = element("span", "words");
+  const bar = document.createElement("progress");
+  const button = element("button", "button");
+  let controller = new AbortController();
+  button.type = "button";
+  bar.max = 100;
+  bar.setAttribute("aria-label", `Progress of ${file.name}`);
+  words.append(icon("arrow-up-to-line"), said);
+  const row = element("div", "row");
+  row.append(words, button);
+  box.append(element("span", "name", `${file.name}, ${size(file.size)}`), row, bar);
+  (form.querySelector(".actions") ?? form).before(box);
+  const report = (text, percent) => {
+    said.textContent = text;
+    if (percent === null) bar.removeAttribute("value");
+    else bar.value = percent;
+  };
+  return {
+    report,
+    signal: () => controller.signal,
+    remove: () => box.remove(),
+    begin() {
+      controller = new AbortController();
+      words.classList.remove("fault");
+      button.replaceChildren("Cancel");
+      button.onclick = () => controller.abort();
+      report("Uploading 0 %", 0);
+      announce(`Uploading ${file.name}`);
+    },
+    fail(reason) {
+      words.className = "state fault";
+      words.querySelector("svg").replaceWith(icon("circle-alert"));
+      said.textContent = `Failed: ${reason}`;
+      bar.remove();
+      button.replaceChildren(icon("rotate-cw"), "Try again");
+      button.onclick = () => form.requestSubmit();
+      announce(`Failed: ${reason}`);
+    },
+  };
+}
+
+// ---- a drop zone in the outline
+
+const line = [];
+let busy = false;
+
+function dropZone(form) {
+  const rows = form.parentElement.querySelector(".rows");
+  const picker = document.createElement("input");
+  picker.type = "file";
+  picker.multiple = true;
+  picker.hidden = true;
+  picker.setAttribute("aria-label", "Files to add");
+  form.append(picker);
+  const take = (files) => {
+    for (const file of files) enqueue(form, rows, file);
+  };
+  takeDrops(form.closest(".module") ?? form, take);
+  picker.addEventListener("change", () => {
+    take([...picker.files]);
+    picker.value = "";
+  });
+  form.querySelector("[data-pick]")?.addEventListener("click", (event) => {
+    event.preventDefault();
+    picker.click();
+  });
+  form.addEventListener("submit", (event) => event.preventDefault());
+}
+
+function enqueue(form, rows, file) {
+  const card = makeCard(file, kindOf(file));
+  rows.append(card.row);
+  const job = { form, file, card, controller: new AbortController() };
+  card.onCancel = () => {
+    job.controller.abort();
+    if (line.includes(job)) line.splice(line.indexOf(job), 1);
+    card.row.remove();
+    showOnTheirWay();
+  };
+  card.onRetry = () => wait(job);
+  const fault = tooLarge(file, Number(form.dataset.maxBytes));
+  if (fault) card.fail(fault);
+  else wait(job);
+}
+
+function wait(job) {
+  job.controller = new AbortController();
+  line.push(job);
+  setState(job.card.row, { state: "waiting", words: "Waits for the upload before it" });
+  work();
+}
+
+/** One file at a time: two would only halve each other's speed. */
+async function work() {
+  if (busy) return;
+  busy = true;
+  for (let job = line.shift(); job; job = line.shift()) {
+    running.add(job);
+    await send(job);
+    running.delete(job);
+  }
+  busy = false;
+}
+
+async function send({ form, file, card, controller }) {
+  const body = new FormData(form);
+  body.set("title", file.name.slice(0, 250));
+  body.set("file", file, file.name);
+  setState(card.row, { state: "uploading", words: "Uploading 0 %", percent: 0 });
+  announce(`Uploading ${file.name}`);
+  const report = (words, percent) => setState(card.row, { state: "uploading", words, percent });
+  try {
+    const { answer } = await transfer(form.dataset.action.replace("{kind}", kindOf(file)), body, report, controller.signal);
+    announce(`${file.name}: ${answer.message ?? "Upload complete!"}`);
+    await card.arrived(answer);
+  } catch (error) {
+    if (error.name !== "AbortError") card.fail(error.message);
+  }
+}
+
+for (const form of document.querySelectorAll("form[data-upload]")) {
+  if (form.dataset.action) dropZone(form);
+  else formUpload(form);
+}
