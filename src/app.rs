@@ -1,0 +1,120 @@
+//! The running site: its configuration and its services, handed to every request and job.
+
+use crate::config::Config;
+use crate::db::{Db, Write};
+use crate::error::Result;
+use crate::media::engine::Tools;
+use crate::web::credentials::Credentials;
+use crate::web::passwords::Passwords;
+use crate::web::sessions::Sessions;
+use backends::bus::{Bus, BusDatabase};
+use backends::cache::Cache;
+use backends::clock::Clock;
+use backends::files::Files;
+use backends::mail::Mail;
+use std::ops::Deref;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+
+/// How long the start waits for a service before it says which one does not answer.
+const START_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The site; clones share one.
+#[derive(Clone)]
+pub struct App(Arc<Services>);
+
+/// What [`App`] gives access to.
+pub struct Services {
+    /// The configuration in force.
+    pub config: Config,
+    /// The database.
+    pub db: Db,
+    /// Values that may be forgotten.
+    pub cache: Cache,
+    /// What processes of this site tell each other.
+    pub bus: Bus,
+    /// Stored files.
+    pub files: Files,
+    /// Outgoing mail.
+    pub mail: Mail,
+    /// Time and randomness.
+    pub clock: Clock,
+    /// Hashes passwords, bounded.
+    pub passwords: Passwords,
+    /// Browsers that are logged in.
+    pub sessions: Sessions,
+    /// Basic and token credentials that were checked lately.
+    pub credentials: Credentials,
+    /// ffmpeg and its bounds.
+    pub tools: Tools,
+    /// Canceled when the process is asked to stop; event streams end at once, jobs are handed back.
+    pub stopping: CancellationToken,
+}
+
+/// A service that does not answer at the start.
+#[derive(Debug, thiserror::Error)]
+#[error("{service} does not answer: {reason}\n  It is configured as {url}; `lyceum check` tries every service.")]
+pub struct StartError {
+    service: &'static str,
+    url: String,
+    reason: String,
+}
+
+impl Deref for App {
+    type Target = Services;
+
+    fn deref(&self) -> &Services {
+        &self.0
+    }
+}
+
+impl App {
+    /// Opens every service. The tables are brought up to date when `migrate` is set.
+    ///
+    /// # Errors
+    /// Within seconds, naming the first service that does not answer.
+    pub async fn open(config: Config, clock: Clock, migrate: bool) -> Result<Self, StartError> {
+        let shown: std::collections::BTreeMap<_, _> = config.shown().into_iter().collect();
+        let url = |key: &str| shown.get(key).cloned().unwrap_or_default();
+        let failed = |service, reason: String| StartError { service, url: url(service), reason };
+        std::fs::create_dir_all(&config.data).map_err(|e| failed("data", e.to_string()))?;
+        let db = within(Db::open(&config.database, &config.data)).await.map_err(|e| failed("database", e))?;
+        if migrate {
+            db.migrate().await.map_err(|e| failed("database", e.to_string()))?;
+        }
+        let bus_database =
+            BusDatabase::new(db.read().clone(), db.writer().clone(), &Db::full_url(&config.database, &config.data));
+        let bus = within(Bus::open(&config.bus, Some(bus_database))).await.map_err(|e| failed("bus", e))?;
+        let cache = within(Cache::open(&config.cache)).await.map_err(|e| failed("cache", e))?;
+        let files = within(Files::open(&config.files, &config.data)).await.map_err(|e| failed("files", e))?;
+        let mail = Mail::open(&config.mail, &config.data).map_err(|e| failed("mail", e.to_string()))?;
+        let services = Services {
+            passwords: Passwords::new(),
+            sessions: Sessions::new(),
+            credentials: Credentials::new(&config.secret),
+            tools: Tools::find(config.ffmpeg.as_deref()),
+            stopping: CancellationToken::new(),
+            config,
+            db,
+            cache,
+            bus,
+            files,
+            mail,
+            clock,
+        };
+        Ok(Self(Arc::new(services)))
+    }
+
+    /// Begins a transaction that may write.
+    pub async fn write(&self) -> Result<Write> {
+        self.db.write(&self.bus).await
+    }
+}
+
+async fn within<T, E: std::fmt::Display>(opening: impl Future<Output = Result<T, E>>) -> Result<T, String> {
+    match tokio::time::timeout(START_TIMEOUT, opening).await {
+        Ok(opened) => opened.map_err(|e| e.to_string()),
+        Err(_) => Err(format!("no answer within {} seconds", START_TIMEOUT.as_secs())),
+    }
+}

@@ -1,0 +1,187 @@
+//! The database: two ways in, [`Db::read`] and [`Db::write`], and nothing else.
+//!
+//! On SQLite these are two pools: several readers and one writer, so that a writer never
+//! meets `SQLITE_BUSY` from this process. On PostgreSQL both are one pool.
+
+use crate::error::{Error, Result};
+use crate::migrations::Migrator;
+use backends::bus::{Bus, Recorded};
+use sea_orm::{
+    ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr,
+    SqliteTransactionMode, TransactionOptions, TransactionTrait,
+};
+use sea_orm_migration::MigratorTrait;
+use serde::Serialize;
+use std::ops::Deref;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+/// How long a request waits for a connection before the site says that it is busy.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The database of one site.
+#[derive(Clone)]
+pub struct Db {
+    read: DatabaseConnection,
+    write: DatabaseConnection,
+    statements: Arc<AtomicU64>,
+}
+
+/// A transaction that writes, and the events that others hear once it is committed.
+///
+/// Dropped without [`Write::commit`], it changes nothing and nobody hears anything.
+pub struct Write {
+    transaction: DatabaseTransaction,
+    bus: Bus,
+    recorded: Vec<Recorded>,
+}
+
+impl Db {
+    /// Opens the database at `url`: `sqlite:` (a file in `data`), `sqlite:<path>` or `postgres://...`.
+    pub async fn open(url: &str, data: &Path) -> Result<Self, DbErr> {
+        let url = Self::full_url(url, data);
+        let statements = Arc::new(AtomicU64::new(0));
+        let (mut read, mut write) = if url.starts_with("sqlite:") {
+            let write = Database::connect(sqlite_options(&url, 1)).await?;
+            (Database::connect(sqlite_options(&url, readers())).await?, write)
+        } else {
+            let pool = Database::connect(postgres_options(&url)).await?;
+            (pool.clone(), pool)
+        };
+        for connection in [&mut read, &mut write] {
+            let statements = Arc::clone(&statements);
+            connection.set_metric_callback(move |_| {
+                statements.fetch_add(1, Ordering::Relaxed);
+            });
+        }
+        Ok(Self { read, write, statements })
+    }
+
+    /// The URL with the path of the default file filled in.
+    pub fn full_url(url: &str, data: &Path) -> String {
+        if url == "sqlite:" { format!("sqlite:{}", data.join("lyceum.sqlite3").display()) } else { url.to_owned() }
+    }
+
+    /// For queries.
+    pub fn read(&self) -> &DatabaseConnection {
+        &self.read
+    }
+
+    /// Begins a transaction that may write.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] when the database does not answer, or another writer holds it for seconds.
+    pub async fn write(&self, bus: &Bus) -> Result<Write> {
+        let options = TransactionOptions {
+            sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
+            ..TransactionOptions::default()
+        };
+        let transaction = self.write.begin_with_options(options).await?;
+        Ok(Write { transaction, bus: bus.clone(), recorded: Vec::new() })
+    }
+
+    /// The writer's connection, for the bus and for migrations.
+    pub fn writer(&self) -> &DatabaseConnection {
+        &self.write
+    }
+
+    /// Brings the tables up to date.
+    pub async fn migrate(&self) -> Result<(), DbErr> {
+        Migrator::up(&self.write, None).await
+    }
+
+    /// How many steps have not been taken yet.
+    pub async fn pending_migrations(&self) -> Result<usize, DbErr> {
+        Ok(Migrator::get_pending_migrations(&self.write).await?.len())
+    }
+
+    /// Statements sent since the start; tests hold pages to a constant number of them.
+    pub fn statements(&self) -> u64 {
+        self.statements.load(Ordering::Relaxed)
+    }
+
+    /// Whether it answers.
+    pub async fn check(&self) -> Result<(), DbErr> {
+        self.read.execute_unprepared("SELECT 1").await.map(|_| ())
+    }
+
+    /// Which engine it is.
+    pub fn backend(&self) -> DbBackend {
+        self.read.get_database_backend()
+    }
+
+    /// Closes all connections.
+    pub async fn close(self) -> Result<(), DbErr> {
+        self.read.close().await?;
+        self.write.close().await
+    }
+}
+
+impl Write {
+    /// Tells the group, once this transaction is committed.
+    pub async fn publish<T: Serialize + Sync>(&mut self, group: &str, payload: &T) -> Result<()> {
+        let recorded = self.bus.record(&self.transaction, group, payload).await?;
+        self.recorded.push(recorded);
+        Ok(())
+    }
+
+    /// Makes it last, and tells those who listen.
+    pub async fn commit(self) -> Result<()> {
+        self.transaction.commit().await?;
+        self.bus.announce(self.recorded);
+        Ok(())
+    }
+
+    /// Undoes it.
+    pub async fn rollback(self) -> Result<()> {
+        self.transaction.rollback().await.map_err(Error::from)
+    }
+}
+
+impl Deref for Write {
+    type Target = DatabaseTransaction;
+
+    fn deref(&self) -> &DatabaseTransaction {
+        &self.transaction
+    }
+}
+
+fn readers() -> u32 {
+    std::thread::available_parallelism().map_or(4, |cores| u32::try_from(cores.get() * 2).unwrap_or(4)).max(4)
+}
+
+fn sqlite_options(url: &str, connections: u32) -> ConnectOptions {
+    let mut options = ConnectOptions::new(format!("{url}?mode=rwc"));
+    options
+        .max_connections(connections)
+        .min_connections(1)
+        .acquire_timeout(ACQUIRE_TIMEOUT)
+        .idle_timeout(None)
+        .max_lifetime(None)
+        .test_before_acquire(false)
+        .sqlx_logging(false)
+        .map_sqlx_sqlite_opts(|sqlite| {
+            sqlite
+                .journal_mode(sqlx::sqlite::SqliteJournalMode::Wal)
+                .synchronous(sqlx::sqlite::SqliteSynchronous::Normal)
+                .foreign_keys(true)
+                .busy_timeout(ACQUIRE_TIMEOUT)
+                .pragma("cache_size", "-16000")
+                .pragma("temp_store", "memory")
+        });
+    options
+}
+
+fn postgres_options(url: &str) -> ConnectOptions {
+    let mut options = ConnectOptions::new(url.to_owned());
+    options
+        .max_connections(readers() * 4)
+        .min_connections(1)
+        .connect_timeout(ACQUIRE_TIMEOUT)
+        .acquire_timeout(ACQUIRE_TIMEOUT)
+        .test_before_acquire(false)
+        .sqlx_logging(false);
+    options
+}

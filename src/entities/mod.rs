@@ -1,0 +1,24 @@
+//! The whole schema at a glance: one SeaORM entity a table.
+//!
+//! Entities hold columns and relations, no behavior; queries live in the features'
+//! `store.rs`. The tables themselves are made in `crate::migrations`.
+
+pub mod content;
+pub mod course;
+pub mod done_mark;
+pub mod enrollment;
+pub mod group;
+pub mod group_permission;
+pub mod item;
+pub mod job;
+pub mod message;
+pub mod module;
+pub mod playback_position;
+pub mod rendition;
+pub mod session;
+pub mod subject;
+pub mod token;
+pub mod upload;
+pub mod upload_progress;
+pub mod user;
+pub mod user_group;

@@ -1,0 +1,242 @@
+//! Everything that can go wrong in a request, and the words for it.
+//!
+//! A fault is made where it is known, in the user's words; `web::errors` turns it into a page
+//! or JSON and logs it once. The text of an [`Error::Internal`] never leaves the log.
+
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use sea_orm::DbErr;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// What a handler or verb answers.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// What keeps a request from being answered as asked.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum Error {
+    /// There is no such thing, or not for this visitor (404).
+    #[error("not found")]
+    NotFound,
+    /// Only somebody who is logged in gets there: pages lead to the log-in form, programs get 401.
+    #[error("log-in required")]
+    LoginRequired,
+    /// Credentials were sent and are wrong (401), with the sentence for programs.
+    #[error("wrong credentials: {0}")]
+    WrongCredentials(&'static str),
+    /// The visitor is known and may not (403).
+    #[error("forbidden: {0}")]
+    Forbidden(&'static str),
+    /// The request cannot be understood at all (400).
+    #[error("bad request: {0}")]
+    BadRequest(String),
+    /// The path exists, the method does not (405).
+    #[error("method not allowed")]
+    MethodNotAllowed,
+    /// None of the offered types is one that the client accepts (406).
+    #[error("not acceptable")]
+    NotAcceptable,
+    /// Fields are wrong: 422 on forms, 400 in the API.
+    #[error("invalid: {0:?}")]
+    Invalid(Problems),
+    /// Somebody was quicker, or the state does not allow it (409).
+    #[error("conflict: {0}")]
+    Conflict(String),
+    /// It was there and is no more (410).
+    #[error("gone: {0}")]
+    Gone(String),
+    /// Larger than allowed (413).
+    #[error("too large: {0}")]
+    TooLarge(String),
+    /// A type that is not taken here (415).
+    #[error("unsupported type: {0}")]
+    UnsupportedType(String),
+    /// Too often (429).
+    #[error("too many: {message}")]
+    TooMany {
+        /// What to tell.
+        message: String,
+        /// When it may be tried again.
+        retry_after_seconds: u64,
+    },
+    /// A service that is needed does not answer, or the disk is full (503).
+    #[error("unavailable: {0}")]
+    Unavailable(String),
+    /// A fault of ours (500); the source goes to the log only.
+    #[error("internal: {0}")]
+    Internal(Arc<dyn std::error::Error + Send + Sync>),
+}
+
+/// Field -> what is wrong with it, in sentences that say how to mend it.
+///
+/// The key `""` (see [`Problems::WHOLE`]) holds what concerns the form as a whole.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Problems(BTreeMap<String, Vec<String>>);
+
+impl Problems {
+    /// The key of what concerns the form as a whole.
+    pub const WHOLE: &'static str = "";
+
+    /// None yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// One fault of one field.
+    pub fn of(field: impl Into<String>, message: impl Into<String>) -> Self {
+        let mut problems = Self::new();
+        problems.add(field, message);
+        problems
+    }
+
+    /// Adds a fault.
+    pub fn add(&mut self, field: impl Into<String>, message: impl Into<String>) {
+        self.0.entry(field.into()).or_default().push(message.into());
+    }
+
+    /// Adds the fault unless the condition holds.
+    pub fn check(&mut self, holds: bool, field: impl Into<String>, message: impl Into<String>) {
+        if !holds {
+            self.add(field, message);
+        }
+    }
+
+    /// Whether nothing is wrong.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// What is wrong with one field.
+    pub fn at(&self, field: &str) -> &[String] {
+        self.0.get(field).map_or(&[], Vec::as_slice)
+    }
+
+    /// All faults, field by field.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &[String])> {
+        self.0.iter().map(|(field, messages)| (field.as_str(), messages.as_slice()))
+    }
+
+    /// How many faults there are.
+    pub fn len(&self) -> usize {
+        self.0.values().map(Vec::len).sum()
+    }
+
+    /// Takes over the faults of another.
+    pub fn extend(&mut self, other: Self) {
+        for (field, messages) in other.0 {
+            self.0.entry(field).or_default().extend(messages);
+        }
+    }
+
+    /// `Ok` when nothing is wrong.
+    pub fn into_result(self) -> Result<()> {
+        if self.is_empty() { Ok(()) } else { Err(Error::Invalid(self)) }
+    }
+}
+
+impl Error {
+    /// A fault of ours, from whatever caused it.
+    pub fn internal(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Self::Internal(Arc::from(source.into()))
+    }
+
+    /// One wrong field.
+    pub fn invalid(field: impl Into<String>, message: impl Into<String>) -> Self {
+        Self::Invalid(Problems::of(field, message))
+    }
+
+    /// The ordinary refusal.
+    pub fn forbidden() -> Self {
+        Self::Forbidden("You do not have permission to perform this action.")
+    }
+
+    /// The status of the answer.
+    pub fn status(&self) -> StatusCode {
+        match self {
+            Self::NotFound => StatusCode::NOT_FOUND,
+            Self::LoginRequired | Self::WrongCredentials(_) => StatusCode::UNAUTHORIZED,
+            Self::Forbidden(_) => StatusCode::FORBIDDEN,
+            Self::BadRequest(_) => StatusCode::BAD_REQUEST,
+            Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+            Self::NotAcceptable => StatusCode::NOT_ACCEPTABLE,
+            Self::Invalid(_) => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::Conflict(_) => StatusCode::CONFLICT,
+            Self::Gone(_) => StatusCode::GONE,
+            Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::UnsupportedType(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::TooMany { .. } => StatusCode::TOO_MANY_REQUESTS,
+            Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+
+    /// What people and programs are told. Never holds internals.
+    pub fn words(&self) -> String {
+        match self {
+            Self::NotFound => "Not found.".into(),
+            Self::LoginRequired => "Authentication credentials were not provided.".into(),
+            Self::WrongCredentials(words) | Self::Forbidden(words) => (*words).into(),
+            Self::BadRequest(words)
+            | Self::Conflict(words)
+            | Self::Gone(words)
+            | Self::TooLarge(words)
+            | Self::UnsupportedType(words)
+            | Self::Unavailable(words) => words.clone(),
+            Self::TooMany { message, .. } => message.clone(),
+            Self::MethodNotAllowed => "Method not allowed.".into(),
+            Self::NotAcceptable => "Could not satisfy the request Accept header.".into(),
+            Self::Invalid(_) => "Some fields need mending.".into(),
+            Self::Internal(_) => "Something broke on our side. It has been noted.".into(),
+        }
+    }
+}
+
+impl From<DbErr> for Error {
+    fn from(error: DbErr) -> Self {
+        if let DbErr::ConnectionAcquire(_) | DbErr::Conn(_) = error {
+            tracing::warn!(%error, "the database does not answer");
+            return Self::Unavailable("The site cannot reach its database right now. Please try again in a moment.".into());
+        }
+        Self::internal(error)
+    }
+}
+
+impl From<backends::files::FilesError> for Error {
+    fn from(error: backends::files::FilesError) -> Self {
+        match error {
+            backends::files::FilesError::NotFound => Self::NotFound,
+            backends::files::FilesError::Full => {
+                tracing::error!("the disk is full");
+                Self::Unavailable("The site has no room left for files. Nothing was kept; please tell its staff and try again later.".into())
+            }
+            other => Self::internal(other),
+        }
+    }
+}
+
+impl From<backends::bus::BusError> for Error {
+    fn from(error: backends::bus::BusError) -> Self {
+        Self::internal(error)
+    }
+}
+
+impl From<backends::cache::CacheError> for Error {
+    fn from(error: backends::cache::CacheError) -> Self {
+        Self::internal(error)
+    }
+}
+
+impl From<askama::Error> for Error {
+    fn from(error: askama::Error) -> Self {
+        Self::internal(error)
+    }
+}
+
+/// The answer carries the error itself; `web::errors` gives it its body.
+impl IntoResponse for Error {
+    fn into_response(self) -> Response {
+        let mut response = self.status().into_response();
+        response.extensions_mut().insert(self);
+        response
+    }
+}

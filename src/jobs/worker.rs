@@ -1,0 +1,224 @@
+//! The loop that takes jobs and runs them, and hands them back when the process stops.
+
+use super::queue::{self, JobEvent};
+use super::{Fault, GROUP, JobContext, JobError, Registry};
+use crate::app::App;
+use crate::entities::job;
+use crate::error::Result;
+use backends::bus::Delivery;
+use futures::FutureExt as _;
+use std::collections::HashMap;
+use std::panic::AssertUnwindSafe;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::sync::{Notify, Semaphore};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// How often a worker looks by itself: for retries that are due and leases that ended.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// What a stopping worker still waits for.
+const STOP_TIMEOUT: Duration = Duration::from_secs(10);
+
+struct Worker {
+    app: App,
+    registry: Arc<Registry>,
+    name: String,
+    running: Mutex<HashMap<i64, CancellationToken>>,
+}
+
+/// Runs jobs until the site stops; then hands back what runs.
+pub async fn work(app: App, registry: Arc<Registry>) {
+    let slots = Arc::new(Semaphore::new(app.config.workers));
+    let wake = Arc::new(Notify::new());
+    let worker = Worker::new(app.clone(), registry);
+    tracing::info!(worker = worker.name, slots = app.config.workers, "working");
+    let listener = tokio::spawn(Arc::clone(&worker).listen(Arc::clone(&wake)));
+    let jobs = TaskTracker::new();
+    while !app.stopping.is_cancelled() {
+        let slot = tokio::select! {
+            slot = Arc::clone(&slots).acquire_owned() => slot,
+            () = app.stopping.cancelled() => break,
+        };
+        match worker.take().await {
+            Ok(Some(job)) => {
+                let worker = Arc::clone(&worker);
+                jobs.spawn(async move {
+                    worker.run(job).await;
+                    drop(slot);
+                });
+            }
+            Ok(None) => {
+                drop(slot);
+                wait(&app, &wake).await;
+            }
+            Err(error) => {
+                drop(slot);
+                tracing::warn!(%error, "the queue cannot be read");
+                wait(&app, &wake).await;
+            }
+        }
+    }
+    listener.abort();
+    jobs.close();
+    if tokio::time::timeout(STOP_TIMEOUT, jobs.wait()).await.is_err() {
+        tracing::warn!("some jobs did not stop in time; their leases will end");
+    }
+}
+
+async fn wait(app: &App, wake: &Notify) {
+    tokio::select! {
+        () = wake.notified() => {}
+        () = tokio::time::sleep(LOOK_EVERY) => {}
+        () = app.stopping.cancelled() => {}
+    }
+}
+
+/// Runs every job that is due now, and those that they enqueue, one after the other.
+pub async fn drain(app: &App, registry: &Arc<Registry>) -> Result<usize> {
+    let worker = Worker::new(app.clone(), Arc::clone(registry));
+    let mut ran = 0;
+    while let Some(job) = queue::claim(app, &worker.name).await? {
+        worker.run(job).await;
+        ran += 1;
+    }
+    Ok(ran)
+}
+
+impl Worker {
+    fn new(app: App, registry: Arc<Registry>) -> Arc<Self> {
+        let suffix: String = app.clock.random_token().chars().filter(char::is_ascii_alphanumeric).take(6).collect();
+        let name = format!("{}-{suffix}", std::process::id());
+        Arc::new(Self { app, registry, name, running: Mutex::default() })
+    }
+
+    async fn take(&self) -> Result<Option<job::Model>> {
+        self.keep_schedule().await?;
+        if queue::is_due(&self.app).await? { queue::claim(&self.app, &self.name).await } else { Ok(None) }
+    }
+
+    /// Sees to it that what comes back by itself is in line.
+    async fn keep_schedule(&self) -> Result<()> {
+        for (kind, entry) in &self.registry.kinds {
+            let Some(schedule) = &entry.schedule else { continue };
+            if queue::is_open(self.app.db.read(), kind).await? {
+                continue;
+            }
+            let mut write = self.app.write().await?;
+            if !queue::is_open(&*write, kind).await? {
+                (schedule.enqueue)(&self.app, &mut write, schedule.payload.clone(), schedule.every).await?;
+                write.commit().await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn listen(self: Arc<Self>, wake: Arc<Notify>) {
+        let mut events = self.app.bus.subscribe(GROUP);
+        while let Some(delivery) = events.recv().await {
+            if let Delivery::Event(event) = delivery
+                && let Ok(JobEvent::Canceled { id }) = event.decode()
+                && let Some(token) = self.running().get(&id)
+            {
+                token.cancel();
+            }
+            wake.notify_one();
+        }
+    }
+
+    fn running(&self) -> std::sync::MutexGuard<'_, HashMap<i64, CancellationToken>> {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn run(&self, job: job::Model) {
+        let context = JobContext {
+            app: self.app.clone(),
+            id: job.id,
+            fence: job.fence,
+            attempt: job.attempts,
+            canceled: self.app.stopping.child_token(),
+            is_complete: Arc::default(),
+        };
+        self.running().insert(job.id, context.canceled.clone());
+        let heartbeat = tokio::spawn(renew(context.clone()));
+        let outcome = self.attempt(&job, &context).await;
+        heartbeat.abort();
+        self.running().remove(&job.id);
+        if let Err(error) = self.settle(&job, &context, outcome).await {
+            tracing::error!(%error, job = job.id, kind = job.kind, "the end of a job could not be noted; its lease will end");
+        }
+    }
+
+    async fn attempt(&self, job: &job::Model, context: &JobContext) -> Result<(), JobError> {
+        let Some(kind) = self.registry.kinds.get(job.kind.as_str()) else {
+            let detail = format!("no such kind: {}", job.kind);
+            return Err(JobError::GiveUp(Fault { words: "the site was changed in between".into(), detail }));
+        };
+        if job.attempts > job.max_attempts {
+            let detail = format!("given up after {} attempts; last: {:?}", job.max_attempts, job.fault);
+            return Err(JobError::GiveUp(Fault { words: "it was tried several times and never finished".into(), detail }));
+        }
+        tracing::info!(job = job.id, kind = job.kind, attempt = job.attempts, "job begun");
+        match AssertUnwindSafe((kind.run)(job.payload.clone(), context.clone())).catch_unwind().await {
+            Ok(outcome) => outcome,
+            Err(_) => Err(JobError::Retry("the job panicked".into())),
+        }
+    }
+
+    async fn settle(&self, job: &job::Model, context: &JobContext, outcome: Result<(), JobError>) -> Result<()> {
+        let is_complete = context.is_complete.load(std::sync::atomic::Ordering::Acquire);
+        match outcome {
+            _ if is_complete => tracing::info!(job = job.id, kind = job.kind, "job done"),
+            Ok(()) => {
+                let write = self.app.write().await?;
+                if queue::finish(&self.app, &write, job.id, job.fence).await? {
+                    write.commit().await?;
+                    tracing::info!(job = job.id, kind = job.kind, "job done");
+                }
+            }
+            Err(_) if self.app.stopping.is_cancelled() => {
+                queue::hand_back(&self.app, job).await?;
+                tracing::info!(job = job.id, kind = job.kind, "job handed back");
+            }
+            Err(JobError::CutOff) => tracing::info!(job = job.id, kind = job.kind, "job cut off"),
+            Err(JobError::Retry(reason)) if job.attempts < job.max_attempts => {
+                tracing::warn!(job = job.id, kind = job.kind, attempt = job.attempts, reason, "job will be tried again");
+                queue::retry_later(&self.app, job, &reason).await?;
+            }
+            Err(JobError::Retry(reason)) => {
+                let words = "it was tried several times and never finished".to_owned();
+                self.give_up(job, context, Fault { words, detail: reason }).await?;
+            }
+            Err(JobError::GiveUp(fault)) => self.give_up(job, context, fault).await?,
+        }
+        Ok(())
+    }
+
+    async fn give_up(&self, job: &job::Model, context: &JobContext, fault: Fault) -> Result<()> {
+        tracing::warn!(job = job.id, kind = job.kind, detail = fault.detail, "job given up");
+        let Some(kind) = self.registry.kinds.get(job.kind.as_str()) else {
+            queue::fail(&self.app, job, &fault).await?;
+            return Ok(());
+        };
+        // Those whom it concerns are told first, so that nobody misses a failure; telling bears being done twice.
+        if let Err(error) = (kind.give_up)(job.payload.clone(), context.clone(), fault.clone()).await {
+            tracing::error!(%error, job = job.id, "nobody could be told of a job that was given up");
+        }
+        queue::fail(&self.app, job, &fault).await?;
+        Ok(())
+    }
+}
+
+/// Renews the lease until the job ends; cancels it when the lease is lost.
+async fn renew(context: JobContext) {
+    let every = Duration::from_secs(context.app.config.lease_seconds).div_f64(3.0);
+    loop {
+        tokio::time::sleep(every).await;
+        match queue::renew(&context.app, context.id, context.fence).await {
+            Ok(true) => {}
+            Ok(false) => return context.canceled.cancel(),
+            Err(error) => tracing::warn!(%error, job = context.id, "a lease could not be renewed"),
+        }
+    }
+}

@@ -1,0 +1,28 @@
+//! The steps that build the database, oldest first, for SQLite and PostgreSQL alike.
+//!
+//! A step that has landed is never changed; the next change is the next file. Each step is
+//! forward-compatible by one version: nodes of the version before go on working after it.
+
+use sea_orm_migration::prelude::*;
+
+mod m0001_accounts;
+mod m0002_media;
+mod m0003_courses;
+mod m0004_jobs_and_messages;
+mod m0005_search;
+
+/// All steps, in order.
+pub struct Migrator;
+
+#[async_trait::async_trait]
+impl MigratorTrait for Migrator {
+    fn migrations() -> Vec<Box<dyn MigrationTrait>> {
+        vec![
+            Box::new(m0001_accounts::Migration),
+            Box::new(m0002_media::Migration),
+            Box::new(m0003_courses::Migration),
+            Box::new(m0004_jobs_and_messages::Migration),
+            Box::new(m0005_search::Migration),
+        ]
+    }
+}

@@ -1,0 +1,142 @@
+//! `Authorization: Basic`, `Token` and `Bearer` (RFC 7617, RFC 6750).
+//!
+//! A credential that was checked is remembered for a minute under a keyed hash, so that a
+//! program with Basic credentials does not cost a password hash a call. The memory names the
+//! account's credential version; a changed password is therefore refused at once.
+
+use crate::app::App;
+use crate::config::Secret;
+use crate::entities::{token, user};
+use crate::error::{Error, Result};
+use crate::web::identity::Person;
+use crate::web::{sessions, throttle};
+use axum::http::HeaderValue;
+use base64::Engine as _;
+use chrono::TimeDelta;
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use moka::future::Cache;
+use sea_orm::{ActiveModelTrait, ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter};
+use sha2::Sha256;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+/// What a program with a wrong name, password or key is told.
+const WRONG: &str = "Invalid username/password.";
+const MALFORMED: &str = "Invalid basic header. Credentials not correctly base64 encoded.";
+const WRONG_TOKEN: &str = "Invalid token.";
+
+/// Credentials that were found good lately.
+pub struct Credentials {
+    key: Vec<u8>,
+    known: Cache<[u8; 32], Arc<Person>>,
+    /// Grows with every `forget`; who read before it must not remember after it.
+    generation: AtomicU64,
+}
+
+impl Credentials {
+    /// Remembers up to 10,000 for a minute.
+    pub fn new(secret: &Secret) -> Self {
+        let known = Cache::builder()
+            .max_capacity(10_000)
+            .time_to_live(Duration::from_secs(60))
+            .support_invalidation_closures()
+            .build();
+        Self { key: secret.0.as_bytes().to_vec(), known, generation: AtomicU64::new(0) }
+    }
+
+    /// Forgets what is remembered of a person.
+    pub fn forget(&self, user_id: i64) {
+        self.generation.fetch_add(1, Ordering::AcqRel);
+        // Fails only without `support_invalidation_closures`, which `new` asks for.
+        let _ = self.known.invalidate_entries_if(move |_, person| person.id == user_id);
+    }
+
+    /// Forgets everything, when events may have been lost.
+    pub fn forget_all(&self) {
+        self.generation.fetch_add(1, Ordering::AcqRel);
+        self.known.invalidate_all();
+    }
+
+    fn name(&self, header: &HeaderValue) -> [u8; 32] {
+        // HMAC takes keys of any length, so that this cannot fail.
+        let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(&self.key) else { return [0; 32] };
+        mac.update(header.as_bytes());
+        mac.finalize().into_bytes().into()
+    }
+}
+
+/// Whose credentials the header holds; `None` when its scheme is none of ours.
+///
+/// # Errors
+/// [`Error::WrongCredentials`], and [`Error::TooMany`] after too many wrong ones.
+pub async fn check(app: &App, header: &HeaderValue, address: IpAddr) -> Result<Option<Arc<Person>>> {
+    let text = header.to_str().map_err(|_| Error::WrongCredentials(MALFORMED))?;
+    let (scheme, value) = text.split_once(' ').unwrap_or((text, ""));
+    let is_basic = scheme.eq_ignore_ascii_case("basic");
+    let is_token = scheme.eq_ignore_ascii_case("token") || scheme.eq_ignore_ascii_case("bearer");
+    if !is_basic && !is_token {
+        return Ok(None);
+    }
+    let name = app.credentials.name(header);
+    if let Some(person) = app.credentials.known.get(&name).await {
+        return Ok(Some(person));
+    }
+    let generation = app.credentials.generation.load(Ordering::Acquire);
+    let value = value.trim();
+    let person = if is_basic { basic(app, value, address).await? } else { by_token(app, value, address).await? };
+    let person = Arc::new(person);
+    if app.credentials.generation.load(Ordering::Acquire) == generation {
+        app.credentials.known.insert(name, Arc::clone(&person)).await;
+    }
+    Ok(Some(person))
+}
+
+async fn basic(app: &App, value: &str, address: IpAddr) -> Result<Person> {
+    let decoded = base64::engine::general_purpose::STANDARD.decode(value).ok().and_then(|b| String::from_utf8(b).ok());
+    let decoded = decoded.ok_or(Error::WrongCredentials(MALFORMED))?;
+    let (username, password) = decoded.split_once(':').ok_or(Error::WrongCredentials(MALFORMED))?;
+    authenticate(app, username, password, address).await?.ok_or(Error::WrongCredentials(WRONG))
+}
+
+/// The person behind name and password; `None` when they do not fit.
+///
+/// Pages and Basic credentials share the count of failures.
+///
+/// # Errors
+/// [`Error::TooMany`] after too many failures, [`Error::Unavailable`] when too many log in at once.
+pub async fn authenticate(app: &App, username: &str, password: &str, address: IpAddr) -> Result<Option<Person>> {
+    throttle::check(app, username, address).await?;
+    let account = user::Entity::find().filter(user::Column::Username.eq(username)).one(app.db.read()).await?;
+    let hash = account.as_ref().filter(|a| a.is_active).map_or("", |a| a.password_hash.as_str());
+    let is_right = app.passwords.verify(password, hash).await?;
+    match account {
+        Some(account) if is_right => Ok(Some(sessions::load_person(app.db.read(), account).await?)),
+        _ => {
+            throttle::failed(app, username, address).await?;
+            Ok(None)
+        }
+    }
+}
+
+async fn by_token(app: &App, key: &str, address: IpAddr) -> Result<Person> {
+    throttle::check_address(app, address).await?;
+    let found = token::Entity::find()
+        .filter(token::Column::TokenHash.eq(sessions::hash(key)))
+        .find_also_related(user::Entity)
+        .one(app.db.read())
+        .await?;
+    let Some((row, Some(account))) = found.filter(|(_, account)| account.as_ref().is_some_and(|a| a.is_active)) else {
+        throttle::failed_address(app, address).await?;
+        return Err(Error::WrongCredentials(WRONG_TOKEN));
+    };
+    let now = app.clock.now();
+    if row.last_used_at.is_none_or(|last| now - last >= TimeDelta::hours(1)) {
+        let update = token::ActiveModel { id: Set(row.id), last_used_at: Set(Some(now)), ..Default::default() };
+        if let Err(error) = update.update(app.db.writer()).await {
+            tracing::warn!(%error, "the last use of a token could not be noted");
+        }
+    }
+    sessions::load_person(app.db.read(), account).await
+}

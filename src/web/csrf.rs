@@ -1,0 +1,248 @@
+//! Cross-site request forgery: a signed token in a cookie and again in the form or header
+//! (OWASP, "signed double-submit cookie"), and the `Origin` header where there is one.
+//!
+//! The token is `<nonce>.<signature>`; the signature covers the nonce and the session, so that
+//! a cookie planted by somebody else does not fit. Pages of anonymous visitors without a form
+//! carry no token at all and can be cached.
+
+use crate::app::App;
+use crate::error::{Error, Result};
+use crate::web::headers::set_cookie;
+use crate::web::identity::{ByHeader, Visitor};
+use axum::body::Body;
+use axum::extract::{FromRequestParts, Request, State};
+use axum::http::header::{CONTENT_TYPE, HOST, ORIGIN, SET_COOKIE};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, Method};
+use axum::middleware::Next;
+use axum::response::Response;
+use axum_extra::extract::CookieJar;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use bytes::Bytes;
+use chrono::TimeDelta;
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use sha2::Sha256;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use subtle::ConstantTimeEq as _;
+
+/// The cookie that older clients know.
+pub const COOKIE: &str = "csrftoken";
+/// The form field that older clients know.
+pub const FIELD: &str = "csrfmiddlewaretoken";
+/// The header that older clients know.
+pub const HEADER: &str = "x-csrftoken";
+
+/// Ordinary forms take 1 MB.
+pub const FORM_LIMIT_BYTES: usize = 1_000_000;
+
+const REFUSED: &str = "This page is older than your log-in, or the form came from another site. \
+                       Go back, reload the page, and send it again.";
+const LIFETIME: TimeDelta = TimeDelta::days(365);
+
+/// The token of this request's pages. Asking for its value marks it as used, and only then
+/// does the answer set the cookie.
+#[derive(Debug, Clone)]
+pub struct CsrfToken {
+    value: Arc<str>,
+    is_used: Arc<AtomicBool>,
+}
+
+impl CsrfToken {
+    /// For a form's hidden field.
+    pub fn value(&self) -> &str {
+        self.is_used.store(true, Ordering::Relaxed);
+        &self.value
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for CsrfToken {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self> {
+        parts.extensions.get::<Self>().cloned().ok_or_else(|| Error::internal("the CSRF layer is missing"))
+    }
+}
+
+/// What a streaming handler still has to check: the form's first field. See [`guard_streams`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Checked {
+    /// The header was right, or no cookie authenticates this request.
+    Yes,
+    /// The field [`FIELD`] must come before any file and be right.
+    ByField,
+}
+
+/// Gives every request its token and sets the cookie when a page used it.
+pub async fn issue(State(app): State<App>, mut request: Request, next: Next) -> Response {
+    let session = session_of(&request);
+    let held = cookie_of(request.headers()).filter(|value| fits(&app, value, &session));
+    let is_new = held.is_none();
+    let value: Arc<str> = held.unwrap_or_else(|| make(&app, &session)).into();
+    let is_signed_in = !session.is_empty();
+    let token = CsrfToken { value, is_used: Arc::new(AtomicBool::new(is_signed_in)) };
+    request.extensions_mut().insert(token.clone());
+    let mut response = next.run(request).await;
+    if is_new && token.is_used.load(Ordering::Relaxed) && !sets_token(&response) {
+        response.headers_mut().append(SET_COOKIE, cookie(&app, &token.value));
+    }
+    response
+}
+
+/// Refuses unsafe requests without the token. Reads the body of ordinary forms (1 MB) and hands it on.
+pub async fn guard(State(app): State<App>, request: Request, next: Next) -> Result<Response> {
+    if !needs_token(&request) {
+        return Ok(next.run(request).await);
+    }
+    check_origin(&app, request.headers())?;
+    if header_fits(&app, &request)? {
+        return Ok(next.run(request).await);
+    }
+    let (mut parts, body) = request.into_parts();
+    let content_type = parts.headers.get(CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or("").to_owned();
+    let bytes = axum::body::to_bytes(body, FORM_LIMIT_BYTES).await.map_err(|_| {
+        Error::TooLarge("This form takes up to 1 MB. Please shorten what you typed.".into())
+    })?;
+    let field = field_of(&content_type, &bytes).await;
+    accept(&app, &parts.headers, &session_in(&parts.extensions), field.as_deref())?;
+    parts.extensions.insert(Checked::Yes);
+    Ok(next.run(Request::from_parts(parts, Body::from(bytes))).await)
+}
+
+/// The same for handlers that stream a large form: what the header did not settle, the handler must,
+/// by [`accept_field`], before it takes a file.
+pub async fn guard_streams(State(app): State<App>, mut request: Request, next: Next) -> Result<Response> {
+    let mut checked = Checked::Yes;
+    if needs_token(&request) {
+        check_origin(&app, request.headers())?;
+        if !header_fits(&app, &request)? {
+            checked = Checked::ByField;
+        }
+    }
+    request.extensions_mut().insert(checked);
+    Ok(next.run(request).await)
+}
+
+/// Whether the field's value is the token of this browser and session.
+///
+/// # Errors
+/// [`Error::Forbidden`].
+pub fn accept_field(app: &App, parts: &Parts, value: &str) -> Result<()> {
+    accept(app, &parts.headers, &session_in(&parts.extensions), Some(value))
+}
+
+/// A token for a session that has just begun, as a `Set-Cookie` value.
+pub fn rotate(app: &App, session_token: &str) -> axum::http::HeaderValue {
+    cookie(app, &make(app, &crate::web::sessions::hash(session_token)))
+}
+
+fn cookie(app: &App, value: &str) -> axum::http::HeaderValue {
+    set_cookie(COOKIE, value, LIFETIME, false, app.config.is_https())
+}
+
+fn sets_token(response: &Response) -> bool {
+    response.headers().get_all(SET_COOKIE).iter().any(|value| value.as_bytes().starts_with(b"csrftoken="))
+}
+
+/// Unsafe methods need the token, unless credentials in a header, which no browser adds by
+/// itself, told who asks. Anonymous visitors need it too where a form logs them in; elsewhere
+/// there is nothing of theirs that could be forged, and handlers ask them to log in.
+fn needs_token(request: &Request) -> bool {
+    if matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS | Method::TRACE) {
+        return false;
+    }
+    if request.extensions().get::<ByHeader>().is_some() {
+        return false;
+    }
+    let path = request.uri().path();
+    !session_of(request).is_empty() || path == "/accounts/login/" || path == "/students/register/"
+}
+
+fn header_fits(app: &App, request: &Request) -> Result<bool> {
+    let Some(value) = request.headers().get(HEADER) else { return Ok(false) };
+    accept(app, request.headers(), &session_of(request), value.to_str().ok()).map(|()| true)
+}
+
+fn accept(app: &App, headers: &HeaderMap, session: &str, sent: Option<&str>) -> Result<()> {
+    let held = cookie_of(headers);
+    match (sent, held) {
+        (Some(sent), Some(held))
+            if bool::from(sent.as_bytes().ct_eq(held.as_bytes())) && fits(app, &held, session) =>
+        {
+            Ok(())
+        }
+        _ => Err(Error::Forbidden(REFUSED)),
+    }
+}
+
+fn session_of(request: &Request) -> String {
+    session_in(request.extensions())
+}
+
+fn session_in(extensions: &axum::http::Extensions) -> String {
+    let person = extensions.get::<Visitor>().and_then(|visitor| visitor.0.as_ref());
+    person.map(|person| person.session_hash.clone()).unwrap_or_default()
+}
+
+fn cookie_of(headers: &HeaderMap) -> Option<String> {
+    CookieJar::from_headers(headers).get(COOKIE).map(|cookie| cookie.value().to_owned())
+}
+
+fn make(app: &App, session: &str) -> String {
+    let nonce = URL_SAFE_NO_PAD.encode(app.clock.random_bytes::<16>());
+    let signature = sign(app, &nonce, session);
+    format!("{nonce}.{signature}")
+}
+
+fn fits(app: &App, token: &str, session: &str) -> bool {
+    token.split_once('.').is_some_and(|(nonce, signature)| {
+        let expected = sign(app, nonce, session);
+        !expected.is_empty() && bool::from(expected.as_bytes().ct_eq(signature.as_bytes()))
+    })
+}
+
+fn sign(app: &App, nonce: &str, session: &str) -> String {
+    // HMAC takes keys of any length, so that this cannot fail; an empty signature fits nothing.
+    let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(app.config.secret.0.as_bytes()) else { return String::new() };
+    mac.update(b"csrf:");
+    mac.update(nonce.as_bytes());
+    mac.update(b":");
+    mac.update(session.as_bytes());
+    URL_SAFE_NO_PAD.encode(mac.finalize().into_bytes())
+}
+
+/// An origin is ours if it is the public URL's, or the `Host` header's where none is configured.
+pub fn check_origin(app: &App, headers: &HeaderMap) -> Result<()> {
+    let Some(origin) = headers.get(ORIGIN) else { return Ok(()) };
+    let origin = origin.to_str().unwrap_or("");
+    let is_ours = match &app.config.public_url {
+        Some(url) => url.origin().ascii_serialization() == origin,
+        None => {
+            let host = headers.get(HOST).and_then(|value| value.to_str().ok()).unwrap_or("");
+            origin.split_once("://").is_some_and(|(_, authority)| authority.eq_ignore_ascii_case(host))
+        }
+    };
+    if is_ours { Ok(()) } else { Err(Error::Forbidden(REFUSED)) }
+}
+
+async fn field_of(content_type: &str, bytes: &Bytes) -> Option<String> {
+    let mime = content_type.split(';').next().unwrap_or("").trim();
+    if mime.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
+        let found = url::form_urlencoded::parse(bytes).find(|(name, _)| name == FIELD);
+        return found.map(|(_, value)| value.into_owned());
+    }
+    if !mime.eq_ignore_ascii_case("multipart/form-data") {
+        return None;
+    }
+    let boundary = multer::parse_boundary(content_type).ok()?;
+    let body = bytes.clone();
+    let stream = futures::stream::once(async move { Ok::<_, std::convert::Infallible>(body) });
+    let mut form = multer::Multipart::new(stream, boundary);
+    while let Ok(Some(field)) = form.next_field().await {
+        if field.name() == Some(FIELD) {
+            return field.text().await.ok();
+        }
+    }
+    None
+}

@@ -1,0 +1,60 @@
+//! `/healthz`: the process lives. `/readyz`: every service answers.
+
+use crate::app::App;
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use serde::Serialize;
+use std::time::Duration;
+
+/// How long one service may take to answer.
+const TIMEOUT: Duration = Duration::from_secs(3);
+
+/// What one service says.
+#[derive(Debug, Serialize)]
+pub struct Health {
+    /// Its name in the configuration.
+    pub service: &'static str,
+    /// Whether it answers.
+    pub is_well: bool,
+    /// What is wrong, for the log and for `lyceum check`; never sent to visitors.
+    #[serde(skip)]
+    pub reason: String,
+}
+
+/// 200 as long as the process answers at all.
+pub async fn alive() -> &'static str {
+    "ok"
+}
+
+/// 200 when every service answers, else 503; either way with a line for each.
+pub async fn ready(State(app): State<App>) -> (StatusCode, Json<Vec<Health>>) {
+    let health = check(&app).await;
+    for sick in health.iter().filter(|service| !service.is_well) {
+        tracing::warn!(service = sick.service, reason = sick.reason, "a service does not answer");
+    }
+    let is_well = health.iter().all(|service| service.is_well);
+    (if is_well { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }, Json(health))
+}
+
+/// Tries every service, all at once.
+pub async fn check(app: &App) -> Vec<Health> {
+    let (database, cache, bus, files, mail, transcoder) = tokio::join!(
+        answer("database", app.db.check()),
+        answer("cache", app.cache.check()),
+        answer("bus", app.bus.check()),
+        answer("files", app.files.check()),
+        answer("mail", app.mail.check()),
+        answer("transcoder", app.tools.check()),
+    );
+    vec![database, cache, bus, files, mail, transcoder]
+}
+
+async fn answer<E: ToString>(service: &'static str, check: impl Future<Output = Result<(), E>>) -> Health {
+    let reason = match tokio::time::timeout(TIMEOUT, check).await {
+        Ok(Ok(())) => String::new(),
+        Ok(Err(error)) => error.to_string(),
+        Err(_) => format!("no answer within {} seconds", TIMEOUT.as_secs()),
+    };
+    Health { service, is_well: reason.is_empty(), reason }
+}

@@ -1,0 +1,171 @@
+//! Who is asking: the middleware that finds out, and the extractors that ask for it.
+//!
+//! A handler that takes a [`Student`] cannot run for an anonymous visitor; one that takes an
+//! [`Author`] or [`Staff`] cannot run for somebody who may not. That a course is *hers* is
+//! for the feature to check.
+
+use crate::app::App;
+use crate::entities::user;
+use crate::error::{Error, Result};
+use crate::web::headers::client_address;
+use crate::web::{credentials, sessions};
+use axum::extract::{FromRequestParts, Request, State};
+use axum::http::header::AUTHORIZATION;
+use axum::http::request::Parts;
+use axum::middleware::Next;
+use axum::response::Response;
+use axum_extra::extract::CookieJar;
+use chrono_tz::Tz;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+/// Somebody who is logged in.
+#[derive(Debug, Clone)]
+pub struct Person {
+    /// Number of the account.
+    pub id: i64,
+    /// What she logs in with.
+    pub username: String,
+    /// Her name as shown; the user name where she gave none.
+    pub name: String,
+    /// Mail address, or empty.
+    pub email: String,
+    /// Runs the site.
+    pub is_staff: bool,
+    /// The zone in which times are shown to her.
+    pub time_zone: Tz,
+    /// `system`, `light` or `dark`.
+    pub theme: String,
+    /// Grows with every change of password or rights.
+    pub credential_version: i64,
+    /// The session, when a cookie told who she is.
+    pub session_id: Option<i64>,
+    /// Hash of the session's cookie, to which CSRF tokens are bound; else empty.
+    pub session_hash: String,
+    permissions: BTreeSet<String>,
+}
+
+impl Person {
+    /// From her account and what her groups may do.
+    pub fn new(account: user::Model, permissions: BTreeSet<String>) -> Self {
+        let name = if account.name.is_empty() { account.username.clone() } else { account.name };
+        Self {
+            id: account.id,
+            username: account.username,
+            name,
+            email: account.email,
+            is_staff: account.is_staff,
+            time_zone: account.time_zone.parse().unwrap_or(Tz::UTC),
+            theme: account.theme,
+            credential_version: account.credential_version,
+            session_id: None,
+            session_hash: String::new(),
+            permissions,
+        }
+    }
+
+    /// Whether she may, for example `courses.add_course`. Staff may everything.
+    pub fn may(&self, permission: &str) -> bool {
+        self.is_staff || self.permissions.contains(permission)
+    }
+
+    /// Whether the places of a teacher are shown to her.
+    pub fn is_instructor(&self) -> bool {
+        self.may("courses.add_course")
+    }
+
+    /// One or two letters for her picture.
+    pub fn initials(&self) -> String {
+        let words: Vec<&str> = self.name.split_whitespace().collect();
+        let first = words.first().and_then(|word| word.chars().next());
+        let last = if words.len() > 1 { words.last().and_then(|word| word.chars().next()) } else { None };
+        first.into_iter().chain(last).flat_map(char::to_uppercase).collect()
+    }
+}
+
+/// Whoever asks, logged in or not.
+#[derive(Debug, Clone, Default)]
+pub struct Visitor(pub Option<Arc<Person>>);
+
+/// Somebody who is logged in.
+#[derive(Debug, Clone)]
+pub struct Student(pub Arc<Person>);
+
+/// Somebody who may write courses.
+#[derive(Debug, Clone)]
+pub struct Author(pub Arc<Person>);
+
+/// Somebody who runs the site.
+#[derive(Debug, Clone)]
+pub struct Staff(pub Arc<Person>);
+
+/// Set when an `Authorization` header, not a cookie, told who asks: then no CSRF rule holds.
+#[derive(Debug, Clone, Copy)]
+pub struct ByHeader;
+
+impl Visitor {
+    /// Her number.
+    pub fn id(&self) -> Option<i64> {
+        self.0.as_ref().map(|person| person.id)
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for Visitor {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self> {
+        Ok(parts.extensions.get::<Self>().cloned().unwrap_or_default())
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for Student {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self> {
+        let Visitor(person) = Visitor::from_request_parts(parts, state).await?;
+        person.map(Self).ok_or(Error::LoginRequired)
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for Author {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self> {
+        let Student(person) = Student::from_request_parts(parts, state).await?;
+        if person.is_instructor() { Ok(Self(person)) } else { Err(Error::forbidden()) }
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for Staff {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self> {
+        let Student(person) = Student::from_request_parts(parts, state).await?;
+        if person.is_staff { Ok(Self(person)) } else { Err(Error::forbidden()) }
+    }
+}
+
+/// Finds out who asks, before anything else looks at the request.
+///
+/// An `Authorization` header wins over the cookie: a program that sends one means it.
+pub async fn identify(State(app): State<App>, mut request: Request, next: Next) -> Result<Response> {
+    let header = request.headers().get(AUTHORIZATION).cloned();
+    let by_header = match header {
+        Some(value) => credentials::check(&app, &value, client_address(&request)).await?,
+        None => None,
+    };
+    let visitor = if let Some(person) = by_header {
+        request.extensions_mut().insert(ByHeader);
+        Visitor(Some(person))
+    } else {
+        let jar = CookieJar::from_headers(request.headers());
+        match jar.get(sessions::COOKIE) {
+            Some(cookie) => Visitor(sessions::find(&app, cookie.value()).await?),
+            None => Visitor(None),
+        }
+    };
+    request.extensions_mut().insert(visitor.clone());
+    let mut response = next.run(request).await;
+    response.extensions_mut().insert(visitor);
+    Ok(response)
+}

@@ -1,0 +1,19 @@
+//! What every page and endpoint shares. It knows no feature.
+
+pub mod assets;
+pub mod cover;
+pub mod credentials;
+pub mod csrf;
+pub mod errors;
+pub mod extract;
+pub mod form;
+pub mod headers;
+pub mod health;
+pub mod identity;
+pub mod paging;
+pub mod passwords;
+pub mod redirect;
+pub mod sessions;
+pub mod shell;
+pub mod text;
+pub mod throttle;

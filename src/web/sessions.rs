@@ -1,0 +1,234 @@
+//! Sessions: a random 256-bit cookie of which only the hash is stored, with the cache in front.
+
+use crate::app::App;
+use crate::db::Write;
+use crate::entities::{group_permission, session, user, user_group};
+use crate::error::{Error, Result};
+use crate::web::headers::set_cookie;
+use crate::web::identity::Person;
+use axum::http::HeaderValue;
+use chrono::{DateTime, TimeDelta, Utc};
+use moka::future::Cache;
+use sea_orm::{ActiveValue::Set, ConnectionTrait, EntityTrait, QueryFilter, QuerySelect, ColumnTrait, ActiveModelTrait};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+/// The cookie that older clients know.
+pub const COOKIE: &str = "sessionid";
+
+/// How long a session lasts.
+pub const LIFETIME: TimeDelta = TimeDelta::days(14);
+
+/// Who hears of changed accounts and ended sessions.
+pub const GROUP: &str = "accounts";
+
+/// What is told on [`GROUP`].
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AccountEvent {
+    /// This person's rights, password or profile changed, or a session of hers ended.
+    Changed {
+        /// Whose.
+        user_id: i64,
+    },
+}
+
+/// Sessions that were used lately.
+pub struct Sessions {
+    known: Cache<String, Arc<Known>>,
+    /// Grows with every `forget`; who read before it must not remember after it.
+    generation: AtomicU64,
+}
+
+#[derive(Debug)]
+struct Known {
+    person: Arc<Person>,
+    expires_at: DateTime<Utc>,
+}
+
+impl Sessions {
+    /// Remembers up to 20,000 sessions for up to ten minutes each.
+    pub fn new() -> Self {
+        let known = Cache::builder()
+            .max_capacity(20_000)
+            .time_to_live(Duration::from_secs(600))
+            .support_invalidation_closures()
+            .build();
+        Self { known, generation: AtomicU64::new(0) }
+    }
+
+    /// Forgets what is remembered of a person, so that the next request looks again.
+    pub fn forget(&self, user_id: i64) {
+        self.generation.fetch_add(1, Ordering::AcqRel);
+        // Fails only without `support_invalidation_closures`, which `new` asks for.
+        let _ = self.known.invalidate_entries_if(move |_, known| known.person.id == user_id);
+    }
+
+    /// Forgets everything, when events may have been lost.
+    pub fn forget_all(&self) {
+        self.generation.fetch_add(1, Ordering::AcqRel);
+        self.known.invalidate_all();
+    }
+}
+
+impl Default for Sessions {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Begins a session; the answer is the cookie's value.
+pub async fn begin(app: &App, write: &Write, user_id: i64, user_agent: &str, address: &str) -> Result<String> {
+    let token = app.clock.random_token();
+    let now = app.clock.now();
+    let row = session::ActiveModel {
+        user_id: Set(user_id),
+        token_hash: Set(hash(&token)),
+        user_agent: Set(user_agent.chars().filter(|c| !c.is_control()).take(300).collect()),
+        address: Set(address.chars().take(64).collect()),
+        created_at: Set(now),
+        last_seen_at: Set(now),
+        expires_at: Set(now + LIFETIME),
+        ..Default::default()
+    };
+    session::Entity::insert(row).exec_without_returning(&**write).await?;
+    Ok(token)
+}
+
+/// Whose session the cookie's value names, when there is one that has not ended.
+pub async fn find(app: &App, token: &str) -> Result<Option<Arc<Person>>> {
+    if token.len() != 43 {
+        return Ok(None);
+    }
+    let hash = hash(token);
+    let now = app.clock.now();
+    if let Some(known) = app.sessions.known.get(&hash).await {
+        return Ok((known.expires_at > now).then(|| Arc::clone(&known.person)));
+    }
+    let generation = app.sessions.generation.load(Ordering::Acquire);
+    let found = session::Entity::find()
+        .filter(session::Column::TokenHash.eq(&hash))
+        .filter(session::Column::ExpiresAt.gt(now))
+        .find_also_related(user::Entity)
+        .one(app.db.read())
+        .await?;
+    let Some((row, Some(account))) = found else { return Ok(None) };
+    if !account.is_active {
+        return Ok(None);
+    }
+    touch(app, &row, now).await;
+    let mut person = load_person(app.db.read(), account).await?;
+    person.session_id = Some(row.id);
+    person.session_hash = hash.clone();
+    let person = Arc::new(person);
+    if app.sessions.generation.load(Ordering::Acquire) == generation {
+        let known = Known { person: Arc::clone(&person), expires_at: row.expires_at };
+        app.sessions.known.insert(hash, Arc::new(known)).await;
+    }
+    Ok(Some(person))
+}
+
+/// Notes the hour of use; a failure must not keep anybody out.
+async fn touch(app: &App, row: &session::Model, now: DateTime<Utc>) {
+    if now - row.last_seen_at < TimeDelta::hours(1) {
+        return;
+    }
+    let update = session::ActiveModel { id: Set(row.id), last_seen_at: Set(now), ..Default::default() };
+    if let Err(error) = update.update(app.db.writer()).await {
+        tracing::warn!(%error, "the last use of a session could not be noted");
+    }
+}
+
+/// The person behind an account, with what she may do.
+pub async fn load_person(db: &impl ConnectionTrait, account: user::Model) -> Result<Person> {
+    let permissions: Vec<String> = group_permission::Entity::find()
+        .select_only()
+        .column(group_permission::Column::Permission)
+        .inner_join_user_groups(account.id)
+        .into_tuple()
+        .all(db)
+        .await?;
+    Ok(Person::new(account, permissions.into_iter().collect::<BTreeSet<_>>()))
+}
+
+/// Ends one session of a person; others' are not found.
+pub async fn end(write: &mut Write, user_id: i64, session_id: i64) -> Result<()> {
+    let ended = session::Entity::delete_many()
+        .filter(session::Column::Id.eq(session_id))
+        .filter(session::Column::UserId.eq(user_id))
+        .exec(&**write)
+        .await?;
+    if ended.rows_affected == 0 {
+        return Err(Error::NotFound);
+    }
+    changed(write, user_id).await
+}
+
+/// Ends all sessions of a person, but one when it is named.
+pub async fn end_all(write: &mut Write, user_id: i64, except: Option<i64>) -> Result<()> {
+    let mut delete = session::Entity::delete_many().filter(session::Column::UserId.eq(user_id));
+    if let Some(id) = except {
+        delete = delete.filter(session::Column::Id.ne(id));
+    }
+    delete.exec(&**write).await?;
+    changed(write, user_id).await
+}
+
+/// Tells every process that what it remembers of this person no longer holds.
+pub async fn changed(write: &mut Write, user_id: i64) -> Result<()> {
+    write.publish(GROUP, &AccountEvent::Changed { user_id }).await
+}
+
+/// Hears of changes until the site stops.
+pub async fn listen(app: App) {
+    let mut changes = app.bus.subscribe(GROUP);
+    while let Some(delivery) = changes.recv().await {
+        match delivery {
+            backends::bus::Delivery::Event(event) => match event.decode::<AccountEvent>() {
+                Ok(AccountEvent::Changed { user_id }) => {
+                    app.sessions.forget(user_id);
+                    app.credentials.forget(user_id);
+                }
+                Err(error) => tracing::warn!(%error, "an account event could not be read"),
+            },
+            backends::bus::Delivery::Lost => {
+                app.sessions.forget_all();
+                app.credentials.forget_all();
+            }
+        }
+    }
+}
+
+/// The `Set-Cookie` for a session that has begun.
+pub fn cookie(app: &App, token: &str) -> HeaderValue {
+    set_cookie(COOKIE, token, LIFETIME, true, app.config.is_https())
+}
+
+/// SHA-256 in hex: enough for values of 256 random bits.
+pub fn hash(token: &str) -> String {
+    use std::fmt::Write as _;
+    Sha256::digest(token.as_bytes()).iter().fold(String::with_capacity(64), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+/// Joins the groups a person is in.
+trait OfMember {
+    fn inner_join_user_groups(self, user_id: i64) -> Self;
+}
+
+impl OfMember for sea_orm::Select<group_permission::Entity> {
+    fn inner_join_user_groups(self, user_id: i64) -> Self {
+        let groups = sea_orm::sea_query::Query::select()
+            .column(user_group::Column::GroupId)
+            .from(user_group::Entity)
+            .and_where(user_group::Column::UserId.eq(user_id))
+            .to_owned();
+        self.filter(group_permission::Column::GroupId.in_subquery(groups))
+    }
+}

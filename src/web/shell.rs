@@ -1,0 +1,134 @@
+//! What surrounds every page: who is there, her messages, where in the site she is.
+
+use crate::app::App;
+use crate::entities::message;
+use crate::error::{Error, Result};
+use crate::web::assets;
+use crate::web::csrf::CsrfToken;
+use crate::web::identity::{Person, Visitor};
+use askama::Template;
+use axum::extract::FromRequestParts;
+use axum::http::StatusCode;
+use axum::http::header::CACHE_CONTROL;
+use axum::http::request::Parts;
+use axum::response::{Html, IntoResponse, Response};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use std::sync::Arc;
+
+/// More unread messages than this are shown as "20+".
+const UNREAD_SHOWN: u64 = 20;
+/// So many of them stand as banners on a page.
+const BANNERS: usize = 3;
+
+/// What surrounds a page.
+#[derive(Clone)]
+pub struct Shell {
+    /// Who is logged in.
+    pub person: Option<Arc<Person>>,
+    /// Which place of the bar is the present one.
+    pub place: Place,
+    /// Unread messages, newest first, at most 21.
+    pub unread: Vec<message::Model>,
+    /// Path and query of this page.
+    pub path: String,
+    /// Name of the school.
+    pub site_name: String,
+    /// What was searched for.
+    pub query: String,
+    csrf: CsrfToken,
+}
+
+/// The places of the bar.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Place {
+    /// None of them.
+    #[default]
+    Elsewhere,
+    /// The catalogue and overviews.
+    Courses,
+    /// The student's own courses and lessons.
+    MyCourses,
+    /// The teacher's side.
+    Teach,
+}
+
+impl Shell {
+    /// Says in which place of the bar this page is.
+    #[must_use]
+    pub fn at(mut self, place: Place) -> Self {
+        self.place = place;
+        self
+    }
+
+    /// The token for a form's hidden field; asking for it sets the cookie.
+    pub fn csrf(&self) -> &str {
+        self.csrf.value()
+    }
+
+    /// The address of an asset.
+    #[expect(clippy::unused_self, reason = "templates call it on the shell they have")]
+    pub fn asset(&self, path: &str) -> String {
+        assets::url(path)
+    }
+
+    /// Unread messages to show as banners.
+    pub fn banners(&self) -> &[message::Model] {
+        self.unread.get(..BANNERS).unwrap_or(&self.unread)
+    }
+
+    /// The number at the bell.
+    pub fn unread_words(&self) -> String {
+        let most = usize::try_from(UNREAD_SHOWN).unwrap_or(usize::MAX);
+        if self.unread.len() > most { format!("{most}+") } else { self.unread.len().to_string() }
+    }
+
+    /// `light` or `dark` where she chose one.
+    pub fn theme(&self) -> Option<&str> {
+        self.person.as_ref().map(|person| person.theme.as_str()).filter(|theme| *theme != "system")
+    }
+
+    /// The place for pages of whom nothing is known, when even the database is silent.
+    pub fn bare(app: &App, parts: &Parts) -> Option<Self> {
+        Some(Self {
+            person: parts.extensions.get::<Visitor>().and_then(|visitor| visitor.0.clone()),
+            place: Place::Elsewhere,
+            unread: Vec::new(),
+            path: parts.uri.path_and_query().map_or("/", |path| path.as_str()).to_owned(),
+            site_name: app.config.site_name.clone(),
+            query: String::new(),
+            csrf: parts.extensions.get::<CsrfToken>().cloned()?,
+        })
+    }
+}
+
+impl FromRequestParts<App> for Shell {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self> {
+        let mut shell = Self::bare(app, parts).ok_or_else(|| Error::internal("the CSRF layer is missing"))?;
+        if let Some(person) = &shell.person {
+            shell.unread = message::Entity::find()
+                .filter(message::Column::RecipientId.eq(person.id))
+                .filter(message::Column::IsRead.eq(false))
+                .order_by_desc(message::Column::Id)
+                .limit(UNREAD_SHOWN + 1)
+                .all(app.db.read())
+                .await?;
+        }
+        Ok(shell)
+    }
+}
+
+/// The page, as an answer. What is hers is never kept by a cache.
+pub fn page(template: &impl Template) -> Result<Response> {
+    page_with(StatusCode::OK, template)
+}
+
+/// The page with another status, for example 422 for a form shown again.
+pub fn page_with(status: StatusCode, template: &impl Template) -> Result<Response> {
+    let html = template.render()?;
+    let mut response = (status, Html(html)).into_response();
+    let headers = response.headers_mut();
+    headers.insert(CACHE_CONTROL, axum::http::HeaderValue::from_static("private, no-store"));
+    Ok(response)
+}

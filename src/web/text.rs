@@ -1,0 +1,221 @@
+//! Text as people read it: Markdown made safe, plain text, sizes, durations, times.
+
+use ammonia::Builder;
+use chrono::{DateTime, Utc};
+use chrono_tz::Tz;
+use pulldown_cmark::{Event, HeadingLevel, Options, Parser, Tag, TagEnd, html};
+use std::sync::LazyLock;
+
+/// Elements that course text may hold. No images: they would ask other hosts.
+static SAFE: LazyLock<Builder<'static>> = LazyLock::new(|| {
+    let mut builder = Builder::default();
+    builder
+        .rm_tags(["img", "map", "area", "details", "summary", "center", "font"])
+        .link_rel(Some("noopener noreferrer nofollow"))
+        .url_schemes(["http", "https", "mailto"].into_iter().collect())
+        .add_tag_attributes("code", ["class"])
+        .add_allowed_classes("code", ["language-rust", "language-python", "language-sh", "language-sql", "language-js"]);
+    builder
+});
+
+/// CommonMark with tables, strikethrough and foot notes, as HTML in which nothing runs.
+/// Headings begin at level three, below the title of the content.
+pub fn markdown(text: &str) -> String {
+    let options = Options::ENABLE_TABLES | Options::ENABLE_STRIKETHROUGH | Options::ENABLE_SMART_PUNCTUATION;
+    let events = Parser::new_ext(text, options).map(|event| match event {
+        Event::Start(Tag::Heading { level, id, classes, attrs }) => {
+            Event::Start(Tag::Heading { level: lowered(level), id, classes, attrs })
+        }
+        Event::End(TagEnd::Heading(level)) => Event::End(TagEnd::Heading(lowered(level))),
+        // Raw HTML is shown as it was typed.
+        Event::Html(text) | Event::InlineHtml(text) => Event::Text(text),
+        other => other,
+    });
+    let mut out = String::with_capacity(text.len() * 3 / 2);
+    html::push_html(&mut out, events);
+    SAFE.clean(&out).to_string()
+}
+
+fn lowered(level: HeadingLevel) -> HeadingLevel {
+    match level {
+        HeadingLevel::H1 => HeadingLevel::H3,
+        HeadingLevel::H2 => HeadingLevel::H4,
+        HeadingLevel::H3 => HeadingLevel::H5,
+        _ => HeadingLevel::H6,
+    }
+}
+
+/// Plain text: escaped, blank lines part paragraphs, single line breaks become `<br>`.
+pub fn plain(text: &str) -> String {
+    let text = text.replace("\r\n", "\n").replace('\r', "\n");
+    let paragraphs = text.split("\n\n").map(|part| part.trim_matches('\n')).filter(|part| !part.trim().is_empty());
+    paragraphs.map(|part| format!("<p>{}</p>", escape(part).replace('\n', "<br>"))).collect::<Vec<_>>().join("\n\n")
+}
+
+/// HTML's five characters.
+pub fn escape(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '"' => out.push_str("&quot;"),
+            '\'' => out.push_str("&#x27;"),
+            other => out.push(other),
+        }
+    }
+    out
+}
+
+/// Markdown as plain words, for summaries: at most `most` characters, cut between words.
+pub fn summary(text: &str, most: usize) -> String {
+    let mut words = String::new();
+    let mut is_heading = false;
+    for event in Parser::new(text) {
+        match event {
+            Event::Start(Tag::Heading { .. }) => is_heading = true,
+            Event::End(TagEnd::Heading(_)) => is_heading = false,
+            _ if is_heading => {}
+            Event::Text(text) | Event::Code(text) => words.push_str(&text),
+            Event::SoftBreak | Event::HardBreak => words.push(' '),
+            Event::End(TagEnd::Paragraph) => break,
+            _ => {}
+        }
+    }
+    shorten(&words, most)
+}
+
+/// At most `most` characters, cut between words where possible, with an ellipsis.
+pub fn shorten(text: &str, most: usize) -> String {
+    if text.chars().count() <= most {
+        return text.to_owned();
+    }
+    let head: String = text.chars().take(most.saturating_sub(1)).collect();
+    let cut = head.rfind(' ').filter(|at| *at > head.len() / 2).map_or(head.as_str(), |at| head.get(..at).unwrap_or(&head));
+    format!("{}…", cut.trim_end())
+}
+
+/// A number of bytes as people say it: `310 kB`, `1.9 GB`.
+pub fn size(bytes: i64) -> String {
+    let units = ["bytes", "kB", "MB", "GB", "TB"];
+    let mut value = bytes.max(0) as f64;
+    let mut unit = 0;
+    while value >= 999.5 && unit + 1 < units.len() {
+        value /= 1000.0;
+        unit += 1;
+    }
+    let name = units.get(unit).copied().unwrap_or("TB");
+    if unit > 1 && value < 9.95 { format!("{value:.1} {name}") } else { format!("{value:.0} {name}") }
+}
+
+/// A span as people say it: `40 s`, `14 min`, `3 h 10 min`.
+pub fn span(seconds: f64) -> String {
+    let seconds = whole(seconds);
+    if seconds < 60 {
+        return format!("{seconds} s");
+    }
+    let minutes = (seconds + 30) / 60;
+    match (minutes / 60, minutes % 60) {
+        (0, minutes) => format!("{minutes} min"),
+        (hours, 0) => format!("{hours} h"),
+        (hours, minutes) => format!("{hours} h {minutes} min"),
+    }
+}
+
+/// A place on a time line: `6:42`, `1:02:03`.
+pub fn timecode(seconds: f64) -> String {
+    let seconds = whole(seconds);
+    let (hours, minutes, seconds) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
+    if hours > 0 { format!("{hours}:{minutes:02}:{seconds:02}") } else { format!("{minutes}:{seconds:02}") }
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "clamped to what fits before it is cast")]
+fn whole(seconds: f64) -> i64 {
+    if seconds.is_finite() { seconds.clamp(0.0, 1e12).round() as i64 } else { 0 }
+}
+
+/// `1 module`, `2 modules`.
+pub fn count(number: impl Into<i64>, one: &str, many: &str) -> String {
+    let number = number.into();
+    if number == 1 { format!("1 {one}") } else { format!("{number} {many}") }
+}
+
+/// `1st`, `2nd`, `3rd`, `11th`.
+pub fn ordinal(number: i64) -> String {
+    let ending = match (number % 10, number % 100) {
+        (_, 11..=13) => "th",
+        (1, _) => "st",
+        (2, _) => "nd",
+        (3, _) => "rd",
+        _ => "th",
+    };
+    format!("{number}{ending}")
+}
+
+/// How long ago, up to a week; then the date.
+pub fn ago(time: DateTime<Utc>, now: DateTime<Utc>, zone: Tz) -> String {
+    let minutes = (now - time).num_minutes();
+    match minutes {
+        ..=0 => "just now".into(),
+        1..60 => format!("{} ago", count(minutes, "minute", "minutes")),
+        60..1440 => format!("{} ago", count(minutes / 60, "hour", "hours")),
+        1440..10_080 => format!("{} ago", count(minutes / 1440, "day", "days")),
+        _ => date(time, zone),
+    }
+}
+
+/// `3 September 2026`, in the reader's zone.
+pub fn date(time: DateTime<Utc>, zone: Tz) -> String {
+    time.with_timezone(&zone).format("%-d %B %Y").to_string()
+}
+
+/// `3 September 2026, 14:02 (Europe/Lisbon)`: the exact time, for hovering.
+pub fn exact(time: DateTime<Utc>, zone: Tz) -> String {
+    format!("{} ({})", time.with_timezone(&zone).format("%-d %B %Y, %H:%M:%S"), zone.name())
+}
+
+/// For the `datetime` attribute of `<time>`.
+pub fn machine(time: DateTime<Utc>) -> String {
+    time.to_rfc3339_opts(chrono::SecondsFormat::Secs, true)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn markdown_runs_nothing() {
+        let html = markdown("<script>alert(1)</script> [x](javascript:alert(1)) <img src=x onerror=alert(1)> **b**");
+        assert!(!html.contains("<script") && !html.contains("<img") && !html.contains("href=\"javascript"), "{html}");
+        assert!(html.contains("<strong>b</strong>"));
+    }
+
+    #[test]
+    fn plain_text_keeps_paragraphs_and_line_breaks_and_escapes() {
+        assert_eq!(plain("a\nb\n\n<c>"), "<p>a<br>b</p>\n\n<p>&lt;c&gt;</p>");
+    }
+
+    #[test]
+    fn sizes_and_spans_read_as_people_say_them() {
+        assert_eq!(size(0), "0 bytes");
+        assert_eq!(size(310_000), "310 kB");
+        assert_eq!(size(1_900_000_000), "1.9 GB");
+        assert_eq!(span(39.6), "40 s");
+        assert_eq!(span(11_400.0), "3 h 10 min");
+        assert_eq!(timecode(402.0), "6:42");
+        assert_eq!(timecode(f64::NAN), "0:00");
+    }
+
+    #[test]
+    fn places_in_line_have_their_endings() {
+        let words: Vec<String> = [1, 2, 3, 4, 11, 12, 13, 21, 112].map(ordinal).to_vec();
+        assert_eq!(words, ["1st", "2nd", "3rd", "4th", "11th", "12th", "13th", "21st", "112th"]);
+    }
+
+    #[test]
+    fn a_summary_is_the_first_paragraph_cut_between_words() {
+        assert_eq!(summary("# T\n\nOne *two* three four five\n\nsix", 12), "One two…");
+        assert_eq!(summary("One *two* three four five\n\nsix", 12), "One two…");
+    }
+}
