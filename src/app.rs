@@ -3,7 +3,6 @@
 use crate::config::Config;
 use crate::db::{Db, Write};
 use crate::error::Result;
-use crate::media::engine::Tools;
 use crate::web::credentials::Credentials;
 use crate::web::passwords::Passwords;
 use crate::web::sessions::Sessions;
@@ -12,6 +11,7 @@ use backends::cache::Cache;
 use backends::clock::Clock;
 use backends::files::Files;
 use backends::mail::Mail;
+use backends::media::{Limits, Tools};
 use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
@@ -32,6 +32,8 @@ pub struct Services {
     pub db: Db,
     /// Values that may be forgotten.
     pub cache: Cache,
+    /// Counts that limits rest on: the cache, or memory where the cache is off.
+    pub counts: Cache,
     /// What processes of this site tell each other.
     pub bus: Bus,
     /// Stored files.
@@ -54,7 +56,9 @@ pub struct Services {
 
 /// A service that does not answer at the start.
 #[derive(Debug, thiserror::Error)]
-#[error("{service} does not answer: {reason}\n  It is configured as {url}; `lyceum check` tries every service.")]
+#[error(
+    "{service} does not answer: {reason}\n  It is configured as {url}; `lyceum check` tries every service."
+)]
 pub struct StartError {
     service: &'static str,
     url: String,
@@ -77,27 +81,51 @@ impl App {
     pub async fn open(config: Config, clock: Clock, migrate: bool) -> Result<Self, StartError> {
         let shown: std::collections::BTreeMap<_, _> = config.shown().into_iter().collect();
         let url = |key: &str| shown.get(key).cloned().unwrap_or_default();
-        let failed = |service, reason: String| StartError { service, url: url(service), reason };
+        let failed = |service, reason: String| StartError {
+            service,
+            url: url(service),
+            reason,
+        };
         std::fs::create_dir_all(&config.data).map_err(|e| failed("data", e.to_string()))?;
-        let db = within(Db::open(&config.database, &config.data)).await.map_err(|e| failed("database", e))?;
+        let db = within(Db::open(&config.database, &config.data))
+            .await
+            .map_err(|e| failed("database", e))?;
         if migrate {
-            db.migrate().await.map_err(|e| failed("database", e.to_string()))?;
+            db.migrate()
+                .await
+                .map_err(|e| failed("database", e.to_string()))?;
         }
-        let bus_database =
-            BusDatabase::new(db.read().clone(), db.writer().clone(), &Db::full_url(&config.database, &config.data));
-        let bus = within(Bus::open(&config.bus, Some(bus_database))).await.map_err(|e| failed("bus", e))?;
-        let cache = within(Cache::open(&config.cache)).await.map_err(|e| failed("cache", e))?;
-        let files = within(Files::open(&config.files, &config.data)).await.map_err(|e| failed("files", e))?;
-        let mail = Mail::open(&config.mail, &config.data).map_err(|e| failed("mail", e.to_string()))?;
+        let bus_database = BusDatabase {
+            read: db.read().clone(),
+            write: db.writer().clone(),
+            url: Db::full_url(&config.database, &config.data),
+            clock: clock.clone(),
+        };
+        let bus = within(Bus::open(&config.bus, Some(bus_database)))
+            .await
+            .map_err(|e| failed("bus", e))?;
+        let cache = Cache::open_with(&config.cache, clock.clone())
+            .map_err(|e| failed("cache", e.to_string()))?;
+        let counts = if config.cache.starts_with("off:") {
+            Cache::open_with("memory:", clock.clone())
+        } else {
+            Ok(cache.clone())
+        };
+        let counts = counts.map_err(|e| failed("cache", e.to_string()))?;
+        let files =
+            Files::open(&config.files, &config.data).map_err(|e| failed("files", e.to_string()))?;
+        let mail =
+            Mail::open(&config.mail, &config.data).map_err(|e| failed("mail", e.to_string()))?;
         let services = Services {
             passwords: Passwords::new(),
             sessions: Sessions::new(),
             credentials: Credentials::new(&config.secret),
-            tools: Tools::find(config.ffmpeg.as_deref()),
+            tools: Tools::new(config.ffmpeg.as_deref(), Limits::default()),
             stopping: CancellationToken::new(),
             config,
             db,
             cache,
+            counts,
             bus,
             files,
             mail,
@@ -112,9 +140,14 @@ impl App {
     }
 }
 
-async fn within<T, E: std::fmt::Display>(opening: impl Future<Output = Result<T, E>>) -> Result<T, String> {
+async fn within<T, E: std::fmt::Display>(
+    opening: impl Future<Output = Result<T, E>>,
+) -> Result<T, String> {
     match tokio::time::timeout(START_TIMEOUT, opening).await {
         Ok(opened) => opened.map_err(|e| e.to_string()),
-        Err(_) => Err(format!("no answer within {} seconds", START_TIMEOUT.as_secs())),
+        Err(_) => Err(format!(
+            "no answer within {} seconds",
+            START_TIMEOUT.as_secs()
+        )),
     }
 }

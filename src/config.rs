@@ -23,30 +23,104 @@ pub struct Setting {
 }
 
 const fn setting(key: &'static str, default: &'static str, about: &'static str) -> Setting {
-    Setting { key, default, about, is_secret: false }
+    Setting {
+        key,
+        default,
+        about,
+        is_secret: false,
+    }
 }
 
 /// Everything that can be set.
 pub const SETTINGS: &[Setting] = &[
-    setting("data", "./data", "The one folder: database, files, temporary files."),
-    setting("listen", "127.0.0.1:8000", "Address and port, or `unix:/run/lyceum.sock`."),
-    setting("public_url", "", "The site as visitors see it, for example `https://learn.example.org`; empty: `http://<listen>`, and the `Host` header decides what is ours."),
-    setting("site_name", "Lyceum", "The name of the school, shown at the foot of each page."),
-    setting("database", "sqlite:", "`sqlite:` (in the data folder), `sqlite:<path>` or `postgres://user:password@host/name`."),
-    setting("cache", "memory:", "`memory:` (with `?max_bytes=`) or `off:`."),
-    setting("bus", "database:", "How processes of one site hear each other: `database:`; `memory:` for a single process."),
-    setting("files", "disk:", "`disk:` (in the data folder) or `disk:<path>`."),
-    setting("transcoder", "local:", "`local:` (ffmpeg, started by this site's workers)."),
-    setting("ffmpeg", "", "Path of ffmpeg or of the folder that holds ffmpeg and ffprobe; empty: found on PATH."),
-    setting("mail", "file:", "`file:` (in the data folder), `smtp://user:password@host:port` or `log:`."),
-    Setting { key: "secret", default: "", about: "32 characters or more, the same on every node; empty: made at the first start and kept in the data folder (SQLite only).", is_secret: true },
-    setting("upload_max", "10GiB", "Largest upload, for example `500MiB`."),
+    setting(
+        "data",
+        "./data",
+        "The one folder: database, files, temporary files.",
+    ),
+    setting(
+        "listen",
+        "127.0.0.1:8000",
+        "Address and port, or `unix:/run/lyceum.sock`.",
+    ),
+    setting(
+        "public_url",
+        "",
+        "The site as visitors see it, for example `https://learn.example.org`; empty: `http://<listen>`, and the `Host` header decides what is ours.",
+    ),
+    setting(
+        "site_name",
+        "Lyceum",
+        "The name of the school, shown at the foot of each page.",
+    ),
+    setting(
+        "database",
+        "sqlite:",
+        "`sqlite:` (in the data folder), `sqlite:<path>` or `postgres://user:password@host/name`.",
+    ),
+    setting(
+        "cache",
+        "memory:",
+        "`memory:` (with `?max_bytes=`) or `off:`.",
+    ),
+    setting(
+        "bus",
+        "database:",
+        "How processes of one site hear each other: `database:`; `memory:` for a single process.",
+    ),
+    setting(
+        "files",
+        "disk:",
+        "`disk:` (in the data folder) or `disk:<path>`.",
+    ),
+    setting(
+        "transcoder",
+        "local:",
+        "`local:` (ffmpeg, started by this site's workers).",
+    ),
+    setting(
+        "ffmpeg",
+        "",
+        "Path of ffmpeg or of the folder that holds ffmpeg and ffprobe; empty: found on PATH.",
+    ),
+    setting(
+        "mail",
+        "file:",
+        "`file:` (in the data folder), `smtp://user:password@host:port` or `log:`.",
+    ),
+    Setting {
+        key: "secret",
+        default: "",
+        about: "32 characters or more, the same on every node; empty: made at the first start and kept in the data folder (SQLite only).",
+        is_secret: true,
+    },
+    setting(
+        "upload_max",
+        "10GiB",
+        "Largest upload, for example `500MiB`.",
+    ),
     setting("image_max", "50MiB", "Largest picture."),
-    setting("audio_formats", "m4a", "What recordings are offered as: `m4a`, and `flac`, `wav` when named too, comma-separated."),
+    setting(
+        "audio_formats",
+        "m4a",
+        "What recordings are offered as: `m4a`, and `flac`, `wav` when named too, comma-separated.",
+    ),
     setting("workers", "1", "Jobs that run at once in one process."),
-    setting("lease_seconds", "30", "How long a job stays with a worker that no longer answers."),
-    setting("trusted_proxies", "", "Addresses whose `X-Forwarded-*` headers are believed, comma-separated."),
-    setting("log", "info", "What is logged, for example `info` or `lyceum=debug`."),
+    setting(
+        "lease_seconds",
+        "30",
+        "How long a job stays with a worker that no longer answers.",
+    ),
+    setting(
+        "trusted_proxies",
+        "",
+        "Addresses whose `X-Forwarded-*` headers are believed, comma-separated.",
+    ),
+    setting(
+        "log",
+        "info",
+        "What is logged, for example `info` or `lyceum=debug`.",
+    ),
     setting("log_format", "text", "`text` or `json`."),
 ];
 
@@ -127,7 +201,11 @@ impl Config {
     pub fn load(file: Option<&Path>, flags: &[(&str, String)]) -> Result<Self, ConfigError> {
         let mut faults = Vec::new();
         let mut values = read_sources(file, &mut faults);
-        values.extend(flags.iter().map(|(key, value)| ((*key).to_owned(), value.clone())));
+        values.extend(
+            flags
+                .iter()
+                .map(|(key, value)| ((*key).to_owned(), value.clone())),
+        );
         Self::from_values(&values, faults)
     }
 
@@ -135,7 +213,9 @@ impl Config {
     pub fn from_values(values: &Values, mut faults: Vec<String>) -> Result<Self, ConfigError> {
         for key in values.keys() {
             if !SETTINGS.iter().any(|s| s.key == key) {
-                faults.push(format!("{key}: there is no such setting; see docs/OPERATIONS.md"));
+                faults.push(format!(
+                    "{key}: there is no such setting; see docs/OPERATIONS.md"
+                ));
             }
         }
         let mut reader = Reader { values, faults };
@@ -166,7 +246,9 @@ impl Config {
 
     /// Whether visitors come over https.
     pub fn is_https(&self) -> bool {
-        self.public_url.as_ref().is_some_and(|url| url.scheme() == "https")
+        self.public_url
+            .as_ref()
+            .is_some_and(|url| url.scheme() == "https")
     }
 
     /// Key and value of every setting in force, secrets masked.
@@ -185,7 +267,10 @@ impl Config {
                     "bus" => mask(&self.bus),
                     "files" => mask(&self.files),
                     "transcoder" => "local:".to_owned(),
-                    "ffmpeg" => self.ffmpeg.as_ref().map_or_else(|| "found on PATH".to_owned(), |p| p.display().to_string()),
+                    "ffmpeg" => self
+                        .ffmpeg
+                        .as_ref()
+                        .map_or_else(|| "found on PATH".to_owned(), |p| p.display().to_string()),
                     "mail" => mask(&self.mail),
                     "secret" => format!("{:?}", self.secret),
                     "upload_max" => self.upload_max_bytes.to_string(),
@@ -193,7 +278,13 @@ impl Config {
                     "audio_formats" => list(&self.audio_formats),
                     "workers" => self.workers.to_string(),
                     "lease_seconds" => self.lease_seconds.to_string(),
-                    "trusted_proxies" => list(&self.trusted_proxies.iter().map(ToString::to_string).collect::<Vec<_>>()),
+                    "trusted_proxies" => list(
+                        &self
+                            .trusted_proxies
+                            .iter()
+                            .map(ToString::to_string)
+                            .collect::<Vec<_>>(),
+                    ),
                     "log" => self.log.clone(),
                     _ => if self.log_as_json { "json" } else { "text" }.to_owned(),
                 };
@@ -214,10 +305,18 @@ impl fmt::Display for Listen {
 
 fn read_sources(file: Option<&Path>, faults: &mut Vec<String>) -> Values {
     let path = file.unwrap_or_else(|| Path::new("lyceum.toml"));
-    let source = config::File::from(path).format(config::FileFormat::Toml).required(file.is_some());
-    let environment = config::Environment::with_prefix("LYCEUM").prefix_separator("_").separator("__");
-    let built = config::Config::builder().add_source(source).add_source(environment).build();
-    let collected = built.and_then(|built| built.try_deserialize::<BTreeMap<String, config::Value>>());
+    let source = config::File::from(path)
+        .format(config::FileFormat::Toml)
+        .required(file.is_some());
+    let environment = config::Environment::with_prefix("LYCEUM")
+        .prefix_separator("_")
+        .separator("__");
+    let built = config::Config::builder()
+        .add_source(source)
+        .add_source(environment)
+        .build();
+    let collected =
+        built.and_then(|built| built.try_deserialize::<BTreeMap<String, config::Value>>());
     let mut values = Values::new();
     match collected {
         Ok(found) => {
@@ -227,7 +326,9 @@ fn read_sources(file: Option<&Path>, faults: &mut Vec<String>) -> Values {
                 }
                 match value.into_string() {
                     Ok(text) => drop(values.insert(key, text)),
-                    Err(_) => faults.push(format!("{key}: one value is expected here, not a table or a list")),
+                    Err(_) => faults.push(format!(
+                        "{key}: one value is expected here, not a table or a list"
+                    )),
                 }
             }
         }
@@ -252,7 +353,9 @@ impl Reader<'_> {
             cache: self.url("cache", &["memory", "off"]),
             bus: self.url("bus", &["database", "memory"]),
             files: self.url("files", &["disk"]),
-            ffmpeg: Some(self.text("ffmpeg")).filter(|path| !path.is_empty()).map(PathBuf::from),
+            ffmpeg: Some(self.text("ffmpeg"))
+                .filter(|path| !path.is_empty())
+                .map(PathBuf::from),
             mail: self.url("mail", &["file", "smtp", "smtps", "log"]),
             secret: Secret(self.text("secret")),
             upload_max_bytes: self.size("upload_max"),
@@ -271,8 +374,14 @@ impl Reader<'_> {
     }
 
     fn text(&self, key: &str) -> String {
-        let default = SETTINGS.iter().find(|s| s.key == key).map_or("", |s| s.default);
-        self.values.get(key).map_or(default, |value| value.trim()).to_owned()
+        let default = SETTINGS
+            .iter()
+            .find(|s| s.key == key)
+            .map_or("", |s| s.default);
+        self.values
+            .get(key)
+            .map_or(default, |value| value.trim())
+            .to_owned()
     }
 
     fn fault(&mut self, key: &str, words: &str) {
@@ -286,7 +395,10 @@ impl Reader<'_> {
         }
         let port = text.rsplit_once(':').map(|(_, port)| port.parse::<u16>());
         if !matches!(port, Some(Ok(_))) {
-            self.fault("listen", "an address with a port is expected, for example 127.0.0.1:8000, or unix:<path>");
+            self.fault(
+                "listen",
+                "an address with a port is expected, for example 127.0.0.1:8000, or unix:<path>",
+            );
         }
         Listen::Tcp(text)
     }
@@ -297,9 +409,18 @@ impl Reader<'_> {
             return None;
         }
         match Url::parse(&text) {
-            Ok(url) if matches!(url.scheme(), "http" | "https") && url.path() == "/" && url.has_host() => Some(url),
+            Ok(url)
+                if matches!(url.scheme(), "http" | "https")
+                    && url.path() == "/"
+                    && url.has_host() =>
+            {
+                Some(url)
+            }
             _ => {
-                self.fault("public_url", "http:// or https:// and a host are expected, without a path");
+                self.fault(
+                    "public_url",
+                    "http:// or https:// and a host are expected, without a path",
+                );
                 None
             }
         }
@@ -310,7 +431,10 @@ impl Reader<'_> {
         let scheme = text.split_once(':').map_or("", |(scheme, _)| scheme);
         if !schemes.contains(&scheme) {
             let known: Vec<String> = schemes.iter().map(|s| format!("{s}:")).collect();
-            self.fault(key, &format!("a URL is expected that begins with {}", known.join(" or ")));
+            self.fault(
+                key,
+                &format!("a URL is expected that begins with {}", known.join(" or ")),
+            );
         }
         text
     }
@@ -327,7 +451,10 @@ impl Reader<'_> {
         match self.text(key).parse::<u64>() {
             Ok(number) if (least..=most).contains(&number) => number,
             _ => {
-                self.fault(key, &format!("a whole number from {least} to {most} is expected"));
+                self.fault(
+                    key,
+                    &format!("a whole number from {least} to {most} is expected"),
+                );
                 least
             }
         }
@@ -342,8 +469,12 @@ impl Reader<'_> {
 
     fn addresses(&mut self, key: &'static str) -> Vec<IpAddr> {
         let text = self.text(key);
-        let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
-        let (good, bad): (Vec<_>, Vec<_>) = parts.map(str::parse::<IpAddr>).partition(Result::is_ok);
+        let parts = text
+            .split(',')
+            .map(str::trim)
+            .filter(|part| !part.is_empty());
+        let (good, bad): (Vec<_>, Vec<_>) =
+            parts.map(str::parse::<IpAddr>).partition(Result::is_ok);
         if !bad.is_empty() {
             self.fault(key, "IP addresses are expected, separated by commas");
         }
@@ -351,9 +482,19 @@ impl Reader<'_> {
     }
 
     fn audio_formats(&mut self) -> Vec<String> {
-        let formats: Vec<String> = self.text("audio_formats").split(',').map(|part| part.trim().to_owned()).collect();
-        if formats.iter().any(|format| !matches!(format.as_str(), "m4a" | "flac" | "wav")) {
-            self.fault("audio_formats", "m4a, flac, wav are known, separated by commas");
+        let formats: Vec<String> = self
+            .text("audio_formats")
+            .split(',')
+            .map(|part| part.trim().to_owned())
+            .collect();
+        if formats
+            .iter()
+            .any(|format| !matches!(format.as_str(), "m4a" | "flac" | "wav"))
+        {
+            self.fault(
+                "audio_formats",
+                "m4a, flac, wav are known, separated by commas",
+            );
         }
         formats
     }
@@ -361,7 +502,9 @@ impl Reader<'_> {
 
 /// A number of bytes: digits and an optional unit (`kB`, `MB`, `GB`, `KiB`, `MiB`, `GiB`, `TiB`).
 fn parse_size(text: &str) -> Option<u64> {
-    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let digits = text
+        .find(|c: char| !c.is_ascii_digit())
+        .unwrap_or(text.len());
     let (number, unit) = text.split_at(digits);
     let factor: u64 = match unit.trim().to_ascii_lowercase().as_str() {
         "" | "b" => 1,
@@ -374,7 +517,11 @@ fn parse_size(text: &str) -> Option<u64> {
         "tib" => 1 << 40,
         _ => return None,
     };
-    number.parse::<u64>().ok()?.checked_mul(factor).filter(|bytes| *bytes > 0)
+    number
+        .parse::<u64>()
+        .ok()?
+        .checked_mul(factor)
+        .filter(|bytes| *bytes > 0)
 }
 
 /// A URL with its password masked.
@@ -392,7 +539,11 @@ fn mask(text: &str) -> String {
 fn find_secret(config: &Config) -> Result<Secret, String> {
     if !config.secret.0.is_empty() {
         let long_enough = config.secret.0.len() >= 32;
-        return if long_enough { Ok(config.secret.clone()) } else { Err("secret: 32 characters or more are needed".into()) };
+        return if long_enough {
+            Ok(config.secret.clone())
+        } else {
+            Err("secret: 32 characters or more are needed".into())
+        };
     }
     if !config.database.starts_with("sqlite") {
         return Err("secret: with PostgreSQL it must be set, the same on every node (32 characters or more)".into());
@@ -407,7 +558,10 @@ fn find_secret(config: &Config) -> Result<Secret, String> {
     }
     let secret = std::fs::read_to_string(&path).map_err(io)?;
     if secret.trim().len() < 32 {
-        return Err(format!("data: {} is damaged; remove it to get a new one (everybody must log in again)", path.display()));
+        return Err(format!(
+            "data: {} is damaged; remove it to get a new one (everybody must log in again)",
+            path.display()
+        ));
     }
     Ok(Secret(secret.trim().to_owned()))
 }
@@ -421,7 +575,11 @@ fn create_secret(path: &Path) -> std::io::Result<()> {
     }
     let token = Clock::system().random_token();
     let beside = path.with_extension(format!("{}.new", &token.get(..8).unwrap_or("secret")));
-    let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&beside)?;
+    let mut file = std::fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(&beside)?;
     file.write_all(token.as_bytes())?;
     file.sync_all()?;
     let linked = std::fs::hard_link(&beside, path);
@@ -429,21 +587,33 @@ fn create_secret(path: &Path) -> std::io::Result<()> {
     linked
 }
 
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn values(pairs: &[(&str, &str)]) -> Values {
-        pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
+        pairs
+            .iter()
+            .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
+            .collect()
     }
 
     #[test]
     fn all_faults_are_told_at_once_by_name() {
-        let wrong = values(&[("listen", "nowhere"), ("upload_max", "huge"), ("colour", "red"), ("cache", "ftp://x")]);
-        let error = Config::from_values(&wrong, Vec::new()).unwrap_err().to_string();
+        let wrong = values(&[
+            ("listen", "nowhere"),
+            ("upload_max", "huge"),
+            ("colour", "red"),
+            ("cache", "ftp://x"),
+        ]);
+        let error = Config::from_values(&wrong, Vec::new())
+            .unwrap_err()
+            .to_string();
         for key in ["listen", "upload_max", "colour", "cache"] {
-            assert!(error.contains(&format!("{key}:")), "{key} is missing in {error}");
+            assert!(
+                error.contains(&format!("{key}:")),
+                "{key} is missing in {error}"
+            );
         }
     }
 
@@ -459,7 +629,8 @@ mod tests {
 
     #[test]
     fn postgresql_needs_a_secret_of_its_own() {
-        let error = Config::from_values(&values(&[("database", "postgres://h/db")]), Vec::new()).unwrap_err();
+        let error = Config::from_values(&values(&[("database", "postgres://h/db")]), Vec::new())
+            .unwrap_err();
         assert!(error.to_string().contains("secret:"));
     }
 
@@ -468,9 +639,19 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let data = folder.path().to_str().unwrap();
         let secret = "x".repeat(32);
-        let given = values(&[("data", data), ("database", "postgres://u:topsecret@h/db"), ("secret", &secret)]);
-        let shown = format!("{:?}", Config::from_values(&given, Vec::new()).unwrap().shown());
-        assert!(!shown.contains("topsecret") && !shown.contains(&secret), "{shown}");
+        let given = values(&[
+            ("data", data),
+            ("database", "postgres://u:topsecret@h/db"),
+            ("secret", &secret),
+        ]);
+        let shown = format!(
+            "{:?}",
+            Config::from_values(&given, Vec::new()).unwrap().shown()
+        );
+        assert!(
+            !shown.contains("topsecret") && !shown.contains(&secret),
+            "{shown}"
+        );
     }
 
     #[test]

@@ -7,8 +7,8 @@ use crate::error::{Error, Result};
 use crate::migrations::Migrator;
 use backends::bus::{Bus, Recorded};
 use sea_orm::{
-    ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr,
-    SqliteTransactionMode, TransactionOptions, TransactionTrait,
+    ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DatabaseTransaction, DbBackend,
+    DbErr, SqliteTransactionMode, TransactionOptions, TransactionTrait,
 };
 use sea_orm_migration::MigratorTrait;
 use serde::Serialize;
@@ -45,7 +45,10 @@ impl Db {
         let statements = Arc::new(AtomicU64::new(0));
         let (mut read, mut write) = if url.starts_with("sqlite:") {
             let write = Database::connect(sqlite_options(&url, 1)).await?;
-            (Database::connect(sqlite_options(&url, readers())).await?, write)
+            (
+                Database::connect(sqlite_options(&url, readers())).await?,
+                write,
+            )
         } else {
             let pool = Database::connect(postgres_options(&url)).await?;
             (pool.clone(), pool)
@@ -56,12 +59,20 @@ impl Db {
                 statements.fetch_add(1, Ordering::Relaxed);
             });
         }
-        Ok(Self { read, write, statements })
+        Ok(Self {
+            read,
+            write,
+            statements,
+        })
     }
 
     /// The URL with the path of the default file filled in.
     pub fn full_url(url: &str, data: &Path) -> String {
-        if url == "sqlite:" { format!("sqlite:{}", data.join("lyceum.sqlite3").display()) } else { url.to_owned() }
+        if url == "sqlite:" {
+            format!("sqlite:{}", data.join("lyceum.sqlite3").display())
+        } else {
+            url.to_owned()
+        }
     }
 
     /// For queries.
@@ -79,7 +90,11 @@ impl Db {
             ..TransactionOptions::default()
         };
         let transaction = self.write.begin_with_options(options).await?;
-        Ok(Write { transaction, bus: bus.clone(), recorded: Vec::new() })
+        Ok(Write {
+            transaction,
+            bus: bus.clone(),
+            recorded: Vec::new(),
+        })
     }
 
     /// The writer's connection, for the bus and for migrations.
@@ -149,7 +164,9 @@ impl Deref for Write {
 }
 
 fn readers() -> u32 {
-    std::thread::available_parallelism().map_or(4, |cores| u32::try_from(cores.get() * 2).unwrap_or(4)).max(4)
+    std::thread::available_parallelism()
+        .map_or(4, |cores| u32::try_from(cores.get() * 2).unwrap_or(4))
+        .max(4)
 }
 
 fn sqlite_options(url: &str, connections: u32) -> ConnectOptions {

@@ -113,7 +113,9 @@ impl Problems {
 
     /// All faults, field by field.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &[String])> {
-        self.0.iter().map(|(field, messages)| (field.as_str(), messages.as_slice()))
+        self.0
+            .iter()
+            .map(|(field, messages)| (field.as_str(), messages.as_slice()))
     }
 
     /// How many faults there are.
@@ -130,7 +132,11 @@ impl Problems {
 
     /// `Ok` when nothing is wrong.
     pub fn into_result(self) -> Result<()> {
-        if self.is_empty() { Ok(()) } else { Err(Error::Invalid(self)) }
+        if self.is_empty() {
+            Ok(())
+        } else {
+            Err(Error::Invalid(self))
+        }
     }
 }
 
@@ -195,7 +201,10 @@ impl From<DbErr> for Error {
     fn from(error: DbErr) -> Self {
         if let DbErr::ConnectionAcquire(_) | DbErr::Conn(_) = error {
             tracing::warn!(%error, "the database does not answer");
-            return Self::Unavailable("The site cannot reach its database right now. Please try again in a moment.".into());
+            return Self::Unavailable(
+                "The site cannot reach its database right now. Please try again in a moment."
+                    .into(),
+            );
         }
         Self::internal(error)
     }

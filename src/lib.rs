@@ -1,3 +1,19 @@
-//! x
+//! Lyceum: a learning platform in one binary.
+//!
+//! docs/ARCHITECTURE.md has the map. In short: `router` lists every route by feature; a
+//! feature (`accounts`, `courses`, `learning`, `media`, `messages`) is a folder with its
+//! pages, its verbs and its queries; `web` and `jobs` are what features share; `entities`
+//! and `migrations` are the schema; `backends` is a crate of its own.
+
+pub mod app;
+pub mod cli;
+pub mod config;
+pub mod db;
 pub mod demo;
-pub mod media;
+pub mod entities;
+pub mod error;
+pub mod jobs;
+pub mod migrations;
+pub mod registry;
+pub mod router;
+pub mod web;

@@ -5,7 +5,11 @@ use serde::{Deserialize, Serialize};
 
 /// Where a job stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, EnumIter, DeriveActiveEnum, Serialize, Deserialize)]
-#[sea_orm(rs_type = "String", db_type = "String(StringLen::N(16))", rename_all = "lowercase")]
+#[sea_orm(
+    rs_type = "String",
+    db_type = "String(StringLen::N(16))",
+    rename_all = "lowercase"
+)]
 #[serde(rename_all = "lowercase")]
 pub enum JobState {
     /// In line.
@@ -59,7 +63,6 @@ pub struct Model {
 
 /// What a row points at.
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
-pub enum Relation {
-}
+pub enum Relation {}
 
 impl ActiveModelBehavior for ActiveModel {}

@@ -5,7 +5,11 @@ use serde::{Deserialize, Serialize};
 
 /// How a message is meant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, EnumIter, DeriveActiveEnum, Serialize, Deserialize)]
-#[sea_orm(rs_type = "String", db_type = "String(StringLen::N(16))", rename_all = "lowercase")]
+#[sea_orm(
+    rs_type = "String",
+    db_type = "String(StringLen::N(16))",
+    rename_all = "lowercase"
+)]
 #[serde(rename_all = "lowercase")]
 pub enum MessageLevel {
     /// Good to know.

@@ -30,7 +30,11 @@ impl JobContext {
     /// [`JobError::CutOff`] when another worker holds the job now.
     pub async fn write(&self) -> Result<Write, JobError> {
         let write = self.app.write().await?;
-        if queue::holds(&write, self.id, self.fence).await? { Ok(write) } else { Err(JobError::CutOff) }
+        if queue::holds(&write, self.id, self.fence).await? {
+            Ok(write)
+        } else {
+            Err(JobError::CutOff)
+        }
     }
 
     /// Ends the job together with its last results: both are committed, or neither.

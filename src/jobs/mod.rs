@@ -55,7 +55,11 @@ pub trait Job: Serialize + DeserializeOwned + Send + Sync + 'static {
     fn run(self, context: JobContext) -> impl Future<Output = Result<(), JobError>> + Send;
 
     /// Called once when it is given up, to tell those whom it concerns.
-    fn give_up(self, context: JobContext, fault: Fault) -> impl Future<Output = Result<(), JobError>> + Send {
+    fn give_up(
+        self,
+        context: JobContext,
+        fault: Fault,
+    ) -> impl Future<Output = Result<(), JobError>> + Send {
         let _ = (context, fault);
         async { Ok(()) }
     }
@@ -104,7 +108,9 @@ impl From<backends::files::FilesError> for JobError {
 
 /// How long to wait before the next attempt: 5 s, 20 s, 80 s, ... at most an hour.
 fn backoff(attempts: i32) -> Duration {
-    let exponent = u32::try_from(attempts.saturating_sub(1)).unwrap_or(0).min(6);
+    let exponent = u32::try_from(attempts.saturating_sub(1))
+        .unwrap_or(0)
+        .min(6);
     Duration::from_secs(5 * 4_u64.pow(exponent)).min(Duration::from_secs(3600))
 }
 
@@ -114,7 +120,9 @@ mod tests {
 
     #[test]
     fn waits_grow_and_have_an_end() {
-        let waits: Vec<u64> = (1..=8).map(|attempts| backoff(attempts).as_secs()).collect();
+        let waits: Vec<u64> = (1..=8)
+            .map(|attempts| backoff(attempts).as_secs())
+            .collect();
         assert_eq!(waits, [5, 20, 80, 320, 1280, 3600, 3600, 3600]);
     }
 }

@@ -7,7 +7,10 @@ use crate::entities::job::{self, JobState};
 use crate::error::{Error, Result};
 use chrono::{DateTime, TimeDelta, Utc};
 use sea_orm::sea_query::{Expr, LockBehavior, LockType};
-use sea_orm::{ActiveValue::Set, ColumnTrait, Condition, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::{
+    ActiveValue::Set, ColumnTrait, Condition, ConnectionTrait, EntityTrait, PaginatorTrait,
+    QueryFilter, QueryOrder, QuerySelect,
+};
 use serde::{Deserialize, Serialize};
 
 /// What is told on [`GROUP`].
@@ -29,7 +32,12 @@ pub async fn enqueue<J: Job>(app: &App, write: &mut Write, job: &J) -> Result<i6
 }
 
 /// Puts a job in line that does not run before a time.
-pub async fn enqueue_at<J: Job>(app: &App, write: &mut Write, job: &J, run_at: DateTime<Utc>) -> Result<i64> {
+pub async fn enqueue_at<J: Job>(
+    app: &App,
+    write: &mut Write,
+    job: &J,
+    run_at: DateTime<Utc>,
+) -> Result<i64> {
     let now = app.clock.now();
     let row = job::ActiveModel {
         kind: Set(J::KIND.to_owned()),
@@ -78,7 +86,9 @@ pub async fn cancel(app: &App, write: &mut Write, subject: &str) -> Result<bool>
 
 /// Puts the newest failed job of a subject in line again; answers whether there was one.
 pub async fn retry(app: &App, write: &mut Write, subject: &str) -> Result<bool> {
-    let Some(found) = find_latest(&**write, subject).await? else { return Ok(false) };
+    let Some(found) = find_latest(&**write, subject).await? else {
+        return Ok(false);
+    };
     if !matches!(found.state, JobState::Failed | JobState::Canceled) {
         return Ok(false);
     }
@@ -97,18 +107,27 @@ pub async fn retry(app: &App, write: &mut Write, subject: &str) -> Result<bool> 
 
 /// The newest job of a subject.
 pub async fn find_latest(db: &impl ConnectionTrait, subject: &str) -> Result<Option<job::Model>> {
-    let find = job::Entity::find().filter(job::Column::Subject.eq(subject)).order_by_desc(job::Column::Id);
+    let find = job::Entity::find()
+        .filter(job::Column::Subject.eq(subject))
+        .order_by_desc(job::Column::Id);
     Ok(find.one(db).await?)
 }
 
 /// The place in line of the waiting job of a subject, from 1; `None` when none waits.
 pub async fn place_in_line(db: &impl ConnectionTrait, subject: &str) -> Result<Option<i64>> {
-    let Some(mine) = find_latest(db, subject).await?.filter(|job| job.state == JobState::Waiting) else {
+    let Some(mine) = find_latest(db, subject)
+        .await?
+        .filter(|job| job.state == JobState::Waiting)
+    else {
         return Ok(None);
     };
     let earlier = Condition::any()
         .add(job::Column::Priority.lt(mine.priority))
-        .add(Condition::all().add(job::Column::Priority.eq(mine.priority)).add(job::Column::RunAt.lt(mine.run_at)))
+        .add(
+            Condition::all()
+                .add(job::Column::Priority.eq(mine.priority))
+                .add(job::Column::RunAt.lt(mine.run_at)),
+        )
         .add(
             Condition::all()
                 .add(job::Column::Priority.eq(mine.priority))
@@ -121,7 +140,9 @@ pub async fn place_in_line(db: &impl ConnectionTrait, subject: &str) -> Result<O
         .filter(earlier)
         .count(db)
         .await?;
-    Ok(Some(i64::try_from(before).unwrap_or(i64::MAX).saturating_add(1)))
+    Ok(Some(
+        i64::try_from(before).unwrap_or(i64::MAX).saturating_add(1),
+    ))
 }
 
 /// Takes the next due job, or one whose worker no longer renews its lease.
@@ -129,8 +150,16 @@ pub(super) async fn claim(app: &App, worker: &str) -> Result<Option<job::Model>>
     let write = app.write().await?;
     let now = app.clock.now();
     let due = Condition::any()
-        .add(Condition::all().add(job::Column::State.eq(JobState::Waiting)).add(job::Column::RunAt.lte(now)))
-        .add(Condition::all().add(job::Column::State.eq(JobState::Running)).add(job::Column::LeasedUntil.lt(now)));
+        .add(
+            Condition::all()
+                .add(job::Column::State.eq(JobState::Waiting))
+                .add(job::Column::RunAt.lte(now)),
+        )
+        .add(
+            Condition::all()
+                .add(job::Column::State.eq(JobState::Running))
+                .add(job::Column::LeasedUntil.lt(now)),
+        );
     let found = job::Entity::find()
         .filter(due)
         .order_by_asc(job::Column::Priority)
@@ -139,7 +168,9 @@ pub(super) async fn claim(app: &App, worker: &str) -> Result<Option<job::Model>>
         .lock_with_behavior(LockType::Update, LockBehavior::SkipLocked)
         .one(&*write)
         .await?;
-    let Some(mut found) = found else { return Ok(None) };
+    let Some(mut found) = found else {
+        return Ok(None);
+    };
     found.fence += 1;
     found.attempts += 1;
     found.state = JobState::Running;
@@ -161,10 +192,23 @@ pub(super) async fn claim(app: &App, worker: &str) -> Result<Option<job::Model>>
 pub(super) async fn is_due(app: &App) -> Result<bool> {
     let now = app.clock.now();
     let due = Condition::any()
-        .add(Condition::all().add(job::Column::State.eq(JobState::Waiting)).add(job::Column::RunAt.lte(now)))
-        .add(Condition::all().add(job::Column::State.eq(JobState::Running)).add(job::Column::LeasedUntil.lt(now)));
-    let found: Option<i64> =
-        job::Entity::find().select_only().column(job::Column::Id).filter(due).into_tuple().one(app.db.read()).await?;
+        .add(
+            Condition::all()
+                .add(job::Column::State.eq(JobState::Waiting))
+                .add(job::Column::RunAt.lte(now)),
+        )
+        .add(
+            Condition::all()
+                .add(job::Column::State.eq(JobState::Running))
+                .add(job::Column::LeasedUntil.lt(now)),
+        );
+    let found: Option<i64> = job::Entity::find()
+        .select_only()
+        .column(job::Column::Id)
+        .filter(due)
+        .into_tuple()
+        .one(app.db.read())
+        .await?;
     Ok(found.is_some())
 }
 
@@ -176,7 +220,10 @@ fn lease_end(app: &App, now: DateTime<Utc>) -> DateTime<Utc> {
 /// Renews the lease; `false` when somebody else holds the job now, or it was canceled.
 pub(super) async fn renew(app: &App, id: i64, fence: i64) -> Result<bool> {
     let renewed = held(id, fence)
-        .col_expr(job::Column::LeasedUntil, Expr::value(lease_end(app, app.clock.now())))
+        .col_expr(
+            job::Column::LeasedUntil,
+            Expr::value(lease_end(app, app.clock.now())),
+        )
         .exec(app.db.writer())
         .await?;
     Ok(renewed.rows_affected == 1)
@@ -204,7 +251,10 @@ pub(super) async fn finish(app: &App, write: &Write, id: i64, fence: i64) -> Res
 
 /// Whether the lease still holds, locking the row for the rest of the transaction.
 pub(super) async fn holds(write: &Write, id: i64, fence: i64) -> Result<bool> {
-    let touched = held(id, fence).col_expr(job::Column::Fence, Expr::value(fence)).exec(&**write).await?;
+    let touched = held(id, fence)
+        .col_expr(job::Column::Fence, Expr::value(fence))
+        .exec(&**write)
+        .await?;
     Ok(touched.rows_affected == 1)
 }
 
@@ -220,7 +270,15 @@ pub(super) async fn hand_back(app: &App, job: &job::Model) -> Result<()> {
 pub(super) async fn retry_later(app: &App, job: &job::Model, reason: &str) -> Result<()> {
     let wait = TimeDelta::from_std(backoff(job.attempts)).unwrap_or(TimeDelta::hours(1));
     let write = app.write().await?;
-    put_in_line(app, &write, job, job.attempts, app.clock.now() + wait, Some(reason)).await?;
+    put_in_line(
+        app,
+        &write,
+        job,
+        job.attempts,
+        app.clock.now() + wait,
+        Some(reason),
+    )
+    .await?;
     write.commit().await
 }
 
@@ -261,6 +319,8 @@ pub(super) async fn fail(app: &App, job: &job::Model, fault: &Fault) -> Result<b
 /// Whether a job of this kind waits or runs.
 pub(super) async fn is_open(db: &impl ConnectionTrait, kind: &str) -> Result<bool> {
     let open = [JobState::Waiting, JobState::Running];
-    let find = job::Entity::find().filter(job::Column::Kind.eq(kind)).filter(job::Column::State.is_in(open));
+    let find = job::Entity::find()
+        .filter(job::Column::Kind.eq(kind))
+        .filter(job::Column::State.is_in(open));
     Ok(find.count(db).await? > 0)
 }

@@ -40,7 +40,14 @@ impl RegistryBuilder {
     /// Adds a kind.
     #[must_use]
     pub fn job<J: Job>(mut self) -> Self {
-        self.0.kinds.insert(J::KIND, Kind { run: run::<J>, give_up: give_up::<J>, schedule: None });
+        self.0.kinds.insert(
+            J::KIND,
+            Kind {
+                run: run::<J>,
+                give_up: give_up::<J>,
+                schedule: None,
+            },
+        );
         self
     }
 
@@ -48,8 +55,19 @@ impl RegistryBuilder {
     #[must_use]
     pub fn every<J: Job>(mut self, every: Duration, job: &J) -> Self {
         let payload = serde_json::to_string(job).unwrap_or_default();
-        let schedule = Some(Schedule { every, payload, enqueue: enqueue_again::<J> });
-        self.0.kinds.insert(J::KIND, Kind { run: run::<J>, give_up: give_up::<J>, schedule });
+        let schedule = Some(Schedule {
+            every,
+            payload,
+            enqueue: enqueue_again::<J>,
+        });
+        self.0.kinds.insert(
+            J::KIND,
+            Kind {
+                run: run::<J>,
+                give_up: give_up::<J>,
+                schedule,
+            },
+        );
         self
     }
 
@@ -61,7 +79,10 @@ impl RegistryBuilder {
 
 fn read<J: Job>(payload: &str) -> Result<J, JobError> {
     serde_json::from_str(payload).map_err(|error| {
-        JobError::GiveUp(Fault { words: "the site was changed in between".into(), detail: format!("payload: {error}") })
+        JobError::GiveUp(Fault {
+            words: "the site was changed in between".into(),
+            detail: format!("payload: {error}"),
+        })
     })
 }
 
@@ -69,7 +90,11 @@ fn run<J: Job>(payload: String, context: JobContext) -> BoxFuture<'static, Resul
     Box::pin(async move { read::<J>(&payload)?.run(context).await })
 }
 
-fn give_up<J: Job>(payload: String, context: JobContext, fault: Fault) -> BoxFuture<'static, Result<(), JobError>> {
+fn give_up<J: Job>(
+    payload: String,
+    context: JobContext,
+    fault: Fault,
+) -> BoxFuture<'static, Result<(), JobError>> {
     Box::pin(async move { read::<J>(&payload)?.give_up(context, fault).await })
 }
 

@@ -62,7 +62,10 @@ pub async fn work(app: App, registry: Arc<Registry>) {
     }
     listener.abort();
     jobs.close();
-    if tokio::time::timeout(STOP_TIMEOUT, jobs.wait()).await.is_err() {
+    if tokio::time::timeout(STOP_TIMEOUT, jobs.wait())
+        .await
+        .is_err()
+    {
         tracing::warn!("some jobs did not stop in time; their leases will end");
     }
 }
@@ -88,26 +91,49 @@ pub async fn drain(app: &App, registry: &Arc<Registry>) -> Result<usize> {
 
 impl Worker {
     fn new(app: App, registry: Arc<Registry>) -> Arc<Self> {
-        let suffix: String = app.clock.random_token().chars().filter(char::is_ascii_alphanumeric).take(6).collect();
+        let suffix: String = app
+            .clock
+            .random_token()
+            .chars()
+            .filter(char::is_ascii_alphanumeric)
+            .take(6)
+            .collect();
         let name = format!("{}-{suffix}", std::process::id());
-        Arc::new(Self { app, registry, name, running: Mutex::default() })
+        Arc::new(Self {
+            app,
+            registry,
+            name,
+            running: Mutex::default(),
+        })
     }
 
     async fn take(&self) -> Result<Option<job::Model>> {
         self.keep_schedule().await?;
-        if queue::is_due(&self.app).await? { queue::claim(&self.app, &self.name).await } else { Ok(None) }
+        if queue::is_due(&self.app).await? {
+            queue::claim(&self.app, &self.name).await
+        } else {
+            Ok(None)
+        }
     }
 
     /// Sees to it that what comes back by itself is in line.
     async fn keep_schedule(&self) -> Result<()> {
         for (kind, entry) in &self.registry.kinds {
-            let Some(schedule) = &entry.schedule else { continue };
+            let Some(schedule) = &entry.schedule else {
+                continue;
+            };
             if queue::is_open(self.app.db.read(), kind).await? {
                 continue;
             }
             let mut write = self.app.write().await?;
             if !queue::is_open(&*write, kind).await? {
-                (schedule.enqueue)(&self.app, &mut write, schedule.payload.clone(), schedule.every).await?;
+                (schedule.enqueue)(
+                    &self.app,
+                    &mut write,
+                    schedule.payload.clone(),
+                    schedule.every,
+                )
+                .await?;
                 write.commit().await?;
             }
         }
@@ -153,21 +179,45 @@ impl Worker {
     async fn attempt(&self, job: &job::Model, context: &JobContext) -> Result<(), JobError> {
         let Some(kind) = self.registry.kinds.get(job.kind.as_str()) else {
             let detail = format!("no such kind: {}", job.kind);
-            return Err(JobError::GiveUp(Fault { words: "the site was changed in between".into(), detail }));
+            return Err(JobError::GiveUp(Fault {
+                words: "the site was changed in between".into(),
+                detail,
+            }));
         };
         if job.attempts > job.max_attempts {
-            let detail = format!("given up after {} attempts; last: {:?}", job.max_attempts, job.fault);
-            return Err(JobError::GiveUp(Fault { words: "it was tried several times and never finished".into(), detail }));
+            let detail = format!(
+                "given up after {} attempts; last: {:?}",
+                job.max_attempts, job.fault
+            );
+            return Err(JobError::GiveUp(Fault {
+                words: "it was tried several times and never finished".into(),
+                detail,
+            }));
         }
-        tracing::info!(job = job.id, kind = job.kind, attempt = job.attempts, "job begun");
-        match AssertUnwindSafe((kind.run)(job.payload.clone(), context.clone())).catch_unwind().await {
+        tracing::info!(
+            job = job.id,
+            kind = job.kind,
+            attempt = job.attempts,
+            "job begun"
+        );
+        match AssertUnwindSafe((kind.run)(job.payload.clone(), context.clone()))
+            .catch_unwind()
+            .await
+        {
             Ok(outcome) => outcome,
             Err(_) => Err(JobError::Retry("the job panicked".into())),
         }
     }
 
-    async fn settle(&self, job: &job::Model, context: &JobContext, outcome: Result<(), JobError>) -> Result<()> {
-        let is_complete = context.is_complete.load(std::sync::atomic::Ordering::Acquire);
+    async fn settle(
+        &self,
+        job: &job::Model,
+        context: &JobContext,
+        outcome: Result<(), JobError>,
+    ) -> Result<()> {
+        let is_complete = context
+            .is_complete
+            .load(std::sync::atomic::Ordering::Acquire);
         match outcome {
             _ if is_complete => tracing::info!(job = job.id, kind = job.kind, "job done"),
             Ok(()) => {
@@ -183,12 +233,26 @@ impl Worker {
             }
             Err(JobError::CutOff) => tracing::info!(job = job.id, kind = job.kind, "job cut off"),
             Err(JobError::Retry(reason)) if job.attempts < job.max_attempts => {
-                tracing::warn!(job = job.id, kind = job.kind, attempt = job.attempts, reason, "job will be tried again");
+                tracing::warn!(
+                    job = job.id,
+                    kind = job.kind,
+                    attempt = job.attempts,
+                    reason,
+                    "job will be tried again"
+                );
                 queue::retry_later(&self.app, job, &reason).await?;
             }
             Err(JobError::Retry(reason)) => {
                 let words = "it was tried several times and never finished".to_owned();
-                self.give_up(job, context, Fault { words, detail: reason }).await?;
+                self.give_up(
+                    job,
+                    context,
+                    Fault {
+                        words,
+                        detail: reason,
+                    },
+                )
+                .await?;
             }
             Err(JobError::GiveUp(fault)) => self.give_up(job, context, fault).await?,
         }
@@ -196,13 +260,20 @@ impl Worker {
     }
 
     async fn give_up(&self, job: &job::Model, context: &JobContext, fault: Fault) -> Result<()> {
-        tracing::warn!(job = job.id, kind = job.kind, detail = fault.detail, "job given up");
+        tracing::warn!(
+            job = job.id,
+            kind = job.kind,
+            detail = fault.detail,
+            "job given up"
+        );
         let Some(kind) = self.registry.kinds.get(job.kind.as_str()) else {
             queue::fail(&self.app, job, &fault).await?;
             return Ok(());
         };
         // Those whom it concerns are told first, so that nobody misses a failure; telling bears being done twice.
-        if let Err(error) = (kind.give_up)(job.payload.clone(), context.clone(), fault.clone()).await {
+        if let Err(error) =
+            (kind.give_up)(job.payload.clone(), context.clone(), fault.clone()).await
+        {
             tracing::error!(%error, job = job.id, "nobody could be told of a job that was given up");
         }
         queue::fail(&self.app, job, &fault).await?;

@@ -154,9 +154,23 @@ async fn groups(m: &SchemaManager<'_>) -> Result<(), DbErr> {
             .table(UserGroups::Table)
             .col(big_integer(UserGroups::UserId))
             .col(big_integer(UserGroups::GroupId))
-            .primary_key(Index::create().col(UserGroups::UserId).col(UserGroups::GroupId))
-            .foreign_key(&mut belongs_to(UserGroups::Table, UserGroups::UserId, Users::Table, Users::Id))
-            .foreign_key(&mut belongs_to(UserGroups::Table, UserGroups::GroupId, Groups::Table, Groups::Id))
+            .primary_key(
+                Index::create()
+                    .col(UserGroups::UserId)
+                    .col(UserGroups::GroupId),
+            )
+            .foreign_key(&mut belongs_to(
+                UserGroups::Table,
+                UserGroups::UserId,
+                Users::Table,
+                Users::Id,
+            ))
+            .foreign_key(&mut belongs_to(
+                UserGroups::Table,
+                UserGroups::GroupId,
+                Groups::Table,
+                Groups::Id,
+            ))
             .to_owned(),
     )
     .await
@@ -174,12 +188,23 @@ async fn credentials(m: &SchemaManager<'_>) -> Result<(), DbErr> {
             .col(timestamp_with_time_zone(Sessions::CreatedAt))
             .col(timestamp_with_time_zone(Sessions::LastSeenAt))
             .col(timestamp_with_time_zone(Sessions::ExpiresAt))
-            .foreign_key(&mut belongs_to(Sessions::Table, Sessions::UserId, Users::Table, Users::Id))
+            .foreign_key(&mut belongs_to(
+                Sessions::Table,
+                Sessions::UserId,
+                Users::Table,
+                Users::Id,
+            ))
             .to_owned(),
     )
     .await?;
-    m.create_index(Index::create().name("sessions_user").table(Sessions::Table).col(Sessions::UserId).to_owned())
-        .await?;
+    m.create_index(
+        Index::create()
+            .name("sessions_user")
+            .table(Sessions::Table)
+            .col(Sessions::UserId)
+            .to_owned(),
+    )
+    .await?;
     m.create_table(
         Table::create()
             .table(Tokens::Table)
@@ -189,16 +214,34 @@ async fn credentials(m: &SchemaManager<'_>) -> Result<(), DbErr> {
             .col(string_len_uniq(Tokens::TokenHash, 64))
             .col(timestamp_with_time_zone(Tokens::CreatedAt))
             .col(timestamp_with_time_zone_null(Tokens::LastUsedAt))
-            .foreign_key(&mut belongs_to(Tokens::Table, Tokens::UserId, Users::Table, Users::Id))
+            .foreign_key(&mut belongs_to(
+                Tokens::Table,
+                Tokens::UserId,
+                Users::Table,
+                Users::Id,
+            ))
             .to_owned(),
     )
     .await?;
-    m.create_index(Index::create().name("tokens_user").table(Tokens::Table).col(Tokens::UserId).to_owned()).await
+    m.create_index(
+        Index::create()
+            .name("tokens_user")
+            .table(Tokens::Table)
+            .col(Tokens::UserId)
+            .to_owned(),
+    )
+    .await
 }
 
 async fn instructors(m: &SchemaManager<'_>) -> Result<(), DbErr> {
-    m.exec_stmt(Query::insert().into_table(Groups::Table).columns([Groups::Name]).values_panic(["Instructors".into()]).to_owned())
-        .await?;
+    m.exec_stmt(
+        Query::insert()
+            .into_table(Groups::Table)
+            .columns([Groups::Name])
+            .values_panic(["Instructors".into()])
+            .to_owned(),
+    )
+    .await?;
     for noun in ["course", "module", "content"] {
         for action in INSTRUCTOR_ACTIONS {
             let group = Query::select()
@@ -208,8 +251,12 @@ async fn instructors(m: &SchemaManager<'_>) -> Result<(), DbErr> {
                 .and_where(Expr::col(Groups::Name).eq("Instructors"))
                 .to_owned();
             let mut insert = Query::insert();
-            insert.into_table(GroupPermissions::Table).columns([GroupPermissions::GroupId, GroupPermissions::Permission]);
-            insert.select_from(group).map_err(|e| DbErr::Custom(e.to_string()))?;
+            insert
+                .into_table(GroupPermissions::Table)
+                .columns([GroupPermissions::GroupId, GroupPermissions::Permission]);
+            insert
+                .select_from(group)
+                .map_err(|e| DbErr::Custom(e.to_string()))?;
             m.exec_stmt(insert).await?;
         }
     }

@@ -87,11 +87,23 @@ async fn uploads(m: &SchemaManager<'_>) -> Result<(), DbErr> {
             .col(integer_null(Uploads::Height))
             .col(timestamp_with_time_zone(Uploads::CreatedAt))
             .col(timestamp_with_time_zone(Uploads::UpdatedAt))
-            .foreign_key(&mut belongs_to(Uploads::Table, Uploads::OwnerId, Users::Table, Users::Id))
+            .foreign_key(&mut belongs_to(
+                Uploads::Table,
+                Uploads::OwnerId,
+                Users::Table,
+                Users::Id,
+            ))
             .to_owned(),
     )
     .await?;
-    m.create_index(Index::create().name("uploads_owner").table(Uploads::Table).col(Uploads::OwnerId).to_owned()).await
+    m.create_index(
+        Index::create()
+            .name("uploads_owner")
+            .table(Uploads::Table)
+            .col(Uploads::OwnerId)
+            .to_owned(),
+    )
+    .await
 }
 
 async fn renditions(m: &SchemaManager<'_>) -> Result<(), DbErr> {
@@ -106,7 +118,12 @@ async fn renditions(m: &SchemaManager<'_>) -> Result<(), DbErr> {
             .col(big_integer(Renditions::SizeBytes))
             .col(integer_null(Renditions::Width))
             .col(integer_null(Renditions::Height))
-            .foreign_key(&mut belongs_to(Renditions::Table, Renditions::UploadId, Uploads::Table, Uploads::Id))
+            .foreign_key(&mut belongs_to(
+                Renditions::Table,
+                Renditions::UploadId,
+                Uploads::Table,
+                Uploads::Id,
+            ))
             .to_owned(),
     )
     .await?;
@@ -133,8 +150,17 @@ async fn upload_progress(m: &SchemaManager<'_>) -> Result<(), DbErr> {
             .col(string_len(UploadProgress::State, 16))
             .col(text_null(UploadProgress::Fault))
             .col(timestamp_with_time_zone(UploadProgress::UpdatedAt))
-            .primary_key(Index::create().col(UploadProgress::UserId).col(UploadProgress::Key))
-            .foreign_key(&mut belongs_to(UploadProgress::Table, UploadProgress::UserId, Users::Table, Users::Id))
+            .primary_key(
+                Index::create()
+                    .col(UploadProgress::UserId)
+                    .col(UploadProgress::Key),
+            )
+            .foreign_key(&mut belongs_to(
+                UploadProgress::Table,
+                UploadProgress::UserId,
+                Users::Table,
+                Users::Id,
+            ))
             .to_owned(),
     )
     .await

@@ -118,7 +118,9 @@ async fn subjects(m: &SchemaManager<'_>) -> Result<(), DbErr> {
     )
     .await?;
     let mut insert = Query::insert();
-    insert.into_table(Subjects::Table).columns([Subjects::Title, Subjects::Slug]);
+    insert
+        .into_table(Subjects::Table)
+        .columns([Subjects::Title, Subjects::Slug]);
     for title in ["Mathematics", "Music", "Physics", "Programming"] {
         insert.values_panic([title.into(), title.to_lowercase().into()]);
     }
@@ -138,8 +140,18 @@ async fn courses(m: &SchemaManager<'_>) -> Result<(), DbErr> {
             .col(boolean(Courses::IsDraft).default(false))
             .col(timestamp_with_time_zone(Courses::CreatedAt))
             .col(timestamp_with_time_zone(Courses::UpdatedAt))
-            .foreign_key(&mut belongs_to(Courses::Table, Courses::OwnerId, Users::Table, Users::Id))
-            .foreign_key(&mut belongs_to(Courses::Table, Courses::SubjectId, Subjects::Table, Subjects::Id))
+            .foreign_key(&mut belongs_to(
+                Courses::Table,
+                Courses::OwnerId,
+                Users::Table,
+                Users::Id,
+            ))
+            .foreign_key(&mut belongs_to(
+                Courses::Table,
+                Courses::SubjectId,
+                Subjects::Table,
+                Subjects::Id,
+            ))
             .to_owned(),
     )
     .await?;
@@ -150,9 +162,20 @@ async fn courses(m: &SchemaManager<'_>) -> Result<(), DbErr> {
             .col(Courses::IsDraft)
             .to_owned()
     };
-    m.create_index(newest("courses_newest").col((Courses::CreatedAt, IndexOrder::Desc)).col((Courses::Id, IndexOrder::Desc)).to_owned())
-        .await?;
-    m.create_index(newest("courses_title").col(Courses::Title).col(Courses::Id).to_owned()).await?;
+    m.create_index(
+        newest("courses_newest")
+            .col((Courses::CreatedAt, IndexOrder::Desc))
+            .col((Courses::Id, IndexOrder::Desc))
+            .to_owned(),
+    )
+    .await?;
+    m.create_index(
+        newest("courses_title")
+            .col(Courses::Title)
+            .col(Courses::Id)
+            .to_owned(),
+    )
+    .await?;
     m.create_index(
         newest("courses_subject")
             .col(Courses::SubjectId)
@@ -161,7 +184,14 @@ async fn courses(m: &SchemaManager<'_>) -> Result<(), DbErr> {
             .to_owned(),
     )
     .await?;
-    m.create_index(Index::create().name("courses_owner").table(Courses::Table).col(Courses::OwnerId).to_owned()).await
+    m.create_index(
+        Index::create()
+            .name("courses_owner")
+            .table(Courses::Table)
+            .col(Courses::OwnerId)
+            .to_owned(),
+    )
+    .await
 }
 
 async fn enrollments(m: &SchemaManager<'_>) -> Result<(), DbErr> {
@@ -175,8 +205,18 @@ async fn enrollments(m: &SchemaManager<'_>) -> Result<(), DbErr> {
             .col(big_integer_null(Enrollments::LastModuleId))
             .col(big_integer_null(Enrollments::LastContentId))
             .col(timestamp_with_time_zone_null(Enrollments::LastSeenAt))
-            .foreign_key(&mut belongs_to(Enrollments::Table, Enrollments::CourseId, Courses::Table, Courses::Id))
-            .foreign_key(&mut belongs_to(Enrollments::Table, Enrollments::UserId, Users::Table, Users::Id))
+            .foreign_key(&mut belongs_to(
+                Enrollments::Table,
+                Enrollments::CourseId,
+                Courses::Table,
+                Courses::Id,
+            ))
+            .foreign_key(&mut belongs_to(
+                Enrollments::Table,
+                Enrollments::UserId,
+                Users::Table,
+                Users::Id,
+            ))
             .to_owned(),
     )
     .await?;
@@ -190,8 +230,14 @@ async fn enrollments(m: &SchemaManager<'_>) -> Result<(), DbErr> {
             .to_owned(),
     )
     .await?;
-    m.create_index(Index::create().name("enrollments_user").table(Enrollments::Table).col(Enrollments::UserId).to_owned())
-        .await
+    m.create_index(
+        Index::create()
+            .name("enrollments_user")
+            .table(Enrollments::Table)
+            .col(Enrollments::UserId)
+            .to_owned(),
+    )
+    .await
 }
 
 async fn modules_and_items(m: &SchemaManager<'_>) -> Result<(), DbErr> {
@@ -203,12 +249,22 @@ async fn modules_and_items(m: &SchemaManager<'_>) -> Result<(), DbErr> {
             .col(string_len(Modules::Title, 200))
             .col(text(Modules::Description).default(""))
             .col(big_integer(Modules::Order))
-            .foreign_key(&mut belongs_to(Modules::Table, Modules::CourseId, Courses::Table, Courses::Id))
+            .foreign_key(&mut belongs_to(
+                Modules::Table,
+                Modules::CourseId,
+                Courses::Table,
+                Courses::Id,
+            ))
             .to_owned(),
     )
     .await?;
     m.create_index(
-        Index::create().name("modules_course").table(Modules::Table).col(Modules::CourseId).col(Modules::Order).to_owned(),
+        Index::create()
+            .name("modules_course")
+            .table(Modules::Table)
+            .col(Modules::CourseId)
+            .col(Modules::Order)
+            .to_owned(),
     )
     .await?;
     m.create_table(
@@ -224,7 +280,12 @@ async fn modules_and_items(m: &SchemaManager<'_>) -> Result<(), DbErr> {
             .col(big_integer_null(Items::UploadId))
             .col(timestamp_with_time_zone(Items::CreatedAt))
             .col(timestamp_with_time_zone(Items::UpdatedAt))
-            .foreign_key(&mut belongs_to(Items::Table, Items::OwnerId, Users::Table, Users::Id))
+            .foreign_key(&mut belongs_to(
+                Items::Table,
+                Items::OwnerId,
+                Users::Table,
+                Users::Id,
+            ))
             .foreign_key(
                 ForeignKey::create()
                     .from(Items::Table, Items::UploadId)
@@ -234,7 +295,14 @@ async fn modules_and_items(m: &SchemaManager<'_>) -> Result<(), DbErr> {
             .to_owned(),
     )
     .await?;
-    m.create_index(Index::create().name("items_upload").table(Items::Table).col(Items::UploadId).to_owned()).await?;
+    m.create_index(
+        Index::create()
+            .name("items_upload")
+            .table(Items::Table)
+            .col(Items::UploadId)
+            .to_owned(),
+    )
+    .await?;
     m.create_table(
         Table::create()
             .table(Contents::Table)
@@ -242,16 +310,38 @@ async fn modules_and_items(m: &SchemaManager<'_>) -> Result<(), DbErr> {
             .col(big_integer(Contents::ModuleId))
             .col(big_integer(Contents::ItemId))
             .col(big_integer(Contents::Order))
-            .foreign_key(&mut belongs_to(Contents::Table, Contents::ModuleId, Modules::Table, Modules::Id))
-            .foreign_key(&mut belongs_to(Contents::Table, Contents::ItemId, Items::Table, Items::Id))
+            .foreign_key(&mut belongs_to(
+                Contents::Table,
+                Contents::ModuleId,
+                Modules::Table,
+                Modules::Id,
+            ))
+            .foreign_key(&mut belongs_to(
+                Contents::Table,
+                Contents::ItemId,
+                Items::Table,
+                Items::Id,
+            ))
             .to_owned(),
     )
     .await?;
     m.create_index(
-        Index::create().name("contents_module").table(Contents::Table).col(Contents::ModuleId).col(Contents::Order).to_owned(),
+        Index::create()
+            .name("contents_module")
+            .table(Contents::Table)
+            .col(Contents::ModuleId)
+            .col(Contents::Order)
+            .to_owned(),
     )
     .await?;
-    m.create_index(Index::create().name("contents_item").table(Contents::Table).col(Contents::ItemId).to_owned()).await
+    m.create_index(
+        Index::create()
+            .name("contents_item")
+            .table(Contents::Table)
+            .col(Contents::ItemId)
+            .to_owned(),
+    )
+    .await
 }
 
 async fn progress(m: &SchemaManager<'_>) -> Result<(), DbErr> {
@@ -261,9 +351,23 @@ async fn progress(m: &SchemaManager<'_>) -> Result<(), DbErr> {
             .col(big_integer(DoneMarks::UserId))
             .col(big_integer(DoneMarks::ContentId))
             .col(timestamp_with_time_zone(DoneMarks::CreatedAt))
-            .primary_key(Index::create().col(DoneMarks::UserId).col(DoneMarks::ContentId))
-            .foreign_key(&mut belongs_to(DoneMarks::Table, DoneMarks::UserId, Users::Table, Users::Id))
-            .foreign_key(&mut belongs_to(DoneMarks::Table, DoneMarks::ContentId, Contents::Table, Contents::Id))
+            .primary_key(
+                Index::create()
+                    .col(DoneMarks::UserId)
+                    .col(DoneMarks::ContentId),
+            )
+            .foreign_key(&mut belongs_to(
+                DoneMarks::Table,
+                DoneMarks::UserId,
+                Users::Table,
+                Users::Id,
+            ))
+            .foreign_key(&mut belongs_to(
+                DoneMarks::Table,
+                DoneMarks::ContentId,
+                Contents::Table,
+                Contents::Id,
+            ))
             .to_owned(),
     )
     .await?;
@@ -274,8 +378,17 @@ async fn progress(m: &SchemaManager<'_>) -> Result<(), DbErr> {
             .col(big_integer(PlaybackPositions::ContentId))
             .col(double(PlaybackPositions::PositionSeconds))
             .col(timestamp_with_time_zone(PlaybackPositions::UpdatedAt))
-            .primary_key(Index::create().col(PlaybackPositions::UserId).col(PlaybackPositions::ContentId))
-            .foreign_key(&mut belongs_to(PlaybackPositions::Table, PlaybackPositions::UserId, Users::Table, Users::Id))
+            .primary_key(
+                Index::create()
+                    .col(PlaybackPositions::UserId)
+                    .col(PlaybackPositions::ContentId),
+            )
+            .foreign_key(&mut belongs_to(
+                PlaybackPositions::Table,
+                PlaybackPositions::UserId,
+                Users::Table,
+                Users::Id,
+            ))
             .foreign_key(&mut belongs_to(
                 PlaybackPositions::Table,
                 PlaybackPositions::ContentId,

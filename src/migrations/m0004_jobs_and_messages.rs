@@ -85,7 +85,14 @@ async fn jobs(m: &SchemaManager<'_>) -> Result<(), DbErr> {
             .to_owned(),
     )
     .await?;
-    m.create_index(Index::create().name("jobs_subject").table(Jobs::Table).col(Jobs::Subject).to_owned()).await
+    m.create_index(
+        Index::create()
+            .name("jobs_subject")
+            .table(Jobs::Table)
+            .col(Jobs::Subject)
+            .to_owned(),
+    )
+    .await
 }
 
 async fn messages(m: &SchemaManager<'_>) -> Result<(), DbErr> {
@@ -100,7 +107,12 @@ async fn messages(m: &SchemaManager<'_>) -> Result<(), DbErr> {
             .col(boolean(Messages::IsRead).default(false))
             .col(string_len_null(Messages::DedupeKey, 150))
             .col(timestamp_with_time_zone(Messages::CreatedAt))
-            .foreign_key(&mut belongs_to(Messages::Table, Messages::RecipientId, Users::Table, Users::Id))
+            .foreign_key(&mut belongs_to(
+                Messages::Table,
+                Messages::RecipientId,
+                Users::Table,
+                Users::Id,
+            ))
             .to_owned(),
     )
     .await?;

@@ -16,7 +16,8 @@ use std::sync::LazyLock;
 struct Dist;
 
 static VERSION: LazyLock<String> = LazyLock::new(|| {
-    let file = Dist::get("VERSION").map(|file| String::from_utf8_lossy(&file.data).trim().to_owned());
+    let file =
+        Dist::get("VERSION").map(|file| String::from_utf8_lossy(&file.data).trim().to_owned());
     file.unwrap_or_default()
 });
 
@@ -26,17 +27,26 @@ pub fn url(path: &str) -> String {
 }
 
 /// Answers an asset, compressed where the browser takes it.
-pub async fn serve(Path((version, path)): Path<(String, String)>, headers: HeaderMap) -> Result<Response> {
+pub async fn serve(
+    Path((version, path)): Path<(String, String)>,
+    headers: HeaderMap,
+) -> Result<Response> {
     if version != *VERSION {
         return Err(Error::NotFound);
     }
     let content_type = content_type(&path).ok_or(Error::NotFound)?;
-    let accepted = headers.get(ACCEPT_ENCODING).and_then(|value| value.to_str().ok()).unwrap_or("");
+    let accepted = headers
+        .get(ACCEPT_ENCODING)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or("");
     let (file, encoding) = find(&path, accepted).ok_or(Error::NotFound)?;
     let mut response = file.data.into_owned().into_response();
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("public, max-age=31536000, immutable"));
+    headers.insert(
+        CACHE_CONTROL,
+        HeaderValue::from_static("public, max-age=31536000, immutable"),
+    );
     headers.insert(VARY, HeaderValue::from_static("Accept-Encoding"));
     if let Some(encoding) = encoding {
         headers.insert(CONTENT_ENCODING, HeaderValue::from_static(encoding));
@@ -51,7 +61,9 @@ pub async fn favicon() -> Response {
 
 fn find(path: &str, accepted: &str) -> Option<(EmbeddedFile, Option<&'static str>)> {
     for (encoding, ending) in [("br", "br"), ("gzip", "gz")] {
-        let is_accepted = accepted.split(',').any(|part| part.split(';').next().is_some_and(|e| e.trim() == encoding));
+        let is_accepted = accepted
+            .split(',')
+            .any(|part| part.split(';').next().is_some_and(|e| e.trim() == encoding));
         if !is_accepted {
             continue;
         }

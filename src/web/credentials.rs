@@ -43,14 +43,20 @@ impl Credentials {
             .time_to_live(Duration::from_secs(60))
             .support_invalidation_closures()
             .build();
-        Self { key: secret.0.as_bytes().to_vec(), known, generation: AtomicU64::new(0) }
+        Self {
+            key: secret.0.as_bytes().to_vec(),
+            known,
+            generation: AtomicU64::new(0),
+        }
     }
 
     /// Forgets what is remembered of a person.
     pub fn forget(&self, user_id: i64) {
         self.generation.fetch_add(1, Ordering::AcqRel);
         // Fails only without `support_invalidation_closures`, which `new` asks for.
-        let _ = self.known.invalidate_entries_if(move |_, person| person.id == user_id);
+        let _ = self
+            .known
+            .invalidate_entries_if(move |_, person| person.id == user_id);
     }
 
     /// Forgets everything, when events may have been lost.
@@ -61,7 +67,9 @@ impl Credentials {
 
     fn name(&self, header: &HeaderValue) -> [u8; 32] {
         // HMAC takes keys of any length, so that this cannot fail.
-        let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(&self.key) else { return [0; 32] };
+        let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(&self.key) else {
+            return [0; 32];
+        };
         mac.update(header.as_bytes());
         mac.finalize().into_bytes().into()
     }
@@ -71,8 +79,14 @@ impl Credentials {
 ///
 /// # Errors
 /// [`Error::WrongCredentials`], and [`Error::TooMany`] after too many wrong ones.
-pub async fn check(app: &App, header: &HeaderValue, address: IpAddr) -> Result<Option<Arc<Person>>> {
-    let text = header.to_str().map_err(|_| Error::WrongCredentials(MALFORMED))?;
+pub async fn check(
+    app: &App,
+    header: &HeaderValue,
+    address: IpAddr,
+) -> Result<Option<Arc<Person>>> {
+    let text = header
+        .to_str()
+        .map_err(|_| Error::WrongCredentials(MALFORMED))?;
     let (scheme, value) = text.split_once(' ').unwrap_or((text, ""));
     let is_basic = scheme.eq_ignore_ascii_case("basic");
     let is_token = scheme.eq_ignore_ascii_case("token") || scheme.eq_ignore_ascii_case("bearer");
@@ -85,19 +99,33 @@ pub async fn check(app: &App, header: &HeaderValue, address: IpAddr) -> Result<O
     }
     let generation = app.credentials.generation.load(Ordering::Acquire);
     let value = value.trim();
-    let person = if is_basic { basic(app, value, address).await? } else { by_token(app, value, address).await? };
+    let person = if is_basic {
+        basic(app, value, address).await?
+    } else {
+        by_token(app, value, address).await?
+    };
     let person = Arc::new(person);
     if app.credentials.generation.load(Ordering::Acquire) == generation {
-        app.credentials.known.insert(name, Arc::clone(&person)).await;
+        app.credentials
+            .known
+            .insert(name, Arc::clone(&person))
+            .await;
     }
     Ok(Some(person))
 }
 
 async fn basic(app: &App, value: &str, address: IpAddr) -> Result<Person> {
-    let decoded = base64::engine::general_purpose::STANDARD.decode(value).ok().and_then(|b| String::from_utf8(b).ok());
+    let decoded = base64::engine::general_purpose::STANDARD
+        .decode(value)
+        .ok()
+        .and_then(|b| String::from_utf8(b).ok());
     let decoded = decoded.ok_or(Error::WrongCredentials(MALFORMED))?;
-    let (username, password) = decoded.split_once(':').ok_or(Error::WrongCredentials(MALFORMED))?;
-    authenticate(app, username, password, address).await?.ok_or(Error::WrongCredentials(WRONG))
+    let (username, password) = decoded
+        .split_once(':')
+        .ok_or(Error::WrongCredentials(MALFORMED))?;
+    authenticate(app, username, password, address)
+        .await?
+        .ok_or(Error::WrongCredentials(WRONG))
 }
 
 /// The person behind name and password; `None` when they do not fit.
@@ -106,10 +134,21 @@ async fn basic(app: &App, value: &str, address: IpAddr) -> Result<Person> {
 ///
 /// # Errors
 /// [`Error::TooMany`] after too many failures, [`Error::Unavailable`] when too many log in at once.
-pub async fn authenticate(app: &App, username: &str, password: &str, address: IpAddr) -> Result<Option<Person>> {
+pub async fn authenticate(
+    app: &App,
+    username: &str,
+    password: &str,
+    address: IpAddr,
+) -> Result<Option<Person>> {
     throttle::check(app, username, address).await?;
-    let account = user::Entity::find().filter(user::Column::Username.eq(username)).one(app.db.read()).await?;
-    let hash = account.as_ref().filter(|a| a.is_active).map_or("", |a| a.password_hash.as_str());
+    let account = user::Entity::find()
+        .filter(user::Column::Username.eq(username))
+        .one(app.db.read())
+        .await?;
+    let hash = account
+        .as_ref()
+        .filter(|a| a.is_active)
+        .map_or("", |a| a.password_hash.as_str());
     let is_right = app.passwords.verify(password, hash).await?;
     match account {
         Some(account) if is_right => Ok(Some(sessions::load_person(app.db.read(), account).await?)),
@@ -127,13 +166,22 @@ async fn by_token(app: &App, key: &str, address: IpAddr) -> Result<Person> {
         .find_also_related(user::Entity)
         .one(app.db.read())
         .await?;
-    let Some((row, Some(account))) = found.filter(|(_, account)| account.as_ref().is_some_and(|a| a.is_active)) else {
+    let Some((row, Some(account))) =
+        found.filter(|(_, account)| account.as_ref().is_some_and(|a| a.is_active))
+    else {
         throttle::failed_address(app, address).await?;
         return Err(Error::WrongCredentials(WRONG_TOKEN));
     };
     let now = app.clock.now();
-    if row.last_used_at.is_none_or(|last| now - last >= TimeDelta::hours(1)) {
-        let update = token::ActiveModel { id: Set(row.id), last_used_at: Set(Some(now)), ..Default::default() };
+    if row
+        .last_used_at
+        .is_none_or(|last| now - last >= TimeDelta::hours(1))
+    {
+        let update = token::ActiveModel {
+            id: Set(row.id),
+            last_used_at: Set(Some(now)),
+            ..Default::default()
+        };
         if let Err(error) = update.update(app.db.writer()).await {
             tracing::warn!(%error, "the last use of a token could not be noted");
         }

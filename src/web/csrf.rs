@@ -61,7 +61,11 @@ impl<S: Sync> FromRequestParts<S> for CsrfToken {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self> {
-        parts.extensions.get::<Self>().cloned().ok_or_else(|| Error::internal("the CSRF layer is missing"))
+        parts
+            .extensions
+            .get::<Self>()
+            .cloned()
+            .ok_or_else(|| Error::internal("the CSRF layer is missing"))
     }
 }
 
@@ -81,11 +85,18 @@ pub async fn issue(State(app): State<App>, mut request: Request, next: Next) -> 
     let is_new = held.is_none();
     let value: Arc<str> = held.unwrap_or_else(|| make(&app, &session)).into();
     let is_signed_in = !session.is_empty();
-    let token = CsrfToken { value, is_used: Arc::new(AtomicBool::new(is_signed_in)) };
+    let token = CsrfToken {
+        value,
+        is_used: Arc::new(AtomicBool::new(is_signed_in)),
+    };
     request.extensions_mut().insert(token.clone());
     let mut response = next.run(request).await;
+    // Fault pages are made further out and carry the log-out form too.
+    response.extensions_mut().insert(token.clone());
     if is_new && token.is_used.load(Ordering::Relaxed) && !sets_token(&response) {
-        response.headers_mut().append(SET_COOKIE, cookie(&app, &token.value));
+        response
+            .headers_mut()
+            .append(SET_COOKIE, cookie(&app, &token.value));
     }
     response
 }
@@ -100,19 +111,37 @@ pub async fn guard(State(app): State<App>, request: Request, next: Next) -> Resu
         return Ok(next.run(request).await);
     }
     let (mut parts, body) = request.into_parts();
-    let content_type = parts.headers.get(CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or("").to_owned();
-    let bytes = axum::body::to_bytes(body, FORM_LIMIT_BYTES).await.map_err(|_| {
-        Error::TooLarge("This form takes up to 1 MB. Please shorten what you typed.".into())
-    })?;
+    let content_type = parts
+        .headers
+        .get(CONTENT_TYPE)
+        .and_then(|v| v.to_str().ok())
+        .unwrap_or("")
+        .to_owned();
+    let bytes = axum::body::to_bytes(body, FORM_LIMIT_BYTES)
+        .await
+        .map_err(|_| {
+            Error::TooLarge("This form takes up to 1 MB. Please shorten what you typed.".into())
+        })?;
     let field = field_of(&content_type, &bytes).await;
-    accept(&app, &parts.headers, &session_in(&parts.extensions), field.as_deref())?;
+    accept(
+        &app,
+        &parts.headers,
+        &session_in(&parts.extensions),
+        field.as_deref(),
+    )?;
     parts.extensions.insert(Checked::Yes);
-    Ok(next.run(Request::from_parts(parts, Body::from(bytes))).await)
+    Ok(next
+        .run(Request::from_parts(parts, Body::from(bytes)))
+        .await)
 }
 
 /// The same for handlers that stream a large form: what the header did not settle, the handler must,
 /// by [`accept_field`], before it takes a file.
-pub async fn guard_streams(State(app): State<App>, mut request: Request, next: Next) -> Result<Response> {
+pub async fn guard_streams(
+    State(app): State<App>,
+    mut request: Request,
+    next: Next,
+) -> Result<Response> {
     let mut checked = Checked::Yes;
     if needs_token(&request) {
         check_origin(&app, request.headers())?;
@@ -129,7 +158,12 @@ pub async fn guard_streams(State(app): State<App>, mut request: Request, next: N
 /// # Errors
 /// [`Error::Forbidden`].
 pub fn accept_field(app: &App, parts: &Parts, value: &str) -> Result<()> {
-    accept(app, &parts.headers, &session_in(&parts.extensions), Some(value))
+    accept(
+        app,
+        &parts.headers,
+        &session_in(&parts.extensions),
+        Some(value),
+    )
 }
 
 /// A token for a session that has just begun, as a `Set-Cookie` value.
@@ -142,14 +176,21 @@ fn cookie(app: &App, value: &str) -> axum::http::HeaderValue {
 }
 
 fn sets_token(response: &Response) -> bool {
-    response.headers().get_all(SET_COOKIE).iter().any(|value| value.as_bytes().starts_with(b"csrftoken="))
+    response
+        .headers()
+        .get_all(SET_COOKIE)
+        .iter()
+        .any(|value| value.as_bytes().starts_with(b"csrftoken="))
 }
 
 /// Unsafe methods need the token, unless credentials in a header, which no browser adds by
 /// itself, told who asks. Anonymous visitors need it too where a form logs them in; elsewhere
 /// there is nothing of theirs that could be forged, and handlers ask them to log in.
 fn needs_token(request: &Request) -> bool {
-    if matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS | Method::TRACE) {
+    if matches!(
+        *request.method(),
+        Method::GET | Method::HEAD | Method::OPTIONS | Method::TRACE
+    ) {
         return false;
     }
     if request.extensions().get::<ByHeader>().is_some() {
@@ -160,8 +201,16 @@ fn needs_token(request: &Request) -> bool {
 }
 
 fn header_fits(app: &App, request: &Request) -> Result<bool> {
-    let Some(value) = request.headers().get(HEADER) else { return Ok(false) };
-    accept(app, request.headers(), &session_of(request), value.to_str().ok()).map(|()| true)
+    let Some(value) = request.headers().get(HEADER) else {
+        return Ok(false);
+    };
+    accept(
+        app,
+        request.headers(),
+        &session_of(request),
+        value.to_str().ok(),
+    )
+    .map(|()| true)
 }
 
 fn accept(app: &App, headers: &HeaderMap, session: &str, sent: Option<&str>) -> Result<()> {
@@ -181,12 +230,18 @@ fn session_of(request: &Request) -> String {
 }
 
 fn session_in(extensions: &axum::http::Extensions) -> String {
-    let person = extensions.get::<Visitor>().and_then(|visitor| visitor.0.as_ref());
-    person.map(|person| person.session_hash.clone()).unwrap_or_default()
+    let person = extensions
+        .get::<Visitor>()
+        .and_then(|visitor| visitor.0.as_ref());
+    person
+        .map(|person| person.session_hash.clone())
+        .unwrap_or_default()
 }
 
 fn cookie_of(headers: &HeaderMap) -> Option<String> {
-    CookieJar::from_headers(headers).get(COOKIE).map(|cookie| cookie.value().to_owned())
+    CookieJar::from_headers(headers)
+        .get(COOKIE)
+        .map(|cookie| cookie.value().to_owned())
 }
 
 fn make(app: &App, session: &str) -> String {
@@ -204,7 +259,9 @@ fn fits(app: &App, token: &str, session: &str) -> bool {
 
 fn sign(app: &App, nonce: &str, session: &str) -> String {
     // HMAC takes keys of any length, so that this cannot fail; an empty signature fits nothing.
-    let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(app.config.secret.0.as_bytes()) else { return String::new() };
+    let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(app.config.secret.0.as_bytes()) else {
+        return String::new();
+    };
     mac.update(b"csrf:");
     mac.update(nonce.as_bytes());
     mac.update(b":");
@@ -214,16 +271,27 @@ fn sign(app: &App, nonce: &str, session: &str) -> String {
 
 /// An origin is ours if it is the public URL's, or the `Host` header's where none is configured.
 pub fn check_origin(app: &App, headers: &HeaderMap) -> Result<()> {
-    let Some(origin) = headers.get(ORIGIN) else { return Ok(()) };
+    let Some(origin) = headers.get(ORIGIN) else {
+        return Ok(());
+    };
     let origin = origin.to_str().unwrap_or("");
     let is_ours = match &app.config.public_url {
         Some(url) => url.origin().ascii_serialization() == origin,
         None => {
-            let host = headers.get(HOST).and_then(|value| value.to_str().ok()).unwrap_or("");
-            origin.split_once("://").is_some_and(|(_, authority)| authority.eq_ignore_ascii_case(host))
+            let host = headers
+                .get(HOST)
+                .and_then(|value| value.to_str().ok())
+                .unwrap_or("");
+            origin
+                .split_once("://")
+                .is_some_and(|(_, authority)| authority.eq_ignore_ascii_case(host))
         }
     };
-    if is_ours { Ok(()) } else { Err(Error::Forbidden(REFUSED)) }
+    if is_ours {
+        Ok(())
+    } else {
+        Err(Error::Forbidden(REFUSED))
+    }
 }
 
 async fn field_of(content_type: &str, bytes: &Bytes) -> Option<String> {

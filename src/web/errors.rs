@@ -48,11 +48,28 @@ pub async fn trace(State(app): State<App>, mut request: Request, next: Next) -> 
 
 /// A proxy that is trusted may bring an id; everybody else gets a new one.
 fn request_id(config: &Config, app: &App, request: &Request) -> String {
-    let brought = request.headers().get(REQUEST_ID).and_then(|value| value.to_str().ok());
-    let is_trusted = config.trusted_proxies.contains(&headers::client_address(request));
+    let brought = request
+        .headers()
+        .get(REQUEST_ID)
+        .and_then(|value| value.to_str().ok());
+    let is_trusted = config
+        .trusted_proxies
+        .contains(&headers::client_address(request));
     match brought {
-        Some(id) if is_trusted && id.len() <= 64 && id.chars().all(|c| c.is_ascii_alphanumeric() || c == '-') => id.into(),
-        _ => app.clock.random_token().chars().filter(char::is_ascii_alphanumeric).take(12).collect(),
+        Some(id)
+            if is_trusted
+                && id.len() <= 64
+                && id.chars().all(|c| c.is_ascii_alphanumeric() || c == '-') =>
+        {
+            id.into()
+        }
+        _ => app
+            .clock
+            .random_token()
+            .chars()
+            .filter(char::is_ascii_alphanumeric)
+            .take(12)
+            .collect(),
     }
 }
 
@@ -61,26 +78,44 @@ pub async fn present(State(app): State<App>, request: Request, next: Next) -> Re
     let (parts, body) = request.into_parts();
     let kept = parts.clone();
     let response = next.run(Request::from_parts(parts, body)).await;
-    let Some(error) = response.extensions().get::<Error>().cloned() else { return response };
+    let Some(error) = response.extensions().get::<Error>().cloned() else {
+        return response;
+    };
     log(&error);
-    let mut presented = if wants_json(&kept) { as_json(&kept, &error) } else { as_page(&app, &kept, &response, &error) };
+    let mut presented = if wants_json(&kept) {
+        as_json(&kept, &error)
+    } else {
+        as_page(&app, &kept, &response, &error)
+    };
     for (name, value) in response.headers() {
         if !presented.headers().contains_key(name) && name != "content-length" {
             presented.headers_mut().append(name.clone(), value.clone());
         }
     }
-    presented.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("private, no-store"));
-    if let Error::TooMany { retry_after_seconds, .. } = &error {
-        presented.headers_mut().insert(RETRY_AFTER, HeaderValue::from(*retry_after_seconds));
+    presented
+        .headers_mut()
+        .insert(CACHE_CONTROL, HeaderValue::from_static("private, no-store"));
+    if let Error::TooMany {
+        retry_after_seconds,
+        ..
+    } = &error
+    {
+        presented
+            .headers_mut()
+            .insert(RETRY_AFTER, HeaderValue::from(*retry_after_seconds));
     }
     presented
 }
 
 fn log(error: &Error) {
     match error {
-        Error::Internal(source) => tracing::error!(error = %source, source = ?source.source(), "a request failed"),
+        Error::Internal(source) => {
+            tracing::error!(error = %source, source = ?source.source(), "a request failed")
+        }
         Error::Unavailable(words) => tracing::warn!(words, "a request could not be served"),
-        other => tracing::info!(status = other.status().as_u16(), reason = %other, "a request was refused"),
+        other => {
+            tracing::info!(status = other.status().as_u16(), reason = %other, "a request was refused")
+        }
     }
 }
 
@@ -91,7 +126,12 @@ pub fn wants_json(parts: &Parts) -> bool {
 
 /// Whether a script asks: `X-Requested-With`, or an `Accept` that names JSON and no page.
 pub fn prefers_json(headers: &HeaderMap) -> bool {
-    let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or("");
+    let header = |name: &str| {
+        headers
+            .get(name)
+            .and_then(|value| value.to_str().ok())
+            .unwrap_or("")
+    };
     let accept = header(ACCEPT.as_str());
     header("x-requested-with").eq_ignore_ascii_case("XMLHttpRequest")
         || (accept.contains("application/json") && !accept.contains("text/html"))
@@ -101,7 +141,9 @@ fn as_json(parts: &Parts, error: &Error) -> Response {
     let is_api = parts.uri.path().starts_with("/api/");
     let body = match error {
         Error::Invalid(problems) => problems_as_json(problems),
-        Error::MethodNotAllowed => json!({"detail": format!("Method \"{}\" not allowed.", parts.method)}),
+        Error::MethodNotAllowed => {
+            json!({"detail": format!("Method \"{}\" not allowed.", parts.method)})
+        }
         other => json!({"detail": other.words()}),
     };
     let status = match error {
@@ -111,34 +153,59 @@ fn as_json(parts: &Parts, error: &Error) -> Response {
     };
     let mut response = (status, axum::Json(body)).into_response();
     if status == StatusCode::UNAUTHORIZED {
-        response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"api\""));
+        response.headers_mut().insert(
+            WWW_AUTHENTICATE,
+            HeaderValue::from_static("Basic realm=\"api\""),
+        );
     }
     response
 }
 
 fn problems_as_json(problems: &Problems) -> Value {
     let fields = problems.iter().map(|(field, messages)| {
-        let name = if field.is_empty() { "non_field_errors" } else { field };
+        let name = if field.is_empty() {
+            "non_field_errors"
+        } else {
+            field
+        };
         (name.to_owned(), json!(messages))
     });
     Value::Object(fields.collect::<Map<_, _>>())
 }
 
 fn as_page(app: &App, parts: &Parts, response: &Response, error: &Error) -> Response {
+    let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
     if matches!(error, Error::LoginRequired) {
-        let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
-        let next = if parts.method == Method::GET { path } else { "/" };
+        let next = if parts.method == Method::GET {
+            path
+        } else {
+            "/"
+        };
         return redirect::found(&redirect::login_path(next));
     }
-    let Some(shell) = Shell::bare(app, parts) else { return plain(error) };
-    let request_id = parts.headers.get(REQUEST_ID).and_then(|id| id.to_str().ok()).unwrap_or("").to_owned();
-    let page = FaultPage { shell, status: error.status().as_u16(), title: title(error), words: page_words(error), request_id };
+    let shell = Shell::bare(app, path, response.extensions());
+    let request_id = parts
+        .headers
+        .get(REQUEST_ID)
+        .and_then(|id| id.to_str().ok())
+        .unwrap_or("")
+        .to_owned();
+    let page = FaultPage {
+        shell,
+        status: error.status().as_u16(),
+        title: title(error),
+        words: page_words(error),
+        request_id,
+    };
     let mut presented = page_with(error.status(), &page).unwrap_or_else(|_| plain(error));
     if let Some(allow) = response.headers().get(ALLOW) {
         presented.headers_mut().insert(ALLOW, allow.clone());
     }
     if error.status() == StatusCode::UNAUTHORIZED {
-        presented.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"api\""));
+        presented.headers_mut().insert(
+            WWW_AUTHENTICATE,
+            HeaderValue::from_static("Basic realm=\"api\""),
+        );
     }
     presented
 }
@@ -152,7 +219,9 @@ fn title(error: &Error) -> &'static str {
         Error::NotFound => "This page is not here",
         Error::LoginRequired | Error::WrongCredentials(_) => "Please log in",
         Error::Forbidden(_) => "This is not open to you",
-        Error::BadRequest(_) | Error::Invalid(_) | Error::NotAcceptable => "That did not make sense to us",
+        Error::BadRequest(_) | Error::Invalid(_) | Error::NotAcceptable => {
+            "That did not make sense to us"
+        }
         Error::MethodNotAllowed => "That cannot be done here",
         Error::Conflict(_) => "Somebody was quicker",
         Error::Gone(_) => "It is no longer here",
@@ -166,10 +235,16 @@ fn title(error: &Error) -> &'static str {
 
 fn page_words(error: &Error) -> String {
     match error {
-        Error::NotFound => "The link may be old, or the page may be for somebody else. Nothing of yours is lost.".into(),
-        Error::MethodNotAllowed => "The page exists, but it does not take this kind of request.".into(),
+        Error::NotFound => {
+            "The link may be old, or the page may be for somebody else. Nothing of yours is lost."
+                .into()
+        }
+        Error::MethodNotAllowed => {
+            "The page exists, but it does not take this kind of request.".into()
+        }
         Error::Internal(_) => {
-            "It has been noted. Please try again; if it stays, tell the staff the number below.".into()
+            "It has been noted. Please try again; if it stays, tell the staff the number below."
+                .into()
         }
         other => other.words(),
     }

@@ -33,7 +33,9 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self> {
         let query = axum::extract::Query::<T>::from_request_parts(parts, state).await;
         query.map(|found| Self(found.0)).map_err(|_| {
-            Error::BadRequest("The address has a part after the question mark that cannot be read.".into())
+            Error::BadRequest(
+                "The address has a part after the question mark that cannot be read.".into(),
+            )
         })
     }
 }
@@ -42,15 +44,27 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
     type Rejection = Error;
 
     async fn from_request(request: Request, _: &S) -> Result<Self> {
-        let content_type = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("");
+        let content_type = request
+            .headers()
+            .get(CONTENT_TYPE)
+            .and_then(|value| value.to_str().ok())
+            .unwrap_or("");
         let mime = content_type.split(';').next().unwrap_or("").trim();
-        if !mime.is_empty() && !mime.eq_ignore_ascii_case("application/json") && !mime.ends_with("+json") {
-            return Err(Error::UnsupportedType(format!("Unsupported media type \"{}\" in request.", printable(mime))));
+        if !mime.is_empty()
+            && !mime.eq_ignore_ascii_case("application/json")
+            && !mime.ends_with("+json")
+        {
+            return Err(Error::UnsupportedType(format!(
+                "Unsupported media type \"{}\" in request.",
+                printable(mime)
+            )));
         }
         let bytes = axum::body::to_bytes(request.into_body(), super::csrf::FORM_LIMIT_BYTES)
             .await
             .map_err(|_| Error::TooLarge("This request takes up to 1 MB.".into()))?;
-        serde_json::from_slice(&bytes).map(Self).map_err(|e| Error::BadRequest(format!("JSON parse error - {e}")))
+        serde_json::from_slice(&bytes)
+            .map(Self)
+            .map_err(|e| Error::BadRequest(format!("JSON parse error - {e}")))
     }
 }
 

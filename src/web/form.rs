@@ -22,7 +22,11 @@ impl Form {
 
     /// The value as typed; empty when it was not sent. The last wins when a name comes twice.
     pub fn get(&self, name: &str) -> &str {
-        self.fields.iter().rev().find(|(key, _)| key == name).map_or("", |(_, value)| value)
+        self.fields
+            .iter()
+            .rev()
+            .find(|(key, _)| key == name)
+            .map_or("", |(_, value)| value)
     }
 
     /// The value without surrounding spaces.
@@ -55,18 +59,32 @@ impl<S: Send + Sync> FromRequest<S> for Form {
     type Rejection = Error;
 
     async fn from_request(request: Request, _: &S) -> Result<Self> {
-        let content_type = request.headers().get(CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or("").to_owned();
-        let bytes = axum::body::to_bytes(request.into_body(), FORM_LIMIT_BYTES).await.map_err(|_| {
-            Error::TooLarge("This form takes up to 1 MB. Please shorten what you typed.".into())
-        })?;
-        let mime = content_type.split(';').next().unwrap_or("").trim().to_ascii_lowercase();
+        let content_type = request
+            .headers()
+            .get(CONTENT_TYPE)
+            .and_then(|v| v.to_str().ok())
+            .unwrap_or("")
+            .to_owned();
+        let bytes = axum::body::to_bytes(request.into_body(), FORM_LIMIT_BYTES)
+            .await
+            .map_err(|_| {
+                Error::TooLarge("This form takes up to 1 MB. Please shorten what you typed.".into())
+            })?;
+        let mime = content_type
+            .split(';')
+            .next()
+            .unwrap_or("")
+            .trim()
+            .to_ascii_lowercase();
         let fields = match mime.as_str() {
             "multipart/form-data" => multipart_fields(&content_type, bytes).await?,
             "application/x-www-form-urlencoded" | "" => urlencoded_fields(&bytes),
             _ => return Err(Error::UnsupportedType("A form is expected here.".into())),
         };
         if fields.iter().any(|(_, value)| value.contains('\0')) {
-            return Err(Error::BadRequest("The form holds a NUL character, which no text may have.".into()));
+            return Err(Error::BadRequest(
+                "The form holds a NUL character, which no text may have.".into(),
+            ));
         }
         Ok(Self { fields })
     }
@@ -77,7 +95,11 @@ fn urlencoded_fields(bytes: &Bytes) -> Vec<(String, String)> {
 }
 
 async fn multipart_fields(content_type: &str, bytes: Bytes) -> Result<Vec<(String, String)>> {
-    let unreadable = |_| Error::BadRequest("The form cannot be read. Please reload the page and send it again.".into());
+    let unreadable = |_| {
+        Error::BadRequest(
+            "The form cannot be read. Please reload the page and send it again.".into(),
+        )
+    };
     let boundary = multer::parse_boundary(content_type).map_err(unreadable)?;
     let stream = futures::stream::once(async move { Ok::<_, std::convert::Infallible>(bytes) });
     let mut form = multer::Multipart::new(stream, boundary);
@@ -106,7 +128,11 @@ impl Field {
     pub fn new(name: impl Into<String>, value: impl Into<String>, problems: &Problems) -> Self {
         let name = name.into();
         let faults = problems.at(&name).to_vec();
-        Self { name, value: value.into(), faults }
+        Self {
+            name,
+            value: value.into(),
+            faults,
+        }
     }
 }
 
@@ -123,8 +149,15 @@ pub struct FaultLine {
 pub fn fault_lines(problems: &Problems) -> Vec<FaultLine> {
     let mut lines = Vec::new();
     for (field, messages) in problems.iter() {
-        let target = if field.is_empty() { String::new() } else { format!("id_{field}") };
-        lines.extend(messages.iter().map(|words| FaultLine { target: target.clone(), words: words.clone() }));
+        let target = if field.is_empty() {
+            String::new()
+        } else {
+            format!("id_{field}")
+        };
+        lines.extend(messages.iter().map(|words| FaultLine {
+            target: target.clone(),
+            words: words.clone(),
+        }));
     }
     lines
 }

@@ -4,8 +4,8 @@ use crate::app::App;
 use crate::config::Config;
 use axum::extract::{ConnectInfo, Request, State};
 use axum::http::header::{
-    CONTENT_SECURITY_POLICY, HeaderName, REFERRER_POLICY, STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS,
-    X_FRAME_OPTIONS,
+    CONTENT_SECURITY_POLICY, HeaderName, REFERRER_POLICY, STRICT_TRANSPORT_SECURITY,
+    X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
 };
 use axum::http::{HeaderMap, HeaderValue};
 use axum::middleware::Next;
@@ -28,22 +28,43 @@ const PAGE_POLICY: HeaderValue = HeaderValue::from_static(
 pub async fn secure(State(app): State<App>, request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
     let headers = response.headers_mut();
-    headers.entry(CONTENT_SECURITY_POLICY).or_insert(PAGE_POLICY);
-    headers.entry(X_CONTENT_TYPE_OPTIONS).or_insert(HeaderValue::from_static("nosniff"));
-    headers.entry(X_FRAME_OPTIONS).or_insert(HeaderValue::from_static("DENY"));
-    headers.entry(REFERRER_POLICY).or_insert(HeaderValue::from_static("same-origin"));
+    headers
+        .entry(CONTENT_SECURITY_POLICY)
+        .or_insert(PAGE_POLICY);
+    headers
+        .entry(X_CONTENT_TYPE_OPTIONS)
+        .or_insert(HeaderValue::from_static("nosniff"));
+    headers
+        .entry(X_FRAME_OPTIONS)
+        .or_insert(HeaderValue::from_static("DENY"));
+    headers
+        .entry(REFERRER_POLICY)
+        .or_insert(HeaderValue::from_static("same-origin"));
     headers
         .entry(HeaderName::from_static("permissions-policy"))
-        .or_insert(HeaderValue::from_static("camera=(), microphone=(), geolocation=()"));
+        .or_insert(HeaderValue::from_static(
+            "camera=(), microphone=(), geolocation=()",
+        ));
     if app.config.is_https() {
-        headers.entry(STRICT_TRANSPORT_SECURITY).or_insert(HeaderValue::from_static("max-age=31536000"));
+        headers
+            .entry(STRICT_TRANSPORT_SECURITY)
+            .or_insert(HeaderValue::from_static("max-age=31536000"));
     }
     response
 }
 
 /// A `Set-Cookie` value (RFC 6265, section 4.1): SameSite=Lax, for the whole site.
-pub fn set_cookie(name: &str, value: &str, lifetime: TimeDelta, http_only: bool, secure: bool) -> HeaderValue {
-    let mut text = format!("{name}={value}; Path=/; Max-Age={}; SameSite=Lax", lifetime.num_seconds());
+pub fn set_cookie(
+    name: &str,
+    value: &str,
+    lifetime: TimeDelta,
+    http_only: bool,
+    secure: bool,
+) -> HeaderValue {
+    let mut text = format!(
+        "{name}={value}; Path=/; Max-Age={}; SameSite=Lax",
+        lifetime.num_seconds()
+    );
     if http_only {
         text.push_str("; HttpOnly");
     }
@@ -60,7 +81,10 @@ pub struct ClientAddress(pub IpAddr);
 
 /// Finds the client's address; proxies count only when the configuration names them.
 pub async fn locate(State(app): State<App>, mut request: Request, next: Next) -> Response {
-    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
+    let peer = request
+        .extensions()
+        .get::<ConnectInfo<SocketAddr>>()
+        .map(|info| info.0.ip());
     let address = real_address(&app.config, peer, request.headers());
     request.extensions_mut().insert(ClientAddress(address));
     next.run(request).await
@@ -68,18 +92,32 @@ pub async fn locate(State(app): State<App>, mut request: Request, next: Next) ->
 
 /// The address that [`locate`] found.
 pub fn client_address(request: &Request) -> IpAddr {
-    request.extensions().get::<ClientAddress>().map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |address| address.0)
+    request
+        .extensions()
+        .get::<ClientAddress>()
+        .map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |address| address.0)
 }
 
 /// The last address in `X-Forwarded-For` that is no trusted proxy; the peer itself when it is not trusted.
 /// A socket file has no peer address; it counts as this machine.
 fn real_address(config: &Config, peer: Option<IpAddr>, headers: &HeaderMap) -> IpAddr {
-    let peer = peer.map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |address| address.to_canonical());
+    let peer = peer.map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |address| {
+        address.to_canonical()
+    });
     if !config.trusted_proxies.contains(&peer) {
         return peer;
     }
-    let forwarded = headers.get_all("x-forwarded-for").iter().filter_map(|value| value.to_str().ok());
-    let addresses: Vec<IpAddr> =
-        forwarded.flat_map(|value| value.split(',')).filter_map(|part| part.trim().parse().ok()).collect();
-    addresses.into_iter().rev().find(|address| !config.trusted_proxies.contains(address)).unwrap_or(peer)
+    let forwarded = headers
+        .get_all("x-forwarded-for")
+        .iter()
+        .filter_map(|value| value.to_str().ok());
+    let addresses: Vec<IpAddr> = forwarded
+        .flat_map(|value| value.split(','))
+        .filter_map(|part| part.trim().parse().ok())
+        .collect();
+    addresses
+        .into_iter()
+        .rev()
+        .find(|address| !config.trusted_proxies.contains(address))
+        .unwrap_or(peer)
 }

@@ -31,30 +31,54 @@ pub async fn alive() -> &'static str {
 pub async fn ready(State(app): State<App>) -> (StatusCode, Json<Vec<Health>>) {
     let health = check(&app).await;
     for sick in health.iter().filter(|service| !service.is_well) {
-        tracing::warn!(service = sick.service, reason = sick.reason, "a service does not answer");
+        tracing::warn!(
+            service = sick.service,
+            reason = sick.reason,
+            "a service does not answer"
+        );
     }
     let is_well = health.iter().all(|service| service.is_well);
-    (if is_well { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }, Json(health))
+    (
+        if is_well {
+            StatusCode::OK
+        } else {
+            StatusCode::SERVICE_UNAVAILABLE
+        },
+        Json(health),
+    )
 }
 
 /// Tries every service, all at once.
 pub async fn check(app: &App) -> Vec<Health> {
     let (database, cache, bus, files, mail, transcoder) = tokio::join!(
         answer("database", app.db.check()),
-        answer("cache", app.cache.check()),
+        answer("cache", async { app.cache.has("health").await.map(drop) }),
         answer("bus", app.bus.check()),
         answer("files", app.files.check()),
         answer("mail", app.mail.check()),
-        answer("transcoder", app.tools.check()),
+        answer("transcoder", async {
+            app.tools
+                .check()
+                .await
+                .map(drop)
+                .map_err(|faults| faults.join(" "))
+        }),
     );
     vec![database, cache, bus, files, mail, transcoder]
 }
 
-async fn answer<E: ToString>(service: &'static str, check: impl Future<Output = Result<(), E>>) -> Health {
+async fn answer<E: ToString>(
+    service: &'static str,
+    check: impl Future<Output = Result<(), E>>,
+) -> Health {
     let reason = match tokio::time::timeout(TIMEOUT, check).await {
         Ok(Ok(())) => String::new(),
         Ok(Err(error)) => error.to_string(),
         Err(_) => format!("no answer within {} seconds", TIMEOUT.as_secs()),
     };
-    Health { service, is_well: reason.is_empty(), reason }
+    Health {
+        service,
+        is_well: reason.is_empty(),
+        reason,
+    }
 }

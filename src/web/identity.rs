@@ -48,7 +48,11 @@ pub struct Person {
 impl Person {
     /// From her account and what her groups may do.
     pub fn new(account: user::Model, permissions: BTreeSet<String>) -> Self {
-        let name = if account.name.is_empty() { account.username.clone() } else { account.name };
+        let name = if account.name.is_empty() {
+            account.username.clone()
+        } else {
+            account.name
+        };
         Self {
             id: account.id,
             username: account.username,
@@ -78,8 +82,16 @@ impl Person {
     pub fn initials(&self) -> String {
         let words: Vec<&str> = self.name.split_whitespace().collect();
         let first = words.first().and_then(|word| word.chars().next());
-        let last = if words.len() > 1 { words.last().and_then(|word| word.chars().next()) } else { None };
-        first.into_iter().chain(last).flat_map(char::to_uppercase).collect()
+        let last = if words.len() > 1 {
+            words.last().and_then(|word| word.chars().next())
+        } else {
+            None
+        };
+        first
+            .into_iter()
+            .chain(last)
+            .flat_map(char::to_uppercase)
+            .collect()
     }
 }
 
@@ -132,7 +144,11 @@ impl<S: Sync> FromRequestParts<S> for Author {
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self> {
         let Student(person) = Student::from_request_parts(parts, state).await?;
-        if person.is_instructor() { Ok(Self(person)) } else { Err(Error::forbidden()) }
+        if person.is_instructor() {
+            Ok(Self(person))
+        } else {
+            Err(Error::forbidden())
+        }
     }
 }
 
@@ -141,14 +157,22 @@ impl<S: Sync> FromRequestParts<S> for Staff {
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self> {
         let Student(person) = Student::from_request_parts(parts, state).await?;
-        if person.is_staff { Ok(Self(person)) } else { Err(Error::forbidden()) }
+        if person.is_staff {
+            Ok(Self(person))
+        } else {
+            Err(Error::forbidden())
+        }
     }
 }
 
 /// Finds out who asks, before anything else looks at the request.
 ///
 /// An `Authorization` header wins over the cookie: a program that sends one means it.
-pub async fn identify(State(app): State<App>, mut request: Request, next: Next) -> Result<Response> {
+pub async fn identify(
+    State(app): State<App>,
+    mut request: Request,
+    next: Next,
+) -> Result<Response> {
     let header = request.headers().get(AUTHORIZATION).cloned();
     let by_header = match header {
         Some(value) => credentials::check(&app, &value, client_address(&request)).await?,

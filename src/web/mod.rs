@@ -1,7 +1,6 @@
 //! What every page and endpoint shares. It knows no feature.
 
 pub mod assets;
-pub mod cover;
 pub mod credentials;
 pub mod csrf;
 pub mod errors;

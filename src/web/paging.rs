@@ -16,7 +16,11 @@ impl Paging {
     pub fn new(page: Option<u64>, size: u64, total: u64) -> Self {
         let size = size.max(1);
         let pages = total.div_ceil(size).max(1);
-        Self { page: page.unwrap_or(1).clamp(1, pages), size, total }
+        Self {
+            page: page.unwrap_or(1).clamp(1, pages),
+            size,
+            total,
+        }
     }
 
     /// How many pages there are, at least one.
@@ -31,7 +35,11 @@ impl Paging {
 
     /// Number of the first entry on this page, from 1; 0 when there is none.
     pub fn first(&self) -> u64 {
-        if self.total == 0 { 0 } else { self.offset() + 1 }
+        if self.total == 0 {
+            0
+        } else {
+            self.offset() + 1
+        }
     }
 
     /// Number of the last entry on this page.
@@ -78,6 +86,9 @@ mod tests {
     #[test]
     fn gaps_are_shown_once() {
         let numbers = Paging::new(Some(10), 1, 20).numbers();
-        assert_eq!(numbers, [Some(1), None, Some(9), Some(10), Some(11), None, Some(20)]);
+        assert_eq!(
+            numbers,
+            [Some(1), None, Some(9), Some(10), Some(11), None, Some(20)]
+        );
     }
 }

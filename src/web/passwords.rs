@@ -41,7 +41,9 @@ impl Passwords {
     pub async fn hash(&self, password: &str) -> Result<String> {
         let password = password.to_owned();
         self.bounded(move || {
-            let hash = hasher()?.hash_password(password.as_bytes()).map_err(|e| Error::internal(e.to_string()))?;
+            let hash = hasher()?
+                .hash_password(password.as_bytes())
+                .map_err(|e| Error::internal(e.to_string()))?;
             Ok(hash.to_string())
         })
         .await
@@ -53,21 +55,36 @@ impl Passwords {
     /// # Errors
     /// [`Error::Unavailable`] when too many wait already.
     pub async fn verify(&self, password: &str, hash: &str) -> Result<bool> {
-        let decoy = self.decoy.get_or_try_init(|| self.hash("a password that nobody has")).await?;
+        let decoy = self
+            .decoy
+            .get_or_try_init(|| self.hash("a password that nobody has"))
+            .await?;
         let is_real = !hash.is_empty();
-        let hash = if is_real { hash.to_owned() } else { decoy.clone() };
+        let hash = if is_real {
+            hash.to_owned()
+        } else {
+            decoy.clone()
+        };
         let password = password.to_owned();
         self.bounded(move || {
             let parsed = PasswordHash::new(&hash).map_err(|e| Error::internal(e.to_string()))?;
-            Ok(hasher()?.verify_password(password.as_bytes(), &parsed).is_ok() && is_real)
+            Ok(hasher()?
+                .verify_password(password.as_bytes(), &parsed)
+                .is_ok()
+                && is_real)
         })
         .await
     }
 
-    async fn bounded<T: Send + 'static>(&self, work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+    async fn bounded<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> Result<T> + Send + 'static,
+    ) -> Result<T> {
         let _place = Place::take(&self.waiting)?;
         let _core = self.cores.acquire().await.map_err(Error::internal)?;
-        tokio::task::spawn_blocking(work).await.map_err(Error::internal)?
+        tokio::task::spawn_blocking(work)
+            .await
+            .map_err(Error::internal)?
     }
 }
 
@@ -84,7 +101,9 @@ impl Place {
     fn take(waiting: &Arc<AtomicUsize>) -> Result<Self> {
         let place = Self(Arc::clone(waiting));
         if waiting.fetch_add(1, Ordering::Relaxed) >= QUEUE {
-            return Err(Error::Unavailable("Too many people log in right now. Please try again in a moment.".into()));
+            return Err(Error::Unavailable(
+                "Too many people log in right now. Please try again in a moment.".into(),
+            ));
         }
         Ok(place)
     }
@@ -97,7 +116,8 @@ impl Drop for Place {
 }
 
 fn hasher() -> Result<Argon2<'static>> {
-    let params = Params::new(MEMORY_KIB, PASSES, LANES, None).map_err(|e| Error::internal(e.to_string()))?;
+    let params =
+        Params::new(MEMORY_KIB, PASSES, LANES, None).map_err(|e| Error::internal(e.to_string()))?;
     Ok(Argon2::new(Algorithm::Argon2id, Version::V0x13, params))
 }
 
@@ -118,7 +138,12 @@ mod tests {
     async fn an_account_without_a_password_lets_nobody_in() {
         let passwords = Passwords::new();
         assert!(!passwords.verify("", "").await.unwrap());
-        assert!(!passwords.verify("a password that nobody has", "").await.unwrap());
+        assert!(
+            !passwords
+                .verify("a password that nobody has", "")
+                .await
+                .unwrap()
+        );
     }
 
     #[test]

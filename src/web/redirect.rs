@@ -6,7 +6,15 @@ use axum::response::{IntoResponse, Response};
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
 /// What a query value may not hold bare (WHATWG URL, query percent-encode set, and `&`, `+`, `%`).
-const QUERY: &AsciiSet = &CONTROLS.add(b' ').add(b'"').add(b'#').add(b'<').add(b'>').add(b'&').add(b'+').add(b'%');
+const QUERY: &AsciiSet = &CONTROLS
+    .add(b' ')
+    .add(b'"')
+    .add(b'#')
+    .add(b'<')
+    .add(b'>')
+    .add(b'&')
+    .add(b'+')
+    .add(b'%');
 
 /// 303: the answer to a form is at `path`.
 pub fn see_other(path: &str) -> Response {
@@ -51,7 +59,15 @@ mod tests {
         for good in ["/", "/course/x/?a=b", "/students/courses/"] {
             assert_eq!(local(good), Some(good));
         }
-        for bad in ["//evil.example", "https://evil.example", "/\\evil", "javascript:alert(1)", "", "/\t/evil", "evil"] {
+        for bad in [
+            "//evil.example",
+            "https://evil.example",
+            "/\\evil",
+            "javascript:alert(1)",
+            "",
+            "/\t/evil",
+            "evil",
+        ] {
             assert_eq!(local(bad), None, "{bad:?}");
         }
     }

@@ -9,7 +9,10 @@ use crate::web::identity::Person;
 use axum::http::HeaderValue;
 use chrono::{DateTime, TimeDelta, Utc};
 use moka::future::Cache;
-use sea_orm::{ActiveValue::Set, ConnectionTrait, EntityTrait, QueryFilter, QuerySelect, ColumnTrait, ActiveModelTrait};
+use sea_orm::{
+    ActiveModelTrait, ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter,
+    QuerySelect,
+};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use std::collections::BTreeSet;
@@ -58,14 +61,19 @@ impl Sessions {
             .time_to_live(Duration::from_secs(600))
             .support_invalidation_closures()
             .build();
-        Self { known, generation: AtomicU64::new(0) }
+        Self {
+            known,
+            generation: AtomicU64::new(0),
+        }
     }
 
     /// Forgets what is remembered of a person, so that the next request looks again.
     pub fn forget(&self, user_id: i64) {
         self.generation.fetch_add(1, Ordering::AcqRel);
         // Fails only without `support_invalidation_closures`, which `new` asks for.
-        let _ = self.known.invalidate_entries_if(move |_, known| known.person.id == user_id);
+        let _ = self
+            .known
+            .invalidate_entries_if(move |_, known| known.person.id == user_id);
     }
 
     /// Forgets everything, when events may have been lost.
@@ -82,20 +90,32 @@ impl Default for Sessions {
 }
 
 /// Begins a session; the answer is the cookie's value.
-pub async fn begin(app: &App, write: &Write, user_id: i64, user_agent: &str, address: &str) -> Result<String> {
+pub async fn begin(
+    app: &App,
+    write: &Write,
+    user_id: i64,
+    user_agent: &str,
+    address: &str,
+) -> Result<String> {
     let token = app.clock.random_token();
     let now = app.clock.now();
     let row = session::ActiveModel {
         user_id: Set(user_id),
         token_hash: Set(hash(&token)),
-        user_agent: Set(user_agent.chars().filter(|c| !c.is_control()).take(300).collect()),
+        user_agent: Set(user_agent
+            .chars()
+            .filter(|c| !c.is_control())
+            .take(300)
+            .collect()),
         address: Set(address.chars().take(64).collect()),
         created_at: Set(now),
         last_seen_at: Set(now),
         expires_at: Set(now + LIFETIME),
         ..Default::default()
     };
-    session::Entity::insert(row).exec_without_returning(&**write).await?;
+    session::Entity::insert(row)
+        .exec_without_returning(&**write)
+        .await?;
     Ok(token)
 }
 
@@ -116,7 +136,9 @@ pub async fn find(app: &App, token: &str) -> Result<Option<Arc<Person>>> {
         .find_also_related(user::Entity)
         .one(app.db.read())
         .await?;
-    let Some((row, Some(account))) = found else { return Ok(None) };
+    let Some((row, Some(account))) = found else {
+        return Ok(None);
+    };
     if !account.is_active {
         return Ok(None);
     }
@@ -126,7 +148,10 @@ pub async fn find(app: &App, token: &str) -> Result<Option<Arc<Person>>> {
     person.session_hash = hash.clone();
     let person = Arc::new(person);
     if app.sessions.generation.load(Ordering::Acquire) == generation {
-        let known = Known { person: Arc::clone(&person), expires_at: row.expires_at };
+        let known = Known {
+            person: Arc::clone(&person),
+            expires_at: row.expires_at,
+        };
         app.sessions.known.insert(hash, Arc::new(known)).await;
     }
     Ok(Some(person))
@@ -137,7 +162,11 @@ async fn touch(app: &App, row: &session::Model, now: DateTime<Utc>) {
     if now - row.last_seen_at < TimeDelta::hours(1) {
         return;
     }
-    let update = session::ActiveModel { id: Set(row.id), last_seen_at: Set(now), ..Default::default() };
+    let update = session::ActiveModel {
+        id: Set(row.id),
+        last_seen_at: Set(now),
+        ..Default::default()
+    };
     if let Err(error) = update.update(app.db.writer()).await {
         tracing::warn!(%error, "the last use of a session could not be noted");
     }
@@ -152,7 +181,10 @@ pub async fn load_person(db: &impl ConnectionTrait, account: user::Model) -> Res
         .into_tuple()
         .all(db)
         .await?;
-    Ok(Person::new(account, permissions.into_iter().collect::<BTreeSet<_>>()))
+    Ok(Person::new(
+        account,
+        permissions.into_iter().collect::<BTreeSet<_>>(),
+    ))
 }
 
 /// Ends one session of a person; others' are not found.
@@ -180,7 +212,9 @@ pub async fn end_all(write: &mut Write, user_id: i64, except: Option<i64>) -> Re
 
 /// Tells every process that what it remembers of this person no longer holds.
 pub async fn changed(write: &mut Write, user_id: i64) -> Result<()> {
-    write.publish(GROUP, &AccountEvent::Changed { user_id }).await
+    write
+        .publish(GROUP, &AccountEvent::Changed { user_id })
+        .await
 }
 
 /// Hears of changes until the site stops.
@@ -211,10 +245,12 @@ pub fn cookie(app: &App, token: &str) -> HeaderValue {
 /// SHA-256 in hex: enough for values of 256 random bits.
 pub fn hash(token: &str) -> String {
     use std::fmt::Write as _;
-    Sha256::digest(token.as_bytes()).iter().fold(String::with_capacity(64), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    Sha256::digest(token.as_bytes())
+        .iter()
+        .fold(String::with_capacity(64), |mut text, byte| {
+            let _ = write!(text, "{byte:02x}");
+            text
+        })
 }
 
 /// Joins the groups a person is in.

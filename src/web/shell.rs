@@ -8,9 +8,9 @@ use crate::web::csrf::CsrfToken;
 use crate::web::identity::{Person, Visitor};
 use askama::Template;
 use axum::extract::FromRequestParts;
-use axum::http::StatusCode;
 use axum::http::header::CACHE_CONTROL;
 use axum::http::request::Parts;
+use axum::http::{Extensions, StatusCode};
 use axum::response::{Html, IntoResponse, Response};
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use std::sync::Arc;
@@ -35,7 +35,7 @@ pub struct Shell {
     pub site_name: String,
     /// What was searched for.
     pub query: String,
-    csrf: CsrfToken,
+    csrf: Option<CsrfToken>,
 }
 
 /// The places of the bar.
@@ -62,11 +62,14 @@ impl Shell {
 
     /// The token for a form's hidden field; asking for it sets the cookie.
     pub fn csrf(&self) -> &str {
-        self.csrf.value()
+        self.csrf.as_ref().map_or("", CsrfToken::value)
     }
 
     /// The address of an asset.
-    #[expect(clippy::unused_self, reason = "templates call it on the shell they have")]
+    #[expect(
+        clippy::unused_self,
+        reason = "templates call it on the shell they have"
+    )]
     pub fn asset(&self, path: &str) -> String {
         assets::url(path)
     }
@@ -79,25 +82,32 @@ impl Shell {
     /// The number at the bell.
     pub fn unread_words(&self) -> String {
         let most = usize::try_from(UNREAD_SHOWN).unwrap_or(usize::MAX);
-        if self.unread.len() > most { format!("{most}+") } else { self.unread.len().to_string() }
+        if self.unread.len() > most {
+            format!("{most}+")
+        } else {
+            self.unread.len().to_string()
+        }
     }
 
     /// `light` or `dark` where she chose one.
     pub fn theme(&self) -> Option<&str> {
-        self.person.as_ref().map(|person| person.theme.as_str()).filter(|theme| *theme != "system")
+        self.person
+            .as_ref()
+            .map(|person| person.theme.as_str())
+            .filter(|theme| *theme != "system")
     }
 
-    /// The place for pages of whom nothing is known, when even the database is silent.
-    pub fn bare(app: &App, parts: &Parts) -> Option<Self> {
-        Some(Self {
-            person: parts.extensions.get::<Visitor>().and_then(|visitor| visitor.0.clone()),
+    /// What can be known without asking the database: for fault pages, which must always work.
+    pub fn bare(app: &App, path: &str, known: &Extensions) -> Self {
+        Self {
+            person: known.get::<Visitor>().and_then(|visitor| visitor.0.clone()),
             place: Place::Elsewhere,
             unread: Vec::new(),
-            path: parts.uri.path_and_query().map_or("/", |path| path.as_str()).to_owned(),
+            path: path.to_owned(),
             site_name: app.config.site_name.clone(),
             query: String::new(),
-            csrf: parts.extensions.get::<CsrfToken>().cloned()?,
-        })
+            csrf: known.get::<CsrfToken>().cloned(),
+        }
     }
 }
 
@@ -105,7 +115,8 @@ impl FromRequestParts<App> for Shell {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self> {
-        let mut shell = Self::bare(app, parts).ok_or_else(|| Error::internal("the CSRF layer is missing"))?;
+        let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
+        let mut shell = Self::bare(app, path, &parts.extensions);
         if let Some(person) = &shell.person {
             shell.unread = message::Entity::find()
                 .filter(message::Column::RecipientId.eq(person.id))
@@ -129,6 +140,9 @@ pub fn page_with(status: StatusCode, template: &impl Template) -> Result<Respons
     let html = template.render()?;
     let mut response = (status, Html(html)).into_response();
     let headers = response.headers_mut();
-    headers.insert(CACHE_CONTROL, axum::http::HeaderValue::from_static("private, no-store"));
+    headers.insert(
+        CACHE_CONTROL,
+        axum::http::HeaderValue::from_static("private, no-store"),
+    );
     Ok(response)
 }

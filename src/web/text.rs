@@ -14,18 +14,36 @@ static SAFE: LazyLock<Builder<'static>> = LazyLock::new(|| {
         .link_rel(Some("noopener noreferrer nofollow"))
         .url_schemes(["http", "https", "mailto"].into_iter().collect())
         .add_tag_attributes("code", ["class"])
-        .add_allowed_classes("code", ["language-rust", "language-python", "language-sh", "language-sql", "language-js"]);
+        .add_allowed_classes(
+            "code",
+            [
+                "language-rust",
+                "language-python",
+                "language-sh",
+                "language-sql",
+                "language-js",
+            ],
+        );
     builder
 });
 
 /// CommonMark with tables, strikethrough and foot notes, as HTML in which nothing runs.
 /// Headings begin at level three, below the title of the content.
 pub fn markdown(text: &str) -> String {
-    let options = Options::ENABLE_TABLES | Options::ENABLE_STRIKETHROUGH | Options::ENABLE_SMART_PUNCTUATION;
+    let options =
+        Options::ENABLE_TABLES | Options::ENABLE_STRIKETHROUGH | Options::ENABLE_SMART_PUNCTUATION;
     let events = Parser::new_ext(text, options).map(|event| match event {
-        Event::Start(Tag::Heading { level, id, classes, attrs }) => {
-            Event::Start(Tag::Heading { level: lowered(level), id, classes, attrs })
-        }
+        Event::Start(Tag::Heading {
+            level,
+            id,
+            classes,
+            attrs,
+        }) => Event::Start(Tag::Heading {
+            level: lowered(level),
+            id,
+            classes,
+            attrs,
+        }),
         Event::End(TagEnd::Heading(level)) => Event::End(TagEnd::Heading(lowered(level))),
         // Raw HTML is shown as it was typed.
         Event::Html(text) | Event::InlineHtml(text) => Event::Text(text),
@@ -48,8 +66,14 @@ fn lowered(level: HeadingLevel) -> HeadingLevel {
 /// Plain text: escaped, blank lines part paragraphs, single line breaks become `<br>`.
 pub fn plain(text: &str) -> String {
     let text = text.replace("\r\n", "\n").replace('\r', "\n");
-    let paragraphs = text.split("\n\n").map(|part| part.trim_matches('\n')).filter(|part| !part.trim().is_empty());
-    paragraphs.map(|part| format!("<p>{}</p>", escape(part).replace('\n', "<br>"))).collect::<Vec<_>>().join("\n\n")
+    let paragraphs = text
+        .split("\n\n")
+        .map(|part| part.trim_matches('\n'))
+        .filter(|part| !part.trim().is_empty());
+    paragraphs
+        .map(|part| format!("<p>{}</p>", escape(part).replace('\n', "<br>")))
+        .collect::<Vec<_>>()
+        .join("\n\n")
 }
 
 /// HTML's five characters.
@@ -92,7 +116,10 @@ pub fn shorten(text: &str, most: usize) -> String {
         return text.to_owned();
     }
     let head: String = text.chars().take(most.saturating_sub(1)).collect();
-    let cut = head.rfind(' ').filter(|at| *at > head.len() / 2).map_or(head.as_str(), |at| head.get(..at).unwrap_or(&head));
+    let cut = head
+        .rfind(' ')
+        .filter(|at| *at > head.len() / 2)
+        .map_or(head.as_str(), |at| head.get(..at).unwrap_or(&head));
     format!("{}…", cut.trim_end())
 }
 
@@ -106,7 +133,11 @@ pub fn size(bytes: i64) -> String {
         unit += 1;
     }
     let name = units.get(unit).copied().unwrap_or("TB");
-    if unit > 1 && value < 9.95 { format!("{value:.1} {name}") } else { format!("{value:.0} {name}") }
+    if unit > 1 && value < 9.95 {
+        format!("{value:.1} {name}")
+    } else {
+        format!("{value:.0} {name}")
+    }
 }
 
 /// A span as people say it: `40 s`, `14 min`, `3 h 10 min`.
@@ -127,18 +158,33 @@ pub fn span(seconds: f64) -> String {
 pub fn timecode(seconds: f64) -> String {
     let seconds = whole(seconds);
     let (hours, minutes, seconds) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
-    if hours > 0 { format!("{hours}:{minutes:02}:{seconds:02}") } else { format!("{minutes}:{seconds:02}") }
+    if hours > 0 {
+        format!("{hours}:{minutes:02}:{seconds:02}")
+    } else {
+        format!("{minutes}:{seconds:02}")
+    }
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "clamped to what fits before it is cast")]
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "clamped to what fits before it is cast"
+)]
 fn whole(seconds: f64) -> i64 {
-    if seconds.is_finite() { seconds.clamp(0.0, 1e12).round() as i64 } else { 0 }
+    if seconds.is_finite() {
+        seconds.clamp(0.0, 1e12).round() as i64
+    } else {
+        0
+    }
 }
 
 /// `1 module`, `2 modules`.
 pub fn count(number: impl Into<i64>, one: &str, many: &str) -> String {
     let number = number.into();
-    if number == 1 { format!("1 {one}") } else { format!("{number} {many}") }
+    if number == 1 {
+        format!("1 {one}")
+    } else {
+        format!("{number} {many}")
+    }
 }
 
 /// `1st`, `2nd`, `3rd`, `11th`.
@@ -172,7 +218,11 @@ pub fn date(time: DateTime<Utc>, zone: Tz) -> String {
 
 /// `3 September 2026, 14:02 (Europe/Lisbon)`: the exact time, for hovering.
 pub fn exact(time: DateTime<Utc>, zone: Tz) -> String {
-    format!("{} ({})", time.with_timezone(&zone).format("%-d %B %Y, %H:%M:%S"), zone.name())
+    format!(
+        "{} ({})",
+        time.with_timezone(&zone).format("%-d %B %Y, %H:%M:%S"),
+        zone.name()
+    )
 }
 
 /// For the `datetime` attribute of `<time>`.
@@ -186,8 +236,15 @@ mod tests {
 
     #[test]
     fn markdown_runs_nothing() {
-        let html = markdown("<script>alert(1)</script> [x](javascript:alert(1)) <img src=x onerror=alert(1)> **b**");
-        assert!(!html.contains("<script") && !html.contains("<img") && !html.contains("href=\"javascript"), "{html}");
+        let html = markdown(
+            "<script>alert(1)</script> [x](javascript:alert(1)) <img src=x onerror=alert(1)> **b**",
+        );
+        assert!(
+            !html.contains("<script")
+                && !html.contains("<img")
+                && !html.contains("href=\"javascript"),
+            "{html}"
+        );
         assert!(html.contains("<strong>b</strong>"));
     }
 
@@ -210,12 +267,20 @@ mod tests {
     #[test]
     fn places_in_line_have_their_endings() {
         let words: Vec<String> = [1, 2, 3, 4, 11, 12, 13, 21, 112].map(ordinal).to_vec();
-        assert_eq!(words, ["1st", "2nd", "3rd", "4th", "11th", "12th", "13th", "21st", "112th"]);
+        assert_eq!(
+            words,
+            [
+                "1st", "2nd", "3rd", "4th", "11th", "12th", "13th", "21st", "112th"
+            ]
+        );
     }
 
     #[test]
     fn a_summary_is_the_first_paragraph_cut_between_words() {
-        assert_eq!(summary("# T\n\nOne *two* three four five\n\nsix", 12), "One two…");
+        assert_eq!(
+            summary("# T\n\nOne *two* three four five\n\nsix", 12),
+            "One two…"
+        );
         assert_eq!(summary("One *two* three four five\n\nsix", 12), "One two…");
     }
 }

@@ -1,7 +1,7 @@
 //! Wrong passwords are counted, right ones are not.
 //!
 //! Ten failures for a name from an address within five minutes, or two hundred from an
-//! address, and the next tries from there wait. The counts live in the cache, so that nodes
+//! address, and the next tries from there wait. The counts live in the cache (in memory where it is off), so that nodes
 //! that share one share them too.
 
 use crate::app::App;
@@ -43,7 +43,7 @@ pub async fn failed_address(app: &App, address: IpAddr) -> Result<()> {
 }
 
 async fn refuse_if_waiting(app: &App, key: &str) -> Result<()> {
-    if !app.cache.has(&format!("login-wait:{key}")).await? {
+    if !app.counts.has(&format!("login-wait:{key}")).await? {
         return Ok(());
     }
     Err(Error::TooMany {
@@ -54,10 +54,14 @@ async fn refuse_if_waiting(app: &App, key: &str) -> Result<()> {
 
 async fn count(app: &App, key: &str, most: i64) -> Result<()> {
     let counter = format!("login-failures:{key}");
-    app.cache.add(&counter, &0_i64, Timeout::After(WINDOW)).await?;
-    if app.cache.incr(&counter, 1).await?.is_some_and(|failures| failures >= most) {
-        app.cache.set(&format!("login-wait:{key}"), &true, Timeout::After(WAIT)).await?;
-        app.cache.delete(&counter).await?;
+    app.counts
+        .add(&counter, &0_i64, Timeout::After(WINDOW))
+        .await?;
+    if app.counts.incr(&counter, 1).await? >= most {
+        app.counts
+            .set(&format!("login-wait:{key}"), &true, Timeout::After(WAIT))
+            .await?;
+        app.counts.delete(&counter).await?;
     }
     Ok(())
 }

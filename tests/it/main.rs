@@ -1,4 +1,6 @@
 #![cfg(test)]
 //! Behavior of the whole site: a file a feature, over real HTTP.
 
+mod house;
 mod imports;
+mod kit;

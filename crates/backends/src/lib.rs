@@ -5,6 +5,7 @@
 //! - [`bus`]: publish and subscribe between the processes of one site: database, or memory.
 //! - [`files`]: stored objects: disk.
 //! - [`mail`]: letters: SMTP, a folder, or the log.
+//! - [`media`]: the local transcoder: ffmpeg within bounds, and pictures.
 //! - [`clock`]: time and randomness, so that tests can fix both.
 
 pub mod bus;
@@ -12,3 +13,4 @@ pub mod cache;
 pub mod clock;
 pub mod files;
 pub mod mail;
+pub mod media;

@@ -792,7 +792,7 @@ async fn a_process_killed_outright_takes_its_ffmpeg_along() {
     let mut parent = Command::new(std::env::current_exe().unwrap())
         .args([
             "--exact",
-            "media::engine::tests::a_process_to_be_killed",
+            "media::tests::a_process_to_be_killed",
             "--ignored",
         ])
         .env("LYCEUM_TEST_MARK", &mark)

@@ -1,0 +1,167 @@
+//! The commands. Exit codes: 0, 1 (failed), 2 (wrong use).
+
+use crate::app::App;
+use crate::config::Config;
+mod serve;
+
+use crate::web::health;
+use backends::clock::Clock;
+use clap::{Args, Parser, Subcommand};
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use tracing_subscriber::EnvFilter;
+
+/// A learning platform in one binary.
+#[derive(Parser)]
+#[command(name = "lyceum", version, arg_required_else_help = true)]
+struct Cli {
+    #[command(flatten)]
+    site: Site,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// Which site.
+#[derive(Args)]
+struct Site {
+    /// Configuration file [default: lyceum.toml where there is one]
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// The data folder
+    #[arg(long, global = true, value_name = "DIR")]
+    data: Option<String>,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serve the site, with a worker inside unless told otherwise
+    Serve {
+        /// Address and port, or unix:<path>
+        #[arg(long, value_name = "ADDR")]
+        listen: Option<String>,
+        /// Leave the work to `lyceum work`
+        #[arg(long)]
+        no_worker: bool,
+    },
+    /// Process files and other work without serving; as many as you like
+    Work,
+    /// Bring the tables up to date
+    Migrate,
+    /// Show the configuration in force and try every service that it names
+    Check,
+}
+
+/// Runs the command line.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let runtime = match tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+    {
+        Ok(runtime) => runtime,
+        Err(error) => return failed(&format!("the program cannot start: {error}")),
+    };
+    match runtime.block_on(run(cli)) {
+        Ok(code) => code,
+        Err(error) => failed(&error.to_string()),
+    }
+}
+
+/// A fault on its way to stderr.
+pub type CliResult<T = ExitCode> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
+
+async fn run(cli: Cli) -> CliResult {
+    let mut flags = Vec::new();
+    if let Some(data) = cli.site.data {
+        flags.push(("data", data));
+    }
+    if let Command::Serve {
+        listen: Some(listen),
+        ..
+    } = &cli.command
+    {
+        flags.push(("listen", listen.clone()));
+    }
+    let config = Config::load(cli.site.config.as_deref(), &flags)?;
+    start_log(
+        &config,
+        matches!(cli.command, Command::Serve { .. } | Command::Work),
+    );
+    match cli.command {
+        Command::Serve { no_worker, .. } => {
+            let app = App::open(config, Clock::system(), true).await?;
+            serve::serve(app, !no_worker).await?;
+        }
+        Command::Work => {
+            let app = App::open(config, Clock::system(), true).await?;
+            serve::work(app).await;
+        }
+        Command::Migrate => {
+            App::open(config, Clock::system(), true).await?;
+            say("The tables are up to date.");
+        }
+        Command::Check => return check(config).await,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn check(config: Config) -> CliResult {
+    for (key, value) in config.shown() {
+        say(&format!("{key:16} {value}"));
+    }
+    let app = App::open(config, Clock::system(), false).await?;
+    let mut is_well = true;
+    for service in health::check(&app).await {
+        is_well &= service.is_well;
+        let words = if service.is_well {
+            "answers".to_owned()
+        } else {
+            service.reason
+        };
+        say(&format!("{:16} {words}", service.service));
+    }
+    let pending = app.db.pending_migrations().await?;
+    if pending > 0 {
+        say(&format!(
+            "migrations       {pending} to take: run `lyceum migrate`"
+        ));
+    }
+    Ok(if is_well && pending == 0 {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+/// Servers log to stderr at the configured level; other commands only what needs attention.
+fn start_log(config: &Config, is_server: bool) {
+    let filter = if is_server {
+        config.log.as_str()
+    } else {
+        "warn"
+    };
+    let filter = EnvFilter::try_new(filter).unwrap_or_else(|_| EnvFilter::new("info"));
+    let log = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr);
+    let started = if config.log_as_json {
+        log.json().try_init()
+    } else {
+        log.try_init()
+    };
+    if let Err(error) = started {
+        say(&format!("logging could not be started: {error}"));
+    }
+}
+
+/// A line for the person at the terminal.
+pub fn say(line: &str) {
+    // A closed pipe is no fault of the command's.
+    let _ = writeln!(std::io::stdout(), "{line}");
+}
+
+fn failed(words: &str) -> ExitCode {
+    let _ = writeln!(std::io::stderr(), "lyceum: {words}");
+    ExitCode::FAILURE
+}

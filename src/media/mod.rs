@@ -1,3 +1,0 @@
-//! Recordings and pictures of courses.
-
-pub mod engine;

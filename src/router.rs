@@ -1,0 +1,67 @@
+//! Every route of the site, in one table, by feature.
+
+use crate::app::App;
+use crate::web::{assets, csrf, errors, headers, health, identity, redirect};
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, Request};
+use axum::http::Method;
+use axum::middleware::from_fn_with_state;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{MethodRouter, any, get};
+use tower_http::catch_panic::CatchPanicLayer;
+
+/// Adds a route, and the redirect from its path without the closing slash.
+trait At {
+    fn at(self, path: &str, methods: MethodRouter<App>) -> Self;
+}
+
+impl At for Router<App> {
+    fn at(self, path: &str, methods: MethodRouter<App>) -> Self {
+        let routed = self.route(path, methods);
+        match path.strip_suffix('/') {
+            Some(bare) if !bare.is_empty() => routed.route(bare, any(add_slash)),
+            _ => routed,
+        }
+    }
+}
+
+/// The whole site.
+pub fn router(app: &App) -> Router {
+    let forms = Router::new().layer(from_fn_with_state(app.clone(), csrf::guard));
+    Router::new()
+        .merge(forms)
+        .merge(open())
+        .fallback(errors::not_found)
+        .method_not_allowed_fallback(errors::method_not_allowed)
+        .layer(DefaultBodyLimit::disable())
+        .layer(CatchPanicLayer::custom(errors::caught))
+        .layer(from_fn_with_state(app.clone(), csrf::issue))
+        .layer(from_fn_with_state(app.clone(), identity::identify))
+        .layer(from_fn_with_state(app.clone(), errors::present))
+        .layer(from_fn_with_state(app.clone(), headers::secure))
+        .layer(from_fn_with_state(app.clone(), errors::trace))
+        .layer(from_fn_with_state(app.clone(), headers::locate))
+        .with_state(app.clone())
+}
+
+/// What needs neither a person nor a form.
+fn open() -> Router<App> {
+    Router::new()
+        .route("/healthz", get(health::alive))
+        .route("/readyz", get(health::ready))
+        .route("/favicon.ico", get(assets::favicon))
+        .route("/static/{version}/{*path}", get(assets::serve))
+}
+
+/// 301 to the path with the closing slash, for GET; other methods have no such page.
+async fn add_slash(request: Request) -> Response {
+    if !matches!(*request.method(), Method::GET | Method::HEAD) {
+        return errors::not_found().await.into_response();
+    }
+    let uri = request.uri();
+    let query = uri
+        .query()
+        .map(|query| format!("?{query}"))
+        .unwrap_or_default();
+    redirect::moved(&format!("{}/{query}", uri.path()))
+}

@@ -1,0 +1,199 @@
+//! What tests share: a running site, browsers with a cookie jar, and people to log in as.
+//!
+//! Each test has a site of its own: a temporary folder, and on PostgreSQL
+//! (`LYCEUM_TEST_DATABASE=postgres`) a database of its own. Its clock stands still until the
+//! test moves it. Jobs run when the test says [`TestApp::drain`].
+
+mod browser;
+
+pub use browser::{Browser, Page};
+
+use backends::clock::Clock;
+use chrono::{DateTime, Utc};
+use lyceum::app::App;
+use lyceum::config::Config;
+use lyceum::entities::{group, user, user_group};
+use lyceum::{jobs, registry, router};
+use sea_orm::{ActiveValue::Set, ColumnTrait, ConnectionTrait, Database, EntityTrait, QueryFilter};
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use tempfile::TempDir;
+use tokio::net::TcpListener;
+
+/// The password of everybody whom the kit makes.
+pub const PASSWORD: &str = "violet harbor 9";
+
+/// A site that runs for one test.
+pub struct TestApp {
+    /// The site itself, for what cannot be seen from outside.
+    pub app: App,
+    /// `http://127.0.0.1:<port>`.
+    pub url: String,
+    /// Its clock.
+    pub clock: Clock,
+    folder: TempDir,
+}
+
+/// Who a test person is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    Student,
+    Instructor,
+    Staff,
+}
+
+impl TestApp {
+    /// A site with the default settings.
+    pub async fn start() -> Self {
+        Self::start_with(&[]).await
+    }
+
+    /// A site with some settings changed.
+    pub async fn start_with(settings: &[(&str, &str)]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let mut values: BTreeMap<String, String> = [
+            ("data", folder.path().to_str().unwrap()),
+            ("secret", "a secret that is only good for tests"),
+            ("listen", "127.0.0.1:0"),
+        ]
+        .into_iter()
+        .chain(settings.iter().copied())
+        .map(|(key, value)| (key.to_owned(), value.to_owned()))
+        .collect();
+        if let Some(database) = postgres_database().await {
+            values.insert("database".into(), database);
+        }
+        let config = Config::from_values(&values, Vec::new()).unwrap();
+        let clock = Clock::fixed(
+            "2026-03-02T09:30:00.123456Z"
+                .parse::<DateTime<Utc>>()
+                .unwrap(),
+        );
+        let app = App::open(config, clock.clone(), true).await.unwrap();
+        Self::serve(app, clock, folder).await
+    }
+
+    async fn serve(app: App, clock: Clock, folder: TempDir) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let service = router::router(&app).into_make_service_with_connect_info::<SocketAddr>();
+        tokio::spawn(async move { axum::serve(listener, service).await });
+        tokio::spawn(lyceum::web::sessions::listen(app.clone()));
+        Self {
+            app,
+            url,
+            clock,
+            folder,
+        }
+    }
+
+    /// A second process of the same site: its own services over the same database and files.
+    pub async fn second(&self) -> Self {
+        let app = App::open(self.app.config.clone(), self.clock.clone(), false)
+            .await
+            .unwrap();
+        Self::serve(app, self.clock.clone(), tempfile::tempdir().unwrap()).await
+    }
+
+    /// The data folder.
+    pub fn folder(&self) -> &std::path::Path {
+        self.folder.path()
+    }
+
+    /// Somebody who is not logged in.
+    pub fn visitor(&self) -> Browser {
+        Browser::new(&self.url)
+    }
+
+    /// Makes an account; answers its number.
+    pub async fn person(&self, username: &str, role: Role) -> i64 {
+        let hash = self.app.passwords.hash(PASSWORD).await.unwrap();
+        let row = user::ActiveModel {
+            username: Set(username.to_owned()),
+            name: Set(String::new()),
+            email: Set(String::new()),
+            password_hash: Set(hash),
+            is_staff: Set(role == Role::Staff),
+            is_active: Set(true),
+            time_zone: Set("UTC".into()),
+            theme: Set("system".into()),
+            credential_version: Set(1),
+            created_at: Set(self.clock.now()),
+            ..Default::default()
+        };
+        let id = user::Entity::insert(row)
+            .exec(self.app.db.writer())
+            .await
+            .unwrap()
+            .last_insert_id;
+        if role == Role::Instructor {
+            let group = group::Entity::find().filter(group::Column::Name.eq("Instructors"));
+            let group = group.one(self.app.db.read()).await.unwrap().unwrap();
+            let row = user_group::ActiveModel {
+                user_id: Set(id),
+                group_id: Set(group.id),
+            };
+            user_group::Entity::insert(row)
+                .exec_without_returning(self.app.db.writer())
+                .await
+                .unwrap();
+        }
+        id
+    }
+
+    /// Makes an account and logs it in.
+    pub async fn login_as(&self, username: &str, role: Role) -> Browser {
+        self.person(username, role).await;
+        self.login(username).await
+    }
+
+    /// Logs somebody in who has an account.
+    pub async fn login(&self, username: &str) -> Browser {
+        let browser = self.visitor();
+        browser.get("/accounts/login/").await.expect(200);
+        let page = browser
+            .post(
+                "/accounts/login/",
+                &[("username", username), ("password", PASSWORD)],
+            )
+            .await;
+        page.expect(303);
+        browser
+    }
+
+    /// Runs every job that is due; answers how many.
+    pub async fn drain(&self) -> usize {
+        jobs::drain(&self.app, &registry::registry()).await.unwrap()
+    }
+
+    /// Moves the clock.
+    pub fn wait_seconds(&self, seconds: i64) {
+        self.clock.advance(chrono::TimeDelta::seconds(seconds));
+    }
+
+    /// The statements that one request costs.
+    pub async fn statements_of(&self, request: impl Future<Output = Page>) -> u64 {
+        let before = self.app.db.statements();
+        request.await.expect(200);
+        self.app.db.statements() - before
+    }
+}
+
+/// A database of its own on the server that the run has started; `None` on SQLite.
+async fn postgres_database() -> Option<String> {
+    if std::env::var("LYCEUM_TEST_DATABASE").ok()? != "postgres" {
+        return None;
+    }
+    let server = std::env::var("LYCEUM_TEST_POSTGRES")
+        .expect("LYCEUM_TEST_POSTGRES names the server to test on");
+    let name = format!("t_{}", uuid::Uuid::new_v4().simple());
+    let connection = Database::connect(&server).await.unwrap();
+    connection
+        .execute_unprepared(&format!("CREATE DATABASE {name}"))
+        .await
+        .unwrap();
+    connection.close().await.unwrap();
+    let mut url = url::Url::parse(&server).unwrap();
+    url.set_path(&name);
+    Some(url.to_string())
+}
