@@ -13,7 +13,6 @@ static SAFE: LazyLock<Builder<'static>> = LazyLock::new(|| {
         .rm_tags(["img", "map", "area", "details", "summary", "center", "font"])
         .link_rel(Some("noopener noreferrer nofollow"))
         .url_schemes(["http", "https", "mailto"].into_iter().collect())
-        .add_tag_attributes("code", ["class"])
         .add_allowed_classes(
             "code",
             [

@@ -1,0 +1,228 @@
+//! From files and variables to typed values; every fault is collected, none stops the reading.
+
+use super::{Config, Listen, SETTINGS, Secret, Values};
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+use url::Url;
+
+pub(super) fn read_sources(file: Option<&Path>, faults: &mut Vec<String>) -> Values {
+    let path = file.unwrap_or_else(|| Path::new("lyceum.toml"));
+    let source = config::File::from(path)
+        .format(config::FileFormat::Toml)
+        .required(file.is_some());
+    let environment = config::Environment::with_prefix("LYCEUM")
+        .prefix_separator("_")
+        .separator("__");
+    let built = config::Config::builder()
+        .add_source(source)
+        .add_source(environment)
+        .build();
+    let collected =
+        built.and_then(|built| built.try_deserialize::<BTreeMap<String, config::Value>>());
+    let mut values = Values::new();
+    match collected {
+        Ok(found) => {
+            for (key, value) in found {
+                if key.starts_with("test_") {
+                    continue;
+                }
+                match value.into_string() {
+                    Ok(text) => drop(values.insert(key, text)),
+                    Err(_) => faults.push(format!(
+                        "{key}: one value is expected here, not a table or a list"
+                    )),
+                }
+            }
+        }
+        Err(error) => faults.push(format!("{}: {error}", path.display())),
+    }
+    values
+}
+
+pub(super) struct Reader<'a> {
+    pub values: &'a Values,
+    pub faults: Vec<String>,
+}
+
+impl Reader<'_> {
+    pub fn config(&mut self) -> Option<Config> {
+        Some(Config {
+            data: PathBuf::from(self.text("data")),
+            listen: self.listen(),
+            public_url: self.public_url(),
+            site_name: self.text("site_name"),
+            database: self.url("database", &["sqlite", "postgres", "postgresql"]),
+            cache: self.url("cache", &["memory", "off"]),
+            bus: self.url("bus", &["database", "memory"]),
+            files: self.url("files", &["disk"]),
+            ffmpeg: Some(self.text("ffmpeg"))
+                .filter(|path| !path.is_empty())
+                .map(PathBuf::from),
+            mail: self.url("mail", &["file", "smtp", "smtps", "log"]),
+            secret: Secret(self.text("secret")),
+            upload_max_bytes: self.size("upload_max"),
+            image_max_bytes: self.size("image_max"),
+            audio_formats: self.audio_formats(),
+            workers: usize::try_from(self.number("workers", 1, 256)).unwrap_or(1),
+            lease_seconds: self.number("lease_seconds", 1, 86_400),
+            trusted_proxies: self.addresses("trusted_proxies"),
+            log: self.text("log"),
+            log_as_json: self.choice("log_format", &["text", "json"]) == "json",
+        })
+        .filter(|_| {
+            self.url("transcoder", &["local"]);
+            self.faults.is_empty()
+        })
+    }
+
+    fn text(&self, key: &str) -> String {
+        let default = SETTINGS
+            .iter()
+            .find(|s| s.key == key)
+            .map_or("", |s| s.default);
+        self.values
+            .get(key)
+            .map_or(default, |value| value.trim())
+            .to_owned()
+    }
+
+    fn fault(&mut self, key: &str, words: &str) {
+        self.faults.push(format!("{key}: {words}"));
+    }
+
+    fn listen(&mut self) -> Listen {
+        let text = self.text("listen");
+        if let Some(path) = text.strip_prefix("unix:") {
+            return Listen::Unix(PathBuf::from(path));
+        }
+        let port = text.rsplit_once(':').map(|(_, port)| port.parse::<u16>());
+        if !matches!(port, Some(Ok(_))) {
+            self.fault(
+                "listen",
+                "an address with a port is expected, for example 127.0.0.1:8000, or unix:<path>",
+            );
+        }
+        Listen::Tcp(text)
+    }
+
+    fn public_url(&mut self) -> Option<Url> {
+        let text = self.text("public_url");
+        if text.is_empty() {
+            return None;
+        }
+        match Url::parse(&text) {
+            Ok(url)
+                if matches!(url.scheme(), "http" | "https")
+                    && url.path() == "/"
+                    && url.has_host() =>
+            {
+                Some(url)
+            }
+            _ => {
+                self.fault(
+                    "public_url",
+                    "http:// or https:// and a host are expected, without a path",
+                );
+                None
+            }
+        }
+    }
+
+    fn url(&mut self, key: &'static str, schemes: &[&str]) -> String {
+        let text = self.text(key);
+        let scheme = text.split_once(':').map_or("", |(scheme, _)| scheme);
+        if !schemes.contains(&scheme) {
+            let known: Vec<String> = schemes.iter().map(|s| format!("{s}:")).collect();
+            self.fault(
+                key,
+                &format!("a URL is expected that begins with {}", known.join(" or ")),
+            );
+        }
+        text
+    }
+
+    fn choice(&mut self, key: &'static str, choices: &[&str]) -> String {
+        let text = self.text(key);
+        if !choices.contains(&text.as_str()) {
+            self.fault(key, &format!("one of {} is expected", choices.join(", ")));
+        }
+        text
+    }
+
+    fn number(&mut self, key: &'static str, least: u64, most: u64) -> u64 {
+        match self.text(key).parse::<u64>() {
+            Ok(number) if (least..=most).contains(&number) => number,
+            _ => {
+                self.fault(
+                    key,
+                    &format!("a whole number from {least} to {most} is expected"),
+                );
+                least
+            }
+        }
+    }
+
+    fn size(&mut self, key: &'static str) -> u64 {
+        parse_size(&self.text(key)).unwrap_or_else(|| {
+            self.fault(key, "a size is expected, for example 500MiB or 10GiB");
+            0
+        })
+    }
+
+    fn addresses(&mut self, key: &'static str) -> Vec<IpAddr> {
+        let text = self.text(key);
+        let parts = text
+            .split(',')
+            .map(str::trim)
+            .filter(|part| !part.is_empty());
+        let (good, bad): (Vec<_>, Vec<_>) =
+            parts.map(str::parse::<IpAddr>).partition(Result::is_ok);
+        if !bad.is_empty() {
+            self.fault(key, "IP addresses are expected, separated by commas");
+        }
+        good.into_iter().flatten().collect()
+    }
+
+    fn audio_formats(&mut self) -> Vec<String> {
+        let formats: Vec<String> = self
+            .text("audio_formats")
+            .split(',')
+            .map(|part| part.trim().to_owned())
+            .collect();
+        if formats
+            .iter()
+            .any(|format| !matches!(format.as_str(), "m4a" | "flac" | "wav"))
+        {
+            self.fault(
+                "audio_formats",
+                "m4a, flac, wav are known, separated by commas",
+            );
+        }
+        formats
+    }
+}
+
+/// A number of bytes: digits and an optional unit (`kB`, `MB`, `GB`, `KiB`, `MiB`, `GiB`, `TiB`).
+pub(super) fn parse_size(text: &str) -> Option<u64> {
+    let digits = text
+        .find(|c: char| !c.is_ascii_digit())
+        .unwrap_or(text.len());
+    let (number, unit) = text.split_at(digits);
+    let factor: u64 = match unit.trim().to_ascii_lowercase().as_str() {
+        "" | "b" => 1,
+        "kb" => 1_000,
+        "mb" => 1_000_000,
+        "gb" => 1_000_000_000,
+        "kib" => 1 << 10,
+        "mib" => 1 << 20,
+        "gib" => 1 << 30,
+        "tib" => 1 << 40,
+        _ => return None,
+    };
+    number
+        .parse::<u64>()
+        .ok()?
+        .checked_mul(factor)
+        .filter(|bytes| *bytes > 0)
+}
