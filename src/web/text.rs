@@ -236,7 +236,7 @@ mod tests {
     #[test]
     fn markdown_runs_nothing() {
         let html = markdown(
-            "<script>alert(1)</script> [x](javascript:alert(1)) <img src=x onerror=alert(1)> **b**",
+            "<script>alert(1)</script> [x](javascript:alert(1)) <img src=x onerror=alert(1)>\n\n**b**",
         );
         assert!(
             !html.contains("<script")
