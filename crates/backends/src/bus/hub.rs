@@ -105,6 +105,11 @@ impl Hub {
         }
     }
 
+    /// Whether [`Hub::close`] was called.
+    pub fn is_closed(&self) -> bool {
+        self.read().is_closed
+    }
+
     /// Ends every subscription, and those still to come.
     pub fn close(&self) {
         let mut channels = self.write();

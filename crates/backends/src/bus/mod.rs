@@ -15,6 +15,7 @@
 mod hub;
 mod outbox;
 mod postgres;
+mod promise;
 mod sqlite;
 mod table;
 
@@ -33,6 +34,7 @@ use self::hub::Hub;
 pub use self::hub::Subscription;
 use self::outbox::{Outbox, Ticket};
 use self::postgres::Pings;
+use self::promise::{Promise, Promises};
 pub use self::table::{EVENTS_TABLE, events_table};
 use crate::clock::Clock;
 
@@ -112,12 +114,14 @@ pub enum Delivery {
 }
 
 /// An event written in a transaction that is not yet committed. Announced after the commit; simply
-/// dropped when the transaction is rolled back.
+/// dropped when the transaction is rolled back. Should it be dropped although it was committed, the
+/// subscribers here hear it a little later, from the database.
 #[derive(Debug)]
 #[must_use = "announce it after the commit, or this process does not hear of it"]
 pub struct Recorded {
     event: Arc<Event>,
     ticket: Option<Ticket>,
+    promise: Option<Promise>,
 }
 
 impl Recorded {
@@ -136,6 +140,7 @@ impl Recorded {
         Self {
             event: Arc::new(event),
             ticket: None,
+            promise: None,
         }
     }
 }
@@ -146,11 +151,18 @@ pub struct Bus(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    /// Told apart from other processes by it: their pollers and ours skip what each announced.
-    instance: String,
-    hub: Arc<Hub>,
+    station: Station,
     backend: Backend,
     listener: Mutex<Option<JoinHandle<()>>>,
+}
+
+/// What this process's end of the bus consists of, shared with the task that listens.
+#[derive(Clone, Debug)]
+struct Station {
+    /// Told apart from other processes by it, since our own events are announced without a detour.
+    instance: String,
+    hub: Arc<Hub>,
+    promises: Arc<Promises>,
 }
 
 #[derive(Debug)]
@@ -179,7 +191,7 @@ impl Inner {
     /// Ends the subscriptions and stops the listening task, which is returned when it was still
     /// running.
     fn stop(&self) -> Option<JoinHandle<()>> {
-        self.hub.close();
+        self.station.hub.close();
         let listener = self
             .listener
             .lock()
@@ -194,9 +206,13 @@ impl Bus {
     /// committed after this returns are heard, earlier ones are not. `database:` needs a
     /// `database` that already has [`events_table`].
     pub async fn open(url: &str, database: Option<BusDatabase>) -> Result<Self, BusError> {
-        // Never from a clock whose randomness is fixed: two instances must differ.
-        let instance = Clock::system().random_token();
         let hub = Arc::new(Hub::default());
+        let station = Station {
+            // Never from a clock whose randomness is fixed: two instances must differ.
+            instance: Clock::system().random_token(),
+            promises: Arc::new(Promises::new(&hub)),
+            hub,
+        };
         let (backend, listener) = match (url, database) {
             ("memory:", _) => (
                 Backend::Memory {
@@ -204,7 +220,7 @@ impl Bus {
                 },
                 None,
             ),
-            ("database:", Some(database)) => Self::listen(&instance, &hub, database).await?,
+            ("database:", Some(database)) => Self::listen(&station, database).await?,
             ("database:", None) => {
                 return Err(BusError::Url(
                     "says database:, but no database is open".to_owned(),
@@ -213,26 +229,24 @@ impl Bus {
             _ => return Err(BusError::Url("is neither database: nor memory:".to_owned())),
         };
         Ok(Self(Arc::new(Inner {
-            instance,
-            hub,
+            station,
             backend,
             listener: Mutex::new(listener),
         })))
     }
 
     async fn listen(
-        instance: &str,
-        hub: &Arc<Hub>,
+        station: &Station,
         database: BusDatabase,
     ) -> Result<(Backend, Option<JoinHandle<()>>), BusError> {
-        let backend = database.write.get_database_backend();
-        match backend {
+        match database.write.get_database_backend() {
             DbBackend::Sqlite => {
-                let (poller, task) = sqlite::Poller::start(instance, hub, &database).await?;
+                let (poller, task) = sqlite::Poller::start(station, &database).await?;
+                let outbox = Outbox::default();
                 Ok((
                     Backend::Sqlite {
                         database,
-                        outbox: Outbox::default(),
+                        outbox,
                         poller,
                     },
                     Some(task),
@@ -240,7 +254,7 @@ impl Bus {
             }
             DbBackend::Postgres => {
                 let pings = Arc::new(Pings::default());
-                let task = postgres::start(instance, hub, &pings, &database).await?;
+                let task = postgres::start(station, &pings, &database).await?;
                 Ok((Backend::Postgres { database, pings }, Some(task)))
             }
             _ => Err(BusError::Url(
@@ -252,19 +266,19 @@ impl Bus {
     /// Hears what is told to one group from now on. Up to 64 events wait for a slow reader before
     /// the oldest are given up and it gets [`Delivery::Lost`].
     pub fn subscribe(&self, group: &str) -> Subscription {
-        self.0.hub.subscribe(group, hub::DEPTH)
+        self.0.station.hub.subscribe(group, hub::DEPTH)
     }
 
     /// As [`Bus::subscribe`], with room for `depth` waiting events. The first subscriber of a group
     /// decides for those who join it.
     pub fn subscribe_with_depth(&self, group: &str, depth: usize) -> Subscription {
-        self.0.hub.subscribe(group, depth)
+        self.0.station.hub.subscribe(group, depth)
     }
 
     /// Hears what is told to any group whose name begins with `prefix`, from now on. Up to 1,024
     /// events wait for a slow reader.
     pub fn subscribe_prefix(&self, prefix: &str) -> Subscription {
-        self.0.hub.subscribe_prefix(prefix)
+        self.0.station.hub.subscribe_prefix(prefix)
     }
 
     /// Writes an event in the caller's open transaction, for other processes to hear once it is
@@ -290,46 +304,52 @@ impl Bus {
         group: String,
         payload: String,
     ) -> Result<Recorded, BusError> {
-        let inner = &*self.0;
-        let (id, ticket) = match &inner.backend {
+        let station = &self.0.station;
+        let row = table::Row {
+            instance: &station.instance,
+            group: &group,
+            payload: &payload,
+        };
+        let (id, ticket) = match &self.0.backend {
             Backend::Memory { last_id } => return Ok(Recorded::in_memory(last_id, group, payload)),
             Backend::Sqlite {
                 database, outbox, ..
             } => {
-                let row = table::Row {
-                    instance: &inner.instance,
-                    group: &group,
-                    payload: &payload,
-                };
                 let id = row.insert(conn, database.clock.now()).await?;
-                (id, Some(outbox.ticket(&inner.hub)))
+                (id, Some(outbox.ticket(&station.hub)))
             }
-            Backend::Postgres { database, .. } => {
-                let row = table::Row {
-                    instance: &inner.instance,
-                    group: &group,
-                    payload: &payload,
-                };
-                (
-                    postgres::insert(conn, &row, database.clock.now()).await?,
-                    None,
-                )
-            }
+            Backend::Postgres { database, .. } => (
+                postgres::insert(conn, &row, database.clock.now()).await?,
+                None,
+            ),
         };
         let event = Arc::new(Event {
             id,
             group,
             payload: payload.into(),
         });
-        Ok(Recorded { event, ticket })
+        let promise = Some(station.promises.make(&event));
+        Ok(Recorded {
+            event,
+            ticket,
+            promise,
+        })
     }
 
     /// Delivers events whose transaction is now committed to the subscribers in this process.
     pub fn announce(&self, recorded: Vec<Recorded>) {
-        for Recorded { event, ticket } in recorded {
+        for Recorded {
+            event,
+            ticket,
+            promise,
+        } in recorded
+        {
             match ticket {
                 Some(ticket) => ticket.release(event),
-                None => self.0.hub.deliver(&event),
+                None => self.0.station.hub.deliver(&event),
+            }
+            if let Some(promise) = promise {
+                promise.keep();
             }
         }
     }
@@ -373,6 +393,9 @@ impl Bus {
     /// Whether the bus hears: a round trip through the database. Returns within about five
     /// seconds.
     pub async fn check(&self) -> Result<(), BusError> {
+        if self.0.station.hub.is_closed() {
+            return Err(BusError::Closed);
+        }
         let heard = async {
             match &self.0.backend {
                 Backend::Memory { .. } => Ok(()),

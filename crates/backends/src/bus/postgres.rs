@@ -16,9 +16,8 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use super::hub::Hub;
 use super::table::Row;
-use super::{BusDatabase, BusError, Event};
+use super::{BusDatabase, BusError, Event, Station};
 use crate::clock::Clock;
 
 const CHANNEL: &str = "lyceum_bus";
@@ -139,8 +138,7 @@ impl Pings {
 
 /// Connects, listens, and starts the task that delivers.
 pub async fn start(
-    instance: &str,
-    hub: &Arc<Hub>,
+    station: &Station,
     pings: &Arc<Pings>,
     database: &BusDatabase,
 ) -> Result<JoinHandle<()>, BusError> {
@@ -149,8 +147,7 @@ pub async fn start(
             .map_err(|_| BusError::Listening("the database's URL cannot be read".to_owned()))?
             .application_name("lyceum bus"),
         read: database.read.clone(),
-        instance: instance.to_owned(),
-        hub: Arc::clone(hub),
+        station: station.clone(),
         pings: Arc::clone(pings),
     };
     let connection = listener
@@ -163,8 +160,7 @@ pub async fn start(
 struct Listener {
     options: PgConnectOptions,
     read: DatabaseConnection,
-    instance: String,
-    hub: Arc<Hub>,
+    station: Station,
     pings: Arc<Pings>,
 }
 
@@ -192,7 +188,7 @@ impl Listener {
             connection = self.reconnect().await;
             // After listening again, so that what readers now fetch and what they hear next leave
             // no hole.
-            self.hub.lost();
+            self.station.hub.lost();
             tracing::info!("the bus listens to the database again");
         }
     }
@@ -230,8 +226,9 @@ impl Listener {
     async fn take(&self, text: &str) {
         match Notice::parse(text) {
             Some(Notice::Ping(nonce)) => self.pings.heard(nonce),
-            // Announced here already.
-            Some(Notice::Event { instance, .. }) if instance == self.instance => {}
+            Some(Notice::Event { id, instance, .. }) if instance == self.station.instance => {
+                self.station.promises.committed(id);
+            }
             Some(Notice::Event {
                 id, group, payload, ..
             }) => {
@@ -246,12 +243,12 @@ impl Listener {
                             group: group.to_owned(),
                             payload: payload.into(),
                         };
-                        self.hub.deliver(&Arc::new(event));
+                        self.station.hub.deliver(&Arc::new(event));
                     }
-                    Ok(None) => self.hub.lost(),
+                    Ok(None) => self.station.hub.lost(),
                     Err(error) => {
                         tracing::warn!(%error, id, "the bus cannot read an event");
-                        self.hub.lost();
+                        self.station.hub.lost();
                     }
                 }
             }

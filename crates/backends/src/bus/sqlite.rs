@@ -16,8 +16,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::MissedTickBehavior;
 
-use super::hub::Hub;
-use super::{BusDatabase, BusError, Event};
+use super::{BusDatabase, BusError, Event, Station};
 
 const INTERVAL: Duration = Duration::from_millis(50);
 
@@ -38,8 +37,7 @@ pub struct Poller {
 impl Poller {
     /// Opens the connection, notes the newest event, and starts the task.
     pub async fn start(
-        instance: &str,
-        hub: &Arc<Hub>,
+        station: &Station,
         database: &BusDatabase,
     ) -> Result<(Self, JoinHandle<()>), BusError> {
         let options = SqliteConnectOptions::from_str(&database.url)
@@ -52,8 +50,7 @@ impl Poller {
         let (ask, asked) = mpsc::channel(16);
         let listener = Listener {
             options,
-            instance: instance.to_owned(),
-            hub: Arc::clone(hub),
+            station: station.clone(),
             last_id,
             last_version: None,
             is_down: false,
@@ -72,8 +69,7 @@ impl Poller {
 
 struct Listener {
     options: SqliteConnectOptions,
-    instance: String,
-    hub: Arc<Hub>,
+    station: Station,
     last_id: i64,
     /// `data_version` at the last look; it means nothing on another connection.
     last_version: Option<i64>,
@@ -145,7 +141,7 @@ impl Listener {
             "SELECT id, CASE WHEN instance <> ?1 THEN group_name END, CASE WHEN instance <> ?1 THEN payload END \
              FROM bus_events WHERE id > ?2 ORDER BY id LIMIT ?3",
         )
-        .bind(&self.instance)
+        .bind(&self.station.instance)
         .bind(self.last_id)
         .bind(BATCH)
         .fetch_all(connection)
@@ -155,15 +151,19 @@ impl Listener {
             count += 1;
             if id != self.last_id + 1 {
                 tracing::warn!("events were trimmed before this process read them");
-                self.hub.lost();
+                self.station.hub.lost();
             }
             self.last_id = id;
-            if let (Some(group), Some(payload)) = (group, payload) {
-                self.hub.deliver(&Arc::new(Event {
-                    id,
-                    group,
-                    payload: payload.into(),
-                }));
+            match (group, payload) {
+                (Some(group), Some(payload)) => {
+                    let event = Event {
+                        id,
+                        group,
+                        payload: payload.into(),
+                    };
+                    self.station.hub.deliver(&Arc::new(event));
+                }
+                _ => self.station.promises.committed(id),
             }
         }
         Ok(count)
