@@ -83,7 +83,7 @@ test-long: assets ## Runs the property tests with a hundred times as many cases
 lint: format assets ## Checks format, clippy, docs, dependencies, spelling
 	scripts/tools rust deny machete typos
 	typos
-	cargo machete
+	cargo machete --with-metadata
 	cargo deny --log-level warn check bans licenses sources
 	cargo clippy --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps --document-private-items --quiet
