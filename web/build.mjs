@@ -152,6 +152,7 @@ for (const [source, target] of Object.entries(COPIES)) put(target, readFileSync(
 for (const folder of ["js", "img"]) {
   for (const path of filesUnder(join(here, folder))) put(relative(here, path), readFileSync(path));
 }
+put("favicon.svg", readFileSync(join(here, "favicon.svg")));
 buildSprite();
 buildStyles();
 checkCustomProperties();

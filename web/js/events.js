@@ -10,6 +10,7 @@ const CHANNEL = "lyceum-events";
 const LOCK = "lyceum-events-leader";
 const FIRST_WAIT_MS = 1000;
 const LONGEST_WAIT_MS = 30_000;
+const MOST_SHOWN = 20;
 
 const listeners = new Map();
 let channel = null;
@@ -141,7 +142,7 @@ function showUnread(unread) {
   if (typeof unread !== "number") return;
   for (const bell of document.querySelectorAll("[data-unread]")) {
     const badge = bell.querySelector(".badge");
-    badge.textContent = unread > 99 ? "99+" : String(unread);
+    badge.textContent = unread > MOST_SHOWN ? `${MOST_SHOWN}+` : String(unread);
     badge.hidden = unread === 0;
     bell.setAttribute("aria-label", unread === 0 ? "Messages" : `Messages, ${unread} unread`);
     bell.dataset.unread = String(unread);
@@ -154,7 +155,7 @@ async function dismiss(event) {
   if (!shown) return;
   event.preventDefault();
   const next = shown.nextElementSibling?.querySelector("button") ?? document.getElementById("main");
-  const unread = Number(document.querySelector("[data-unread]")?.dataset.unread ?? 0);
+  const unread = Number.parseInt(document.querySelector("[data-unread]")?.dataset.unread ?? "0", 10);
   try {
     await post(shown.dataset.messageUrl, { message_id: shown.dataset.messageId });
   } catch {
