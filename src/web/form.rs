@@ -2,6 +2,7 @@
 
 use crate::error::{Error, Problems, Result};
 use crate::web::csrf::FORM_LIMIT_BYTES;
+use askama::filters::Safe;
 use axum::extract::{FromRequest, Request};
 use axum::http::header::CONTENT_TYPE;
 use bytes::Bytes;
@@ -115,7 +116,7 @@ async fn multipart_fields(content_type: &str, bytes: Bytes) -> Result<Vec<(Strin
 /// One field of a form as a template shows it: its value as typed and what is wrong with it.
 #[derive(Debug, Clone, Default)]
 pub struct Field {
-    /// Name in the form, and its element's id with `id_` before it.
+    /// Name in the form, and its element's id. One of ours, never a visitor's.
     pub name: String,
     /// As typed, or as stored.
     pub value: String,
@@ -134,6 +135,32 @@ impl Field {
             faults,
         }
     }
+
+    /// What is wrong, as one text.
+    pub fn fault_words(&self) -> String {
+        self.faults.join(" ")
+    }
+
+    /// The attributes that tie the control to its hint and its faults. `hint` may be empty.
+    pub fn aria(&self, hint: &str) -> Safe<String> {
+        let name = &self.name;
+        let mut ids = Vec::new();
+        if !self.faults.is_empty() {
+            ids.push(format!("{name}-fault"));
+        }
+        if !hint.is_empty() {
+            ids.push(format!("{name}-hint"));
+        }
+        let invalid = if self.faults.is_empty() {
+            ""
+        } else {
+            " aria-invalid=\"true\""
+        };
+        if ids.is_empty() {
+            return Safe(invalid.to_owned());
+        }
+        Safe(format!(" aria-describedby=\"{}\"{invalid}", ids.join(" ")))
+    }
 }
 
 /// A line of the summary above a form that failed: the field to go to, and what is wrong there.
@@ -149,11 +176,7 @@ pub struct FaultLine {
 pub fn fault_lines(problems: &Problems) -> Vec<FaultLine> {
     let mut lines = Vec::new();
     for (field, messages) in problems.iter() {
-        let target = if field.is_empty() {
-            String::new()
-        } else {
-            format!("id_{field}")
-        };
+        let target = field.to_owned();
         lines.extend(messages.iter().map(|words| FaultLine {
             target: target.clone(),
             words: words.clone(),

@@ -1,12 +1,13 @@
 //! What surrounds every page: who is there, her messages, where in the site she is.
 
 use crate::app::App;
-use crate::entities::message;
+use crate::entities::message::{self, MessageLevel};
 use crate::error::{Error, Result};
 use crate::web::assets;
 use crate::web::csrf::CsrfToken;
 use crate::web::identity::{Person, Visitor};
 use askama::Template;
+use askama::filters::Safe;
 use axum::extract::FromRequestParts;
 use axum::http::header::CACHE_CONTROL;
 use axum::http::request::Parts;
@@ -52,6 +53,44 @@ pub enum Place {
     Teach,
 }
 
+/// An unread message above a page.
+pub struct Banner<'a> {
+    /// The message.
+    pub message: &'a message::Model,
+    /// Its class.
+    pub tone: &'static str,
+    /// Its icon.
+    pub icon: &'static str,
+}
+
+impl<'a> Banner<'a> {
+    fn new(message: &'a message::Model) -> Self {
+        let (tone, icon) = match message.level {
+            MessageLevel::Info => ("info", "info"),
+            MessageLevel::Success => ("ok", "circle-check"),
+            MessageLevel::Warning => ("warn", "triangle-alert"),
+            MessageLevel::Error => ("fault", "circle-alert"),
+        };
+        Self {
+            message,
+            tone,
+            icon,
+        }
+    }
+}
+
+/// An entry of the bar.
+pub struct Entry {
+    /// Where it leads.
+    pub path: &'static str,
+    /// What it is called.
+    pub words: &'static str,
+    /// Its icon in the menu of a phone.
+    pub icon: &'static str,
+    /// Whether this page is there.
+    pub is_here: bool,
+}
+
 impl Shell {
     /// Says in which place of the bar this page is.
     #[must_use]
@@ -74,9 +113,60 @@ impl Shell {
         assets::url(path)
     }
 
+    /// An icon of the sprite, hidden from readers; words stand beside it or name its button.
+    pub fn icon(&self, name: &str) -> Safe<String> {
+        self.icon_of(name, "")
+    }
+
+    /// An icon with a class of its own.
+    pub fn icon_of(&self, name: &str, class: &str) -> Safe<String> {
+        let sprite = self.asset("icons.svg");
+        let space = if class.is_empty() { "" } else { " " };
+        Safe(format!(
+            "<svg class=\"icon{space}{class}\" aria-hidden=\"true\"><use href=\"{sprite}#{name}\"/></svg>"
+        ))
+    }
+
+    /// The entries of the bar.
+    pub fn places(&self) -> Vec<Entry> {
+        let entry = |place, path, words, icon| Entry {
+            path,
+            words,
+            icon,
+            is_here: self.place == place,
+        };
+        let mut places = vec![entry(Place::Courses, "/", "Courses", "layers")];
+        if let Some(person) = &self.person {
+            places.push(entry(
+                Place::MyCourses,
+                "/students/courses/",
+                "My courses",
+                "book-open",
+            ));
+            if person.is_instructor() {
+                places.push(entry(Place::Teach, "/course/mine/", "Teach", "pencil"));
+            }
+        }
+        places
+    }
+
+    /// Whether any message is unread.
+    pub fn has_unread(&self) -> bool {
+        !self.unread.is_empty()
+    }
+
+    /// Whose site it is.
+    pub fn footer_words(&self) -> String {
+        if self.site_name == "Lyceum" {
+            "Lyceum".into()
+        } else {
+            format!("Lyceum at {}", self.site_name)
+        }
+    }
+
     /// Unread messages to show as banners.
-    pub fn banners(&self) -> &[message::Model] {
-        self.unread.get(..BANNERS).unwrap_or(&self.unread)
+    pub fn banners(&self) -> Vec<Banner<'_>> {
+        self.unread.iter().take(BANNERS).map(Banner::new).collect()
     }
 
     /// The number at the bell.
