@@ -1,10 +1,11 @@
 //! From any recording to sound that every browser plays: M4A, and FLAC or WAV where the site offers them.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use super::fault::{Fault, NO_TRACK};
 use super::loudness::{measure, to_stereo};
-use super::probe::{Probe, input, quiet_start};
+use super::probe::{AudioStream, Probe, input, quiet_start};
 use super::progress::{Meter, Progress};
 use super::tools::Tools;
 use super::video::{check_length, file_url, inspect, run, size_of};
@@ -111,44 +112,20 @@ pub async fn audio(
         };
         return Err(Fault::permanent(words, "no audio stream"));
     };
-    // Measured: the true peak meter costs about as much as AAC.
-    let mut meter = Meter::new(&[4.0, 6.0], found.duration_seconds, &mut on_progress);
+    // On four minutes of speech the meter took a twelfth of the time of AAC.
+    let mut meter = Meter::new(&[8.0, 92.0], found.duration_seconds, &mut on_progress);
     meter.next_pass();
     let gain_db = measure(tools, source, sound, &mut meter).await?.gain_db();
     meter.next_pass();
-    let filters = format!("{},volume={gain_db:.2}dB:precision=float", to_stereo(sound));
-    let rate = encode_rate(sound.sample_rate).to_string();
-    let map = format!("0:{}", sound.index);
-    let mut args = quiet_start(tools.limits.threads);
-    args.extend(input(source));
     let mut wanted = vec![AudioFormat::M4a];
     wanted.extend(
         [AudioFormat::Flac, AudioFormat::Wav]
             .into_iter()
             .filter(|format| formats.contains(format)),
     );
-    // One decoding feeds all of them.
-    for format in &wanted {
-        let common = [
-            "-map",
-            &map,
-            "-map_metadata",
-            "-1",
-            "-map_chapters",
-            "-1",
-            "-vn",
-            "-sn",
-            "-dn",
-            "-af",
-            &filters,
-            "-ar",
-            &rate,
-            "-ac",
-            "2",
-        ];
-        args.extend(common.iter().chain(format.encoder()).map(Into::into));
-        args.push(file_url(&path_of(out_dir, *format)));
-    }
+    let mut args = quiet_start(tools.limits.threads);
+    args.extend(input(source));
+    args.extend(outputs(sound, gain_db, out_dir, &wanted));
     let report = run(tools, args, out_dir, &mut meter).await?;
     let made = inspect(tools, &path_of(out_dir, AudioFormat::M4a)).await?;
     let heard = Probe {
@@ -173,13 +150,38 @@ pub async fn audio(
     })
 }
 
+/// The arguments of all results. One decoding feeds all of them.
+fn outputs(
+    sound: &AudioStream,
+    gain_db: f64,
+    out_dir: &Path,
+    formats: &[AudioFormat],
+) -> Vec<OsString> {
+    let map = format!("0:{}", sound.index);
+    let filters = format!("{},volume={gain_db:.2}dB:precision=float", to_stereo(sound));
+    let rate = encode_rate(sound.sample_rate).to_string();
+    let mut args: Vec<OsString> = Vec::new();
+    for format in formats {
+        args.extend(["-map", &map, "-vn", "-sn", "-dn"].map(Into::into));
+        args.extend(["-map_metadata", "-1", "-map_chapters", "-1"].map(Into::into));
+        args.extend(["-af", &filters, "-ar", &rate, "-ac", "2"].map(Into::into));
+        args.extend(format.encoder().iter().map(Into::into));
+        args.push(file_url(&path_of(out_dir, *format)));
+    }
+    args
+}
+
 fn path_of(out_dir: &Path, format: AudioFormat) -> PathBuf {
     out_dir.join(format!("audio.{}", format.ending()))
 }
 
 /// Every browser plays 44.1 and 48 kHz; others are brought to the one they divide.
 pub(super) fn encode_rate(source: u32) -> u32 {
-    if source % 11_025 == 0 { 44_100 } else { 48_000 }
+    if source.is_multiple_of(11_025) {
+        44_100
+    } else {
+        48_000
+    }
 }
 
 #[cfg(test)]

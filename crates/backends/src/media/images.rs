@@ -124,11 +124,11 @@ impl Picture {
             .ok()
             .flatten()
             .filter(|icc| is_screen_profile(icc));
-        let decoded = DynamicImage::from_decoder(decoder).map_err(|error| refused(&error))?;
-        let pixels = if decoded.color().has_alpha() {
-            DynamicImage::ImageRgba8(decoded.into_rgba8())
+        let full = DynamicImage::from_decoder(decoder).map_err(|error| refused(&error))?;
+        let pixels = if full.color().has_alpha() {
+            DynamicImage::ImageRgba8(full.into_rgba8())
         } else {
-            DynamicImage::ImageRgb8(decoded.into_rgb8())
+            DynamicImage::ImageRgb8(full.into_rgb8())
         };
         Ok(Self {
             pixels,

@@ -19,7 +19,7 @@ use super::tools::Tools;
 const DEMUXERS: &str = "mov,matroska,webm,avi,mpegts,mpeg,mpegvideo,flv,live_flv,asf,ogg,wav,w64,aiff,flac,mp3,aac,ac3,\
 eac3,dts,amr,amrnb,amrwb,au,caf,ape,wv,tta,mpc,mpc8,dv,ivf,mxf,nut";
 
-const PROBE_TIME: Duration = Duration::from_secs(120);
+const PROBE_TIME: Duration = Duration::from_mins(2);
 
 /// What a recording holds.
 #[derive(Debug, Clone, PartialEq)]

@@ -81,10 +81,10 @@ impl<'a> Meter<'a> {
             return false;
         }
         value.clone_into(last);
-        if key == "out_time_us" {
-            if let Ok(micros) = value.trim().parse::<i64>() {
-                self.at(Duration::from_micros(micros.max(0).unsigned_abs()).as_secs_f64());
-            }
+        if key == "out_time_us"
+            && let Ok(micros) = value.trim().parse::<i64>()
+        {
+            self.at(Duration::from_micros(micros.max(0).unsigned_abs()).as_secs_f64());
         }
         true
     }

@@ -26,15 +26,15 @@ pub struct Limits {
 }
 
 impl Default for Limits {
-    /// For a machine of two to eight cores: 4 GiB of memory, 50 GiB of output, 6 hours a run,
+    /// For a machine of two to eight cores: 4 GiB of memory (4K with high dynamic range needs between 1 and 2), 50 GiB of output, 6 hours a run,
     /// recordings of up to 12 hours and 8K.
     fn default() -> Self {
         Self {
             memory_bytes: 4 << 30,
             output_bytes: 50 << 30,
-            time: Duration::from_secs(6 * 3600),
-            stall: Duration::from_secs(300),
-            longest: Duration::from_secs(12 * 3600),
+            time: Duration::from_hours(6),
+            stall: Duration::from_mins(5),
+            longest: Duration::from_hours(12),
             pixels: 8192 * 4608,
             threads: std::thread::available_parallelism().map_or(2, |cores| cores.get().min(4)),
         }

@@ -60,9 +60,10 @@ pub async fn video(
         ));
     };
     let sound = found.audio.first();
-    // Measured: metering costs about a twentieth of encoding, the poster next to nothing.
+    // On a minute of moving 1080p the meter took a hundredth of the time of H.264; slides encode quicker. The
+    // poster takes a fraction of a second.
     let weights: &[f64] = if sound.is_some() {
-        &[5.0, 94.0, 1.0]
+        &[2.0, 97.0, 1.0]
     } else {
         &[99.0, 1.0]
     };
@@ -276,9 +277,10 @@ fn picture_filters(picture: &VideoStream, fps: f64, width: u32, height: u32) -> 
 fn fit((width, height): (f64, f64)) -> (u32, u32) {
     let (short, long) = (width.min(height), width.max(height));
     let scale = (MAX_SHORT_SIDE / short).min(MAX_LONG_SIDE / long).min(1.0);
-    // Half a thousandth forgives the rounding of the scale itself.
     let even = |side: f64| {
-        (((side * scale + 0.0005) / 2.0).floor() * 2.0).clamp(2.0, MAX_LONG_SIDE) as u32
+        // A thousandth forgives the rounding of the scale itself.
+        let halves = (side * scale / 2.0 + 0.001).floor();
+        (halves * 2.0).clamp(2.0, MAX_LONG_SIDE) as u32
     };
     (even(width), even(height))
 }
