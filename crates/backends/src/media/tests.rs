@@ -850,7 +850,8 @@ fn a_program_outlives_the_thread_that_asked_for_it() {
     });
     let (mut work, mut heard) = work.join().unwrap();
     runtime.block_on(async {
-        for _ in 0..5 {
+        // More lines than could have been on their way when the thread ended.
+        for _ in 0..100 {
             tokio::select! {
                 ended = &mut work => panic!("it died with its thread: {ended:?}"),
                 line = heard.recv() => assert!(line.is_some()),
