@@ -13,7 +13,6 @@ pub mod demo;
 pub mod entities;
 pub mod error;
 pub mod jobs;
-pub mod media;
 pub mod migrations;
 pub mod registry;
 pub mod router;
