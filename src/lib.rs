@@ -13,6 +13,7 @@ pub mod demo;
 pub mod entities;
 pub mod error;
 pub mod jobs;
+pub mod messages;
 pub mod migrations;
 pub mod registry;
 pub mod router;

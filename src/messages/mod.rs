@@ -1,0 +1,107 @@
+//! Messages: a sentence to one person about something that concerns her, kept until she
+//! dismisses it, and events about what is hers, at once on every page she has open.
+//!
+//! Other features send with [`send`]. What they publish on the bus group [`group_of`] reaches
+//! her pages too, as it is. Which sentence is sent when is for them to decide.
+
+mod store;
+
+use crate::app::App;
+use crate::db::Write;
+pub use crate::entities::message::MessageLevel;
+use crate::error::{Error, Problems, Result};
+use crate::web::redirect;
+use serde::Serialize;
+
+/// Longest text, in characters.
+pub const TEXT_LIMIT: usize = 250;
+
+/// Longest [`NewMessage::dedupe_key`], in characters.
+const DEDUPE_KEY_LIMIT: usize = 150;
+
+/// A message to be sent.
+#[derive(Debug, Clone)]
+pub struct NewMessage {
+    /// To whom; nobody else sees it.
+    pub recipient_id: i64,
+    /// Plain text, 1-250 characters ([`TEXT_LIMIT`]): shorten the names inside, not the whole.
+    pub text: String,
+    /// How it is meant.
+    pub level: MessageLevel,
+    /// Where it leads: a path of this site, or empty.
+    pub link: String,
+    /// What it is about, up to 150 characters. A second message to the same person with the same
+    /// key is not made, so that a notification that comes twice is told once.
+    pub dedupe_key: Option<String>,
+}
+
+/// The bus group of what concerns one person. Everything on it is forwarded to her open pages,
+/// so that it may hold only what she may know: JSON objects with a `type`.
+pub fn group_of(user_id: i64) -> String {
+    format!("user:{user_id}")
+}
+
+/// What the pages of a person are told about her messages.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "type", rename_all = "kebab-case")]
+pub(crate) enum MessageEvent {
+    /// There is a new one.
+    Message {
+        /// Its number.
+        id: i64,
+        /// Plain text.
+        text: String,
+        /// How it is meant.
+        level: MessageLevel,
+        /// A path of this site, or empty.
+        link: String,
+        /// How many unread messages she has now.
+        unread: u64,
+    },
+    /// She has dismissed one.
+    MessageRead {
+        /// Its number.
+        id: i64,
+        /// How many unread messages she has now.
+        unread: u64,
+    },
+}
+
+/// Sends a message in the caller's transaction: it is there, and told to the recipient's open
+/// pages, if and only if that is committed. Whoever writes to several people in one transaction
+/// does so by growing number of the person, for each is locked until the end of it.
+///
+/// To somebody who has no account (any more) nothing is sent.
+///
+/// # Errors
+/// [`Error::Invalid`] for a text, link or key that breaks the limits of [`NewMessage`].
+pub async fn send(app: &App, write: &mut Write, message: NewMessage) -> Result<()> {
+    check(&message)?;
+    let group = group_of(message.recipient_id);
+    let Some(row) = store::insert(write, message, app.clock.now()).await? else {
+        return Ok(());
+    };
+    let unread = store::count_unread(&**write, row.recipient_id).await?;
+    write.publish(&group, &store::event_of(row, unread)).await
+}
+
+fn check(message: &NewMessage) -> Result<(), Error> {
+    let mut problems = Problems::new();
+    problems.check(
+        (1..=TEXT_LIMIT).contains(&message.text.chars().count()),
+        "text",
+        "A message has 1 to 250 characters.",
+    );
+    problems.check(
+        message.link.is_empty() || redirect::local(&message.link).is_some(),
+        "link",
+        "A message leads to a path of this site, or nowhere.",
+    );
+    let key = message.dedupe_key.as_deref().unwrap_or("");
+    problems.check(
+        key.chars().count() <= DEDUPE_KEY_LIMIT,
+        "dedupe_key",
+        "What a message is about is told in up to 150 characters.",
+    );
+    problems.into_result()
+}
