@@ -5,6 +5,7 @@
 //! test moves it. Jobs run when the test says [`TestApp::drain`].
 
 mod browser;
+mod courses;
 
 pub use browser::{Browser, Page};
 

@@ -1,0 +1,15 @@
+//! Courses: subjects, modules, contents and their items, and the pages on which they are found,
+//! read about and written.
+//!
+//! Verbs that others call stand here: what somebody owns, what a course holds and in which
+//! order, and how its parts are deleted. Studying a course is the feature `learning`; stored
+//! files are the feature `media`.
+
+mod store;
+mod video;
+
+pub use store::{
+    delete_contents, get_owned_content, get_owned_course, get_owned_module, list_contents,
+    list_modules, next_content_order, next_module_order, touch,
+};
+pub use video::video_page;

@@ -1,0 +1,199 @@
+//! What a course holds and whose it is: the queries that several pages and features share.
+
+use crate::app::App;
+use crate::db::Write;
+use crate::entities::{content, course, item, module};
+use crate::error::{Error, Result};
+use crate::web::identity::Person;
+use sea_orm::{
+    ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder,
+    QuerySelect,
+};
+
+/// The course, for its owner and for staff.
+///
+/// # Errors
+/// [`Error::NotFound`] for everybody else, and when there is none.
+pub async fn get_owned_course(
+    db: &impl ConnectionTrait,
+    person: &Person,
+    id: i64,
+) -> Result<course::Model> {
+    let found = course::Entity::find_by_id(id).one(db).await?;
+    found
+        .filter(|course| is_owned(course, person))
+        .ok_or(Error::NotFound)
+}
+
+/// The module and its course, for the course's owner and for staff.
+///
+/// # Errors
+/// [`Error::NotFound`] for everybody else, and when there is none.
+pub async fn get_owned_module(
+    db: &impl ConnectionTrait,
+    person: &Person,
+    id: i64,
+) -> Result<(module::Model, course::Model)> {
+    let found = module::Entity::find_by_id(id)
+        .find_also_related(course::Entity)
+        .one(db)
+        .await?;
+    match found {
+        Some((module, Some(course))) if is_owned(&course, person) => Ok((module, course)),
+        _ => Err(Error::NotFound),
+    }
+}
+
+/// The content with its item, module and course, for the course's owner and for staff.
+///
+/// # Errors
+/// [`Error::NotFound`] for everybody else, and when there is none.
+pub async fn get_owned_content(
+    db: &impl ConnectionTrait,
+    person: &Person,
+    id: i64,
+) -> Result<(content::Model, item::Model, module::Model, course::Model)> {
+    let found = content::Entity::find_by_id(id)
+        .find_also_related(item::Entity)
+        .one(db)
+        .await?;
+    let Some((content, Some(item))) = found else {
+        return Err(Error::NotFound);
+    };
+    let (module, course) = get_owned_module(db, person, content.module_id).await?;
+    Ok((content, item, module, course))
+}
+
+/// Whether she manages the course: its owner, and staff.
+pub fn is_owned(course: &course::Model, person: &Person) -> bool {
+    course.owner_id == person.id || person.is_staff
+}
+
+/// The modules of a course in their order; ties are broken by id, newest first.
+pub async fn list_modules(db: &impl ConnectionTrait, course_id: i64) -> Result<Vec<module::Model>> {
+    let modules = module::Entity::find()
+        .filter(module::Column::CourseId.eq(course_id))
+        .order_by_asc(module::Column::Order)
+        .order_by_desc(module::Column::Id);
+    Ok(modules.all(db).await?)
+}
+
+/// The contents of the modules with their items, module by module, each in its order; ties are
+/// broken by id, newest first. The modules themselves come in the order of their ids.
+pub async fn list_contents(
+    db: &impl ConnectionTrait,
+    module_ids: &[i64],
+) -> Result<Vec<(content::Model, item::Model)>> {
+    if module_ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let contents = content::Entity::find()
+        .find_also_related(item::Entity)
+        .filter(content::Column::ModuleId.is_in(module_ids.iter().copied()))
+        .order_by_asc(content::Column::ModuleId)
+        .order_by_asc(content::Column::Order)
+        .order_by_desc(content::Column::Id);
+    let rows = contents.all(db).await?;
+    Ok(rows
+        .into_iter()
+        .filter_map(|(content, item)| item.map(|item| (content, item)))
+        .collect())
+}
+
+/// Notes that something in the course has changed just now. Holds the course's row until the end of the
+/// transaction, so that writers of one course come one after another.
+pub async fn touch(app: &App, write: &Write, course_id: i64) -> Result<()> {
+    let change = course::ActiveModel {
+        updated_at: Set(app.clock.now()),
+        ..Default::default()
+    };
+    course::Entity::update_many()
+        .set(change)
+        .filter(course::Column::Id.eq(course_id))
+        .exec(&**write)
+        .await?;
+    Ok(())
+}
+
+/// The place after the last module of the course. Holds the course's row, so that two who ask at once get
+/// two places.
+///
+/// # Errors
+/// [`Error::NotFound`] when there is no such course.
+pub async fn next_module_order(write: &Write, course_id: i64) -> Result<i64> {
+    let db = &**write;
+    let course = course::Entity::find_by_id(course_id).lock_exclusive();
+    course.one(db).await?.ok_or(Error::NotFound)?;
+    let last: Option<Option<i64>> = module::Entity::find()
+        .select_only()
+        .column_as(module::Column::Order.max(), "last")
+        .filter(module::Column::CourseId.eq(course_id))
+        .into_tuple()
+        .one(db)
+        .await?;
+    Ok(after(last.flatten()))
+}
+
+/// The place after the last content of the module. Holds the module's row, so that two who ask at once get
+/// two places.
+///
+/// # Errors
+/// [`Error::NotFound`] when there is no such module.
+pub async fn next_content_order(write: &Write, module_id: i64) -> Result<i64> {
+    let db = &**write;
+    let module = module::Entity::find_by_id(module_id).lock_exclusive();
+    module.one(db).await?.ok_or(Error::NotFound)?;
+    let last: Option<Option<i64>> = content::Entity::find()
+        .select_only()
+        .column_as(content::Column::Order.max(), "last")
+        .filter(content::Column::ModuleId.eq(module_id))
+        .into_tuple()
+        .one(db)
+        .await?;
+    Ok(after(last.flatten()))
+}
+
+fn after(last: Option<i64>) -> i64 {
+    last.map_or(0, |last| last.saturating_add(1))
+}
+
+/// Deletes these contents with the items that nothing else shows; answers the uploads that those items held,
+/// for the caller to discard.
+pub async fn delete_contents(write: &Write, content_ids: &[i64]) -> Result<Vec<i64>> {
+    let db = &**write;
+    if content_ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let gone = content::Column::Id.is_in(content_ids.iter().copied());
+    let items: Vec<i64> = content::Entity::find()
+        .select_only()
+        .column(content::Column::ItemId)
+        .filter(gone.clone())
+        .into_tuple()
+        .all(db)
+        .await?;
+    content::Entity::delete_many().filter(gone).exec(db).await?;
+    let still_shown: Vec<i64> = content::Entity::find()
+        .select_only()
+        .column(content::Column::ItemId)
+        .filter(content::Column::ItemId.is_in(items.iter().copied()))
+        .into_tuple()
+        .all(db)
+        .await?;
+    let orphans: Vec<i64> = items
+        .into_iter()
+        .filter(|id| !still_shown.contains(id))
+        .collect();
+    let uploads: Vec<Option<i64>> = item::Entity::find()
+        .select_only()
+        .column(item::Column::UploadId)
+        .filter(item::Column::Id.is_in(orphans.iter().copied()))
+        .into_tuple()
+        .all(db)
+        .await?;
+    item::Entity::delete_many()
+        .filter(item::Column::Id.is_in(orphans))
+        .exec(db)
+        .await?;
+    Ok(uploads.into_iter().flatten().collect())
+}
