@@ -18,6 +18,9 @@ use tokio_util::task::TaskTracker;
 /// How often a worker looks by itself: for retries that are due and leases that ended.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
+/// How often it sees to it that what comes back by itself is in line.
+const SCHEDULE_EVERY: Duration = Duration::from_secs(60);
+
 /// What a stopping worker still waits for.
 const STOP_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -26,6 +29,8 @@ struct Worker {
     registry: Arc<Registry>,
     name: String,
     running: Mutex<HashMap<i64, CancellationToken>>,
+    /// When the schedule was last looked at, by the clock's steady time.
+    schedule_seen: Mutex<Option<Duration>>,
 }
 
 /// Runs jobs until the site stops; then hands back what runs.
@@ -104,6 +109,7 @@ impl Worker {
             registry,
             name,
             running: Mutex::default(),
+            schedule_seen: Mutex::default(),
         })
     }
 
@@ -118,6 +124,17 @@ impl Worker {
 
     /// Sees to it that what comes back by itself is in line.
     async fn keep_schedule(&self) -> Result<()> {
+        let now = self.app.clock.monotonic();
+        {
+            let mut seen = self
+                .schedule_seen
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
+            if seen.is_some_and(|last| now.saturating_sub(last) < SCHEDULE_EVERY) {
+                return Ok(());
+            }
+            *seen = Some(now);
+        }
         for (kind, entry) in &self.registry.kinds {
             let Some(schedule) = &entry.schedule else {
                 continue;

@@ -3,4 +3,5 @@
 
 mod house;
 mod imports;
+mod jobs;
 mod kit;

@@ -1,0 +1,244 @@
+//! The job queue: durable, leased, fenced, tried again, given up.
+
+use crate::kit::TestApp;
+use lyceum::entities::job::{self, JobState};
+use lyceum::jobs::{self, Fault, Job, JobContext, JobError, Registry, RegistryBuilder};
+use sea_orm::{EntityTrait, QueryOrder};
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use tokio::sync::Semaphore;
+
+/// A job that ends as its name says, and counts how often it was begun and given up.
+#[derive(Serialize, Deserialize)]
+enum Errand {
+    Succeed,
+    AskForMoreTime,
+    SeeNoWay,
+    Panic,
+}
+
+static BEGUN: AtomicUsize = AtomicUsize::new(0);
+static GIVEN_UP: AtomicUsize = AtomicUsize::new(0);
+
+impl Job for Errand {
+    const KIND: &'static str = "test_errand";
+    const MAX_ATTEMPTS: i32 = 3;
+
+    fn subject(&self) -> Option<String> {
+        Some("errand:1".into())
+    }
+
+    async fn run(self, _: JobContext) -> Result<(), JobError> {
+        BEGUN.fetch_add(1, Ordering::SeqCst);
+        match self {
+            Self::Succeed => Ok(()),
+            Self::AskForMoreTime => Err(JobError::Retry("the shop was closed".into())),
+            Self::SeeNoWay => Err(JobError::GiveUp(Fault {
+                words: "there is no such shop".into(),
+                detail: "404".into(),
+            })),
+            Self::Panic => panic!("the errand fell over"),
+        }
+    }
+
+    async fn give_up(self, _: JobContext, _: Fault) -> Result<(), JobError> {
+        GIVEN_UP.fetch_add(1, Ordering::SeqCst);
+        Ok(())
+    }
+}
+
+/// A job that tells when it runs and then stays until it is canceled or let go.
+#[derive(Serialize, Deserialize)]
+struct Stay;
+
+static RUNS: Semaphore = Semaphore::const_new(0);
+static LET_GO: Semaphore = Semaphore::const_new(0);
+static SAVED: AtomicUsize = AtomicUsize::new(0);
+
+impl Job for Stay {
+    const KIND: &'static str = "test_stay";
+
+    fn subject(&self) -> Option<String> {
+        Some("stay:1".into())
+    }
+
+    async fn run(self, context: JobContext) -> Result<(), JobError> {
+        RUNS.add_permits(1);
+        tokio::select! {
+            () = context.canceled.cancelled() => Err(JobError::CutOff),
+            permit = LET_GO.acquire() => {
+                permit.expect("never closed").forget();
+                let write = context.write().await?;
+                SAVED.fetch_add(1, Ordering::SeqCst);
+                context.complete(write).await
+            }
+        }
+    }
+}
+
+fn registry() -> Arc<Registry> {
+    Arc::new(
+        RegistryBuilder::default()
+            .job::<Errand>()
+            .job::<Stay>()
+            .build(),
+    )
+}
+
+async fn enqueue<J: Job>(site: &TestApp, job: &J) -> i64 {
+    let mut write = site.app.write().await.unwrap();
+    let id = jobs::enqueue(&site.app, &mut write, job).await.unwrap();
+    write.commit().await.unwrap();
+    id
+}
+
+async fn row(site: &TestApp) -> job::Model {
+    let find = job::Entity::find().order_by_desc(job::Column::Id);
+    find.one(site.app.db.read()).await.unwrap().unwrap()
+}
+
+async fn runs() {
+    RUNS.acquire().await.unwrap().forget();
+}
+
+#[tokio::test]
+async fn a_job_exists_only_if_its_transaction_is_committed() {
+    let site = TestApp::start().await;
+    let mut write = site.app.write().await.unwrap();
+    jobs::enqueue(&site.app, &mut write, &Errand::Succeed)
+        .await
+        .unwrap();
+    write.rollback().await.unwrap();
+    assert_eq!(jobs::drain(&site.app, &registry()).await.unwrap(), 0);
+    enqueue(&site, &Errand::Succeed).await;
+    assert_eq!(jobs::drain(&site.app, &registry()).await.unwrap(), 1);
+    assert_eq!(row(&site).await.state, JobState::Done);
+}
+
+#[tokio::test]
+async fn a_job_is_tried_again_after_growing_waits_and_then_given_up_once() {
+    let site = TestApp::start().await;
+    enqueue(&site, &Errand::AskForMoreTime).await;
+    let registry = registry();
+    assert_eq!(jobs::drain(&site.app, &registry).await.unwrap(), 1);
+    assert_eq!(
+        jobs::drain(&site.app, &registry).await.unwrap(),
+        0,
+        "it waits before the second attempt"
+    );
+    site.wait_seconds(5);
+    assert_eq!(jobs::drain(&site.app, &registry).await.unwrap(), 1);
+    site.wait_seconds(19);
+    assert_eq!(
+        jobs::drain(&site.app, &registry).await.unwrap(),
+        0,
+        "the second wait is longer"
+    );
+    site.wait_seconds(1);
+    assert_eq!(jobs::drain(&site.app, &registry).await.unwrap(), 1);
+    let job = row(&site).await;
+    assert_eq!(
+        (job.state, job.fault.as_deref()),
+        (JobState::Failed, Some("the shop was closed"))
+    );
+    assert_eq!(
+        (
+            BEGUN.load(Ordering::SeqCst),
+            GIVEN_UP.load(Ordering::SeqCst)
+        ),
+        (3, 1)
+    );
+}
+
+#[tokio::test]
+async fn a_hopeless_job_is_given_up_at_once_and_can_be_put_in_line_again() {
+    let site = TestApp::start().await;
+    enqueue(&site, &Errand::SeeNoWay).await;
+    jobs::drain(&site.app, &registry()).await.unwrap();
+    assert_eq!(row(&site).await.state, JobState::Failed);
+    let mut write = site.app.write().await.unwrap();
+    assert!(
+        jobs::retry(&site.app, &mut write, "errand:1")
+            .await
+            .unwrap()
+    );
+    write.commit().await.unwrap();
+    assert_eq!(jobs::drain(&site.app, &registry()).await.unwrap(), 1);
+}
+
+#[tokio::test]
+async fn a_job_that_panics_is_tried_again_like_any_other() {
+    let site = TestApp::start().await;
+    enqueue(&site, &Errand::Panic).await;
+    jobs::drain(&site.app, &registry()).await.unwrap();
+    let job = row(&site).await;
+    assert_eq!((job.state, job.attempts), (JobState::Waiting, 1));
+}
+
+#[tokio::test]
+async fn a_job_whose_worker_is_silent_goes_on_elsewhere_and_is_done_once() {
+    let site = TestApp::start().await;
+    enqueue(&site, &Stay).await;
+    let app = site.app.clone();
+    let silent = tokio::spawn(async move { jobs::drain(&app, &registry()).await });
+    runs().await;
+    // Its lease ends while it still runs; another worker takes the job.
+    site.wait_seconds(31);
+    let app = site.app.clone();
+    let other = tokio::spawn(async move { jobs::drain(&app, &registry()).await });
+    runs().await;
+    LET_GO.add_permits(2);
+    silent.await.unwrap().unwrap();
+    other.await.unwrap().unwrap();
+    assert_eq!(
+        SAVED.load(Ordering::SeqCst),
+        1,
+        "only the holder of the newest lease writes results"
+    );
+    let job = row(&site).await;
+    assert_eq!((job.state, job.attempts, job.fence), (JobState::Done, 2, 2));
+}
+
+#[tokio::test]
+async fn a_running_job_stops_when_it_is_canceled() {
+    let site = TestApp::start().await;
+    let app = site.app.clone();
+    let worker = tokio::spawn(jobs::work(app, registry()));
+    enqueue(&site, &Stay).await;
+    runs().await;
+    let mut write = site.app.write().await.unwrap();
+    assert!(jobs::cancel(&site.app, &mut write, "stay:1").await.unwrap());
+    write.commit().await.unwrap();
+    site.app.stopping.cancel();
+    worker.await.unwrap();
+    assert_eq!(row(&site).await.state, JobState::Canceled);
+}
+
+#[tokio::test]
+async fn a_stopping_worker_hands_its_jobs_back_and_the_attempt_does_not_count() {
+    let site = TestApp::start().await;
+    let app = site.app.clone();
+    let worker = tokio::spawn(jobs::work(app, registry()));
+    enqueue(&site, &Stay).await;
+    runs().await;
+    site.app.stopping.cancel();
+    worker.await.unwrap();
+    let job = row(&site).await;
+    assert_eq!(
+        (job.state, job.attempts, job.leased_until),
+        (JobState::Waiting, 0, None)
+    );
+}
+
+#[tokio::test]
+async fn the_place_in_line_counts_those_before() {
+    let site = TestApp::start().await;
+    enqueue(&site, &Errand::Succeed).await;
+    let db = site.app.db.read();
+    assert_eq!(jobs::place_in_line(db, "errand:1").await.unwrap(), Some(1));
+    enqueue(&site, &Errand::Succeed).await;
+    assert_eq!(jobs::place_in_line(db, "errand:1").await.unwrap(), Some(2));
+    jobs::drain(&site.app, &registry()).await.unwrap();
+    assert_eq!(jobs::place_in_line(db, "errand:1").await.unwrap(), None);
+}
