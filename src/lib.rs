@@ -14,6 +14,7 @@ pub mod demo;
 pub mod entities;
 pub mod error;
 pub mod jobs;
+pub mod learning;
 pub mod messages;
 pub mod migrations;
 pub mod registry;
