@@ -83,6 +83,15 @@ function buildSprite() {
   put("icons.svg", `<svg xmlns="http://www.w3.org/2000/svg">${note}${[...lucide, ...own].join("")}</svg>`);
 }
 
+/**
+ * Lengths of 4 px and more become rem, so that spaces, icons and targets grow with the type: for a reader
+ * who asks for larger text, and on very large screens. Hairlines and rings stay as drawn.
+ */
+function inRem(css) {
+  return css.replace(/(?<![\w.#]|\w-)(\d*\.?\d+)px\b/g, (whole, number) =>
+    Number(number) < 4 ? whole : `${Number((Number(number) / 16).toFixed(5))}rem`.replace(/^0\./, "."));
+}
+
 function buildStyles() {
   for (const name of STYLES) {
     const { css } = sass.compile(join(here, "css", `${name}.scss`), {
@@ -91,7 +100,7 @@ function buildStyles() {
       loadPaths: [modules],
       quietDeps: true,
     });
-    put(`css/${name}.css`, css);
+    put(`css/${name}.css`, inRem(css));
   }
 }
 

@@ -1,4 +1,4 @@
-// Sizes, speeds and times as people say them. Pure, so that every page says them alike.
+// Sizes, speeds, times and addresses as people say and write them. Pure, so that every page says them alike.
 
 const UNITS = ["B", "kB", "MB", "GB", "TB"];
 
@@ -39,4 +39,23 @@ export function clock(seconds) {
   const minutes = Math.floor(whole / 60) % 60;
   const hours = Math.floor(whole / 3600);
   return hours > 0 ? `${hours}:${two(minutes)}:${two(whole % 60)}` : `${minutes}:${two(whole % 60)}`;
+}
+
+/** As the site takes it: characters of an address. */
+const LONGEST_SLUG = 200;
+
+/** Letters that are no letter with a mark. */
+const SPELLED = { ß: "ss", æ: "ae", œ: "oe", ø: "o", ł: "l", đ: "d", ð: "d", þ: "th", ı: "i" };
+
+/** Letters without their marks, digits, and single hyphens between them. */
+export function slugOf(title) {
+  return title
+    .normalize("NFKD")
+    .replace(/\p{Mark}/gu, "")
+    .toLowerCase()
+    .replace(/[ßæœøłđðþı]/g, (letter) => SPELLED[letter])
+    .replace(/[^a-z0-9]+/g, "-")
+    .replace(/^-+|-+$/g, "")
+    .slice(0, LONGEST_SLUG)
+    .replace(/-+$/, "");
 }
