@@ -8,7 +8,9 @@ use axum::http::Method;
 use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, any, get};
+use tower_http::CompressionLevel;
 use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::compression::CompressionLayer;
 
 /// Adds a route, and the redirect from its path without the closing slash.
 trait At {
@@ -39,6 +41,11 @@ pub fn router(app: &App) -> Router {
         .layer(from_fn_with_state(app.clone(), identity::identify))
         .layer(from_fn_with_state(app.clone(), errors::present))
         .layer(from_fn_with_state(app.clone(), headers::secure))
+        .layer(
+            CompressionLayer::new()
+                .quality(CompressionLevel::Fastest)
+                .compress_when(headers::is_text),
+        )
         .layer(from_fn_with_state(app.clone(), errors::trace))
         .layer(from_fn_with_state(app.clone(), headers::locate))
         .with_state(app.clone())

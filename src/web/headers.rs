@@ -4,10 +4,10 @@ use crate::app::App;
 use crate::config::Config;
 use axum::extract::{ConnectInfo, Request, State};
 use axum::http::header::{
-    CONTENT_SECURITY_POLICY, HeaderName, REFERRER_POLICY, STRICT_TRANSPORT_SECURITY,
-    X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
+    CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName,
+    REFERRER_POLICY, STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
 };
-use axum::http::{HeaderMap, HeaderValue};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, Version};
 use axum::middleware::Next;
 use axum::response::Response;
 use chrono::TimeDelta;
@@ -51,6 +51,25 @@ pub async fn secure(State(app): State<App>, request: Request, next: Next) -> Res
             .or_insert(HeaderValue::from_static("max-age=31536000"));
     }
     response
+}
+
+/// Pages and JSON are worth compressing on the way; media is compressed already, assets come
+/// compressed from the build, and event streams must not wait for a full block.
+pub fn is_text(_: StatusCode, _: Version, headers: &HeaderMap, _: &axum::http::Extensions) -> bool {
+    let header = |name| {
+        headers
+            .get(name)
+            .and_then(|value: &HeaderValue| value.to_str().ok())
+    };
+    let is_long = header(CONTENT_LENGTH)
+        .and_then(|length| length.parse().ok())
+        .is_none_or(|length: u64| length > 1_000);
+    let mime = header(CONTENT_TYPE)
+        .and_then(|mime| mime.split(';').next())
+        .unwrap_or("");
+    is_long
+        && matches!(mime, "text/html" | "application/json")
+        && !headers.contains_key(CONTENT_ENCODING)
 }
 
 /// A `Set-Cookie` value (RFC 6265, section 4.1): SameSite=Lax, for the whole site.

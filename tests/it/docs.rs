@@ -1,0 +1,44 @@
+//! What the documents say is what the code does.
+
+use lyceum::config::SETTINGS;
+use std::path::Path;
+
+fn read(path: &str) -> String {
+    let full = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
+    std::fs::read_to_string(&full).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+#[test]
+fn every_setting_stands_in_the_operations_manual_as_it_is() {
+    let rows: Vec<String> = SETTINGS
+        .iter()
+        .map(|setting| {
+            let default = match setting.default {
+                "" => "none".to_owned(),
+                value => format!("`{value}`"),
+            };
+            let name = setting.key.to_uppercase();
+            format!("| `LYCEUM_{name}` | {default} | {} |", setting.about)
+        })
+        .collect();
+    let table = rows.join("\n");
+    let manual = read("docs/OPERATIONS.md");
+    assert!(
+        manual.contains(&table),
+        "docs/OPERATIONS.md should have this table:\n{table}"
+    );
+}
+
+#[test]
+fn the_map_names_every_room_of_the_house() {
+    let map = read("docs/ARCHITECTURE.md");
+    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    for entry in std::fs::read_dir(src).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        let room = name.trim_end_matches(".rs");
+        assert!(
+            map.contains(&format!("`{room}`")),
+            "docs/ARCHITECTURE.md does not name `{room}`"
+        );
+    }
+}
