@@ -183,7 +183,9 @@ function pictureButton(video) {
   }, "pip");
 }
 
-function fullButton(box) {
+function fullButton(box, video) {
+  // iPhones show only the film itself on the full screen.
+  if (!document.fullscreenEnabled && video.webkitEnterFullscreen) return button("Full screen", "maximize", () => video.webkitEnterFullscreen(), "full");
   if (!document.fullscreenEnabled) return null;
   const made = button("Full screen (f)", "maximize", () => {
     const change = document.fullscreenElement ? document.exitFullscreen() : box.requestFullscreen();
@@ -267,7 +269,7 @@ export function enhanceVideo(video) {
   video.tabIndex = 0;
   const controls = element("div", "controls");
   const line = element("div", "line");
-  const right = [captionsButton(video), speedButton(video), pictureButton(video), fullButton(box)].filter(Boolean);
+  const right = [captionsButton(video), speedButton(video), pictureButton(video), fullButton(box, video)].filter(Boolean);
   right[0].classList.add("push");
   line.append(playButton(video, "toggle"), ...volumeControls(video), times(video, "b"), ...right);
   controls.append(timeLine(video), line);

@@ -3,6 +3,8 @@
 import { announce, post, setIcon } from "./common.js";
 import { startEvents } from "./events.js";
 
+const SENT_MS = 8000;
+
 const THEMES = [
   { name: "system", words: "Theme: as the system", icon: "sun-moon" },
   { name: "light", words: "Theme: light", icon: "sun" },
@@ -145,6 +147,8 @@ function sendOnce() {
       return;
     }
     form.dataset.sent = "yes";
+    // The reader may have stopped the page; then the form must work again.
+    setTimeout(() => delete form.dataset.sent, SENT_MS);
   });
   window.addEventListener("pageshow", () => {
     for (const form of document.querySelectorAll("form[data-sent]")) delete form.dataset.sent;
