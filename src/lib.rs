@@ -5,6 +5,7 @@
 //! pages, its verbs and its queries; `web` and `jobs` are what features share; `entities`
 //! and `migrations` are the schema; `backends` is a crate of its own.
 
+pub mod accounts;
 pub mod app;
 pub mod cli;
 pub mod config;

@@ -1,5 +1,6 @@
 //! Every route of the site, in one table, by feature.
 
+use crate::accounts::pages as accounts;
 use crate::app::App;
 use crate::web::{assets, csrf, errors, headers, health, identity, redirect};
 use axum::Router;
@@ -7,7 +8,7 @@ use axum::extract::{DefaultBodyLimit, Request};
 use axum::http::Method;
 use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{MethodRouter, any, get};
+use axum::routing::{MethodRouter, any, get, post};
 use tower_http::CompressionLevel;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
@@ -29,7 +30,8 @@ impl At for Router<App> {
 
 /// The whole site.
 pub fn router(app: &App) -> Router {
-    let forms = Router::new().layer(from_fn_with_state(app.clone(), csrf::guard));
+    let forms = Router::new().merge(accounts_routes());
+    let forms = forms.layer(from_fn_with_state(app.clone(), csrf::guard));
     Router::new()
         .merge(forms)
         .merge(open())
@@ -49,6 +51,20 @@ pub fn router(app: &App) -> Router {
         .layer(from_fn_with_state(app.clone(), errors::trace))
         .layer(from_fn_with_state(app.clone(), headers::locate))
         .with_state(app.clone())
+}
+
+/// Accounts.
+fn accounts_routes() -> Router<App> {
+    Router::new()
+        .at(
+            "/accounts/login/",
+            get(accounts::login_form).post(accounts::login),
+        )
+        .at("/accounts/logout/", post(accounts::logout))
+        .at(
+            "/students/register/",
+            get(accounts::register_form).post(accounts::register),
+        )
 }
 
 /// What needs neither a person nor a form.

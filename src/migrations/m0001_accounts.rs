@@ -118,6 +118,15 @@ async fn people(m: &SchemaManager<'_>) -> Result<(), DbErr> {
             .col(timestamp_with_time_zone_null(Users::LastLoginAt))
             .to_owned(),
     )
+    .await?;
+    // Whether a name is taken in other letters is asked at every registration.
+    m.create_index(
+        Index::create()
+            .name("users_username_folded")
+            .table(Users::Table)
+            .col(Func::lower(Expr::col(Users::Username)))
+            .to_owned(),
+    )
     .await
 }
 

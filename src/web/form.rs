@@ -174,8 +174,15 @@ pub struct FaultLine {
 
 /// The summary above a form that failed.
 pub fn fault_lines(problems: &Problems) -> Vec<FaultLine> {
+    fault_lines_in(problems, &[])
+}
+
+/// The same in the order of the form's fields; what `order` does not name comes first.
+pub fn fault_lines_in(problems: &Problems, order: &[&str]) -> Vec<FaultLine> {
     let mut lines = Vec::new();
-    for (field, messages) in problems.iter() {
+    let mut fields: Vec<_> = problems.iter().collect();
+    fields.sort_by_key(|(field, _)| order.iter().position(|name| name == field));
+    for (field, messages) in fields {
         let target = field.to_owned();
         lines.extend(messages.iter().map(|words| FaultLine {
             target: target.clone(),

@@ -7,7 +7,7 @@ use axum::http::header::{
     CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName,
     REFERRER_POLICY, STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
 };
-use axum::http::{HeaderMap, HeaderValue, StatusCode, Version};
+use axum::http::{Extensions, HeaderMap, HeaderValue, StatusCode, Version};
 use axum::middleware::Next;
 use axum::response::Response;
 use chrono::TimeDelta;
@@ -111,8 +111,12 @@ pub async fn locate(State(app): State<App>, mut request: Request, next: Next) ->
 
 /// The address that [`locate`] found.
 pub fn client_address(request: &Request) -> IpAddr {
-    request
-        .extensions()
+    address_in(request.extensions())
+}
+
+/// The same, from what is known of a request.
+pub fn address_in(known: &Extensions) -> IpAddr {
+    known
         .get::<ClientAddress>()
         .map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |address| address.0)
 }

@@ -39,7 +39,16 @@ fn to(status: StatusCode, path: &str) -> Response {
 
 /// The path of the log-in form that leads back to `next`.
 pub fn login_path(next: &str) -> String {
-    format!("/accounts/login/?next={}", utf8_percent_encode(next, QUERY))
+    with_next("/accounts/login/", next)
+}
+
+/// `path` with `next` after it, unless that is empty.
+pub fn with_next(path: &str, next: &str) -> String {
+    if next.is_empty() {
+        path.to_owned()
+    } else {
+        format!("{path}?next={}", utf8_percent_encode(next, QUERY))
+    }
 }
 
 /// The path, when it stays on this site: it begins with one slash and holds nothing that a

@@ -4,9 +4,13 @@ use crate::app::App;
 use crate::db::Write;
 use crate::entities::{group_permission, session, user, user_group};
 use crate::error::{Error, Result};
-use crate::web::headers::set_cookie;
+use crate::web::headers::{address_in, set_cookie};
 use crate::web::identity::Person;
+use axum::extract::FromRequestParts;
 use axum::http::HeaderValue;
+use axum::http::header::USER_AGENT;
+use axum::http::request::Parts;
+use axum_extra::extract::CookieJar;
 use chrono::{DateTime, TimeDelta, Utc};
 use moka::future::Cache;
 use sea_orm::{
@@ -16,6 +20,7 @@ use sea_orm::{
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use std::collections::BTreeSet;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -89,25 +94,46 @@ impl Default for Sessions {
     }
 }
 
+/// The browser that asks, as far as a session is concerned.
+#[derive(Debug, Clone)]
+pub struct Device {
+    /// The browser's own description, at most 300 characters.
+    pub user_agent: String,
+    /// Where it is.
+    pub address: IpAddr,
+    /// The value of the session cookie that it holds, whether that is good or not.
+    held: Option<String>,
+}
+
+impl<S: Sync> FromRequestParts<S> for Device {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self> {
+        let user_agent = parts.headers.get(USER_AGENT).map(HeaderValue::as_bytes);
+        let user_agent = String::from_utf8_lossy(user_agent.unwrap_or_default());
+        Ok(Self {
+            user_agent: user_agent
+                .chars()
+                .filter(|c| !c.is_control())
+                .take(300)
+                .collect(),
+            address: address_in(&parts.extensions),
+            held: CookieJar::from_headers(&parts.headers)
+                .get(COOKIE)
+                .map(|cookie| cookie.value().to_owned()),
+        })
+    }
+}
+
 /// Begins a session; the answer is the cookie's value.
-pub async fn begin(
-    app: &App,
-    write: &Write,
-    user_id: i64,
-    user_agent: &str,
-    address: &str,
-) -> Result<String> {
+pub async fn begin(app: &App, write: &Write, user_id: i64, device: &Device) -> Result<String> {
     let token = app.clock.random_token();
     let now = app.clock.now();
     let row = session::ActiveModel {
         user_id: Set(user_id),
         token_hash: Set(hash(&token)),
-        user_agent: Set(user_agent
-            .chars()
-            .filter(|c| !c.is_control())
-            .take(300)
-            .collect()),
-        address: Set(address.chars().take(64).collect()),
+        user_agent: Set(device.user_agent.clone()),
+        address: Set(device.address.to_string()),
         created_at: Set(now),
         last_seen_at: Set(now),
         expires_at: Set(now + LIFETIME),
@@ -187,6 +213,20 @@ pub async fn load_person(db: &impl ConnectionTrait, account: user::Model) -> Res
     ))
 }
 
+/// Ends the session that a browser holds, whoever's it is; answers whose it was.
+pub async fn end_held(write: &mut Write, device: &Device) -> Result<Option<i64>> {
+    let Some(held) = &device.held else {
+        return Ok(None);
+    };
+    let found = session::Entity::find().filter(session::Column::TokenHash.eq(hash(held)));
+    let Some(row) = found.one(&**write).await? else {
+        return Ok(None);
+    };
+    session::Entity::delete_by_id(row.id).exec(&**write).await?;
+    changed(write, row.user_id).await?;
+    Ok(Some(row.user_id))
+}
+
 /// Ends one session of a person; others' are not found.
 pub async fn end(write: &mut Write, user_id: i64, session_id: i64) -> Result<()> {
     let ended = session::Entity::delete_many()
@@ -240,6 +280,11 @@ pub async fn listen(app: App) {
 /// The `Set-Cookie` for a session that has begun.
 pub fn cookie(app: &App, token: &str) -> HeaderValue {
     set_cookie(COOKIE, token, LIFETIME, true, app.config.is_https())
+}
+
+/// The `Set-Cookie` that takes the session's cookie away.
+pub fn ended_cookie(app: &App) -> HeaderValue {
+    set_cookie(COOKIE, "", TimeDelta::zero(), true, app.config.is_https())
 }
 
 /// SHA-256 in hex: enough for values of 256 random bits.

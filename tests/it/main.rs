@@ -1,6 +1,7 @@
 #![cfg(test)]
 //! Behavior of the whole site: a file a feature, over real HTTP.
 
+mod accounts;
 mod docs;
 mod house;
 mod imports;

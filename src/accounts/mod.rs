@@ -1,0 +1,157 @@
+//! Accounts: registering, logging in and out, passwords, profiles, sessions, keys for programs.
+//!
+//! The verbs here are used by the pages and by `lyceum user` alike. Who asks in a request,
+//! and what sessions and credentials are, stands in `web`; what a teacher or student may do
+//! with a course is for those features to say.
+
+pub mod pages;
+mod rules;
+mod store;
+
+pub use rules::{check_email, check_password, check_username};
+pub use store::{find_user, list_users};
+
+use crate::app::App;
+use crate::db::Write;
+use crate::entities::{group, token, user, user_group};
+use crate::error::{Error, Problems, Result};
+use crate::web::sessions;
+use sea_orm::sea_query::{Expr, ExprTrait as _, OnConflict};
+use sea_orm::{ActiveModelTrait, ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, SqlErr};
+
+/// The group whose members may write courses.
+pub const INSTRUCTORS: &str = "Instructors";
+
+/// Told when a user name cannot be had.
+const TAKEN: &str = "Somebody has this user name already, perhaps in other letters of the same \
+                     name (maya, Maya). Please choose another.";
+
+/// An account to make.
+#[derive(Debug, Clone, Default)]
+pub struct NewUser {
+    /// 1-150 of `[\w.@+-]`.
+    pub username: String,
+    /// As others see it; may be empty.
+    pub name: String,
+    /// Mail address; may be empty.
+    pub email: String,
+    /// Runs the site.
+    pub is_staff: bool,
+}
+
+impl NewUser {
+    /// What is wrong with it and its password, all at once, in the fields `username`, `email`
+    /// and `password_field`.
+    pub async fn problems(
+        &self,
+        app: &App,
+        password: &str,
+        password_field: &str,
+    ) -> Result<Problems> {
+        let mut problems = Problems::new();
+        check_username(&self.username, "username", &mut problems);
+        check_email(&self.email, "email", &mut problems);
+        check_password(password, &self.username, password_field, &mut problems);
+        if problems.at("username").is_empty()
+            && store::is_taken(app.db.read(), &self.username).await?
+        {
+            problems.add("username", TAKEN);
+        }
+        Ok(problems)
+    }
+}
+
+/// Makes an account. `password_hash` comes from `app.passwords.hash`, made before the
+/// transaction began; empty: nobody can log in with a password.
+///
+/// # Errors
+/// [`Error::Invalid`] at `username` when somebody else has just taken the name.
+pub async fn create_user(
+    app: &App,
+    write: &mut Write,
+    new: NewUser,
+    password_hash: String,
+) -> Result<user::Model> {
+    if store::is_taken(&**write, &new.username).await? {
+        return Err(Error::invalid("username", TAKEN));
+    }
+    let row = user::ActiveModel {
+        username: Set(new.username),
+        name: Set(new.name),
+        email: Set(new.email),
+        password_hash: Set(password_hash),
+        is_staff: Set(new.is_staff),
+        is_active: Set(true),
+        time_zone: Set("UTC".into()),
+        theme: Set("system".into()),
+        credential_version: Set(1),
+        created_at: Set(app.clock.now()),
+        last_login_at: Set(None),
+        ..Default::default()
+    };
+    row.insert(&**write)
+        .await
+        .map_err(|error| match error.sql_err() {
+            Some(SqlErr::UniqueConstraintViolation(_)) => Error::invalid("username", TAKEN),
+            _ => error.into(),
+        })
+}
+
+/// Puts a person into a group; twice is once.
+///
+/// # Errors
+/// [`Error::NotFound`] when there is no such group.
+pub async fn add_to_group(write: &mut Write, user_id: i64, name: &str) -> Result<()> {
+    let found = group::Entity::find().filter(group::Column::Name.eq(name));
+    let group = found.one(&**write).await?.ok_or(Error::NotFound)?;
+    let row = user_group::ActiveModel {
+        user_id: Set(user_id),
+        group_id: Set(group.id),
+    };
+    let once = OnConflict::columns([user_group::Column::UserId, user_group::Column::GroupId])
+        .do_nothing()
+        .to_owned();
+    user_group::Entity::insert(row)
+        .on_conflict(once)
+        .exec_without_returning(&**write)
+        .await?;
+    sessions::changed(write, user_id).await
+}
+
+/// Gives a person another password and ends all her sessions. After the commit,
+/// [`forget`] makes it hold for the very next request of this process.
+pub async fn set_password(write: &mut Write, user_id: i64, password_hash: String) -> Result<()> {
+    let version = Expr::col(user::Column::CredentialVersion).add(1);
+    user::Entity::update_many()
+        .col_expr(user::Column::PasswordHash, Expr::value(password_hash))
+        .col_expr(user::Column::CredentialVersion, version)
+        .filter(user::Column::Id.eq(user_id))
+        .exec(&**write)
+        .await?;
+    sessions::end_all(write, user_id, None).await
+}
+
+/// Makes a key by which a program acts for a person, and answers it: 43 characters that are
+/// stored nowhere and cannot be shown again.
+pub async fn create_token(app: &App, write: &Write, user_id: i64, name: &str) -> Result<String> {
+    let key = app.clock.random_token();
+    let row = token::ActiveModel {
+        user_id: Set(user_id),
+        name: Set(name.to_owned()),
+        token_hash: Set(sessions::hash(&key)),
+        created_at: Set(app.clock.now()),
+        last_used_at: Set(None),
+        ..Default::default()
+    };
+    token::Entity::insert(row)
+        .exec_without_returning(&**write)
+        .await?;
+    Ok(key)
+}
+
+/// Makes a change of a person hold for the very next request of this process; other processes
+/// hear of it by the bus. To be called right after the commit.
+pub fn forget(app: &App, user_id: i64) {
+    app.sessions.forget(user_id);
+    app.credentials.forget(user_id);
+}

@@ -1,0 +1,300 @@
+//! Registering, logging in and logging out.
+
+use super::{NewUser, create_user, forget, store};
+use crate::app::App;
+use crate::db::Write;
+use crate::entities::user;
+use crate::error::{Error, Problems, Result};
+use crate::web::extract::Query;
+use crate::web::form::{FaultLine, Field, Form, fault_lines_in};
+use crate::web::identity::Visitor;
+use crate::web::sessions::Device;
+use crate::web::shell::{Shell, page, page_with};
+use crate::web::{credentials, csrf, redirect, sessions};
+use askama::Template;
+use axum::extract::State;
+use axum::http::header::{RETRY_AFTER, SET_COOKIE};
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::Response;
+use sea_orm::{ActiveModelTrait as _, ActiveValue::Set};
+use serde::Deserialize;
+
+/// Where one goes who is logged in and asked for nothing else.
+const HOME: &str = "/students/courses/";
+
+/// What stands after the question mark of the two forms.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Next {
+    next: String,
+}
+
+/// The log-in form.
+#[derive(Template)]
+#[template(path = "accounts/login.html")]
+struct LoginPage {
+    shell: Shell,
+    username: Field,
+    password: Field,
+    next: String,
+    course_title: Option<String>,
+    faults: Vec<FaultLine>,
+}
+
+/// The form that makes an account.
+#[derive(Template)]
+#[template(path = "accounts/register.html")]
+struct RegisterPage {
+    shell: Shell,
+    username: Field,
+    email: Field,
+    password1: Field,
+    password2: Field,
+    next: String,
+    faults: Vec<FaultLine>,
+}
+
+/// GET `/accounts/login/`.
+pub async fn login_form(
+    State(app): State<App>,
+    shell: Shell,
+    Query(Next { next }): Query<Next>,
+) -> Result<Response> {
+    if shell.person.is_some() {
+        return Ok(redirect::see_other(redirect::local(&next).unwrap_or(HOME)));
+    }
+    page(&LoginPage::new(&app, shell, &next, "", &Problems::new()).await?)
+}
+
+/// POST `/accounts/login/`.
+pub async fn login(
+    State(app): State<App>,
+    shell: Shell,
+    device: Device,
+    form: Form,
+) -> Result<Response> {
+    let (username, next) = (form.text("username"), form.get("next"));
+    let problems = login_problems(username, form.get("password"));
+    if !problems.is_empty() {
+        let shown = LoginPage::new(&app, shell, next, username, &problems).await?;
+        return page_with(StatusCode::UNPROCESSABLE_ENTITY, &shown);
+    }
+    let person =
+        match credentials::authenticate(&app, username, form.get("password"), device.address).await
+        {
+            Ok(Some(person)) => person,
+            refused => {
+                let (status, problems, wait) = refusal(refused.map(|_| ()))?;
+                let shown = LoginPage::new(&app, shell, next, username, &problems).await?;
+                let mut response = page_with(status, &shown)?;
+                if let Some(seconds) = wait {
+                    response
+                        .headers_mut()
+                        .insert(RETRY_AFTER, HeaderValue::from(seconds));
+                }
+                return Ok(response);
+            }
+        };
+    let mut write = app.write().await?;
+    let entry = Entry::begin(&app, &mut write, person.id, &device).await?;
+    write.commit().await?;
+    Ok(entry.lead_to(&app, next))
+}
+
+fn login_problems(username: &str, password: &str) -> Problems {
+    let mut problems = Problems::new();
+    problems.check(!username.is_empty(), "username", "Type your user name.");
+    problems.check(
+        !username.chars().any(char::is_whitespace),
+        "username",
+        "A user name has no spaces: only letters, digits and @ . + - _",
+    );
+    problems.check(!password.is_empty(), "password", "Type your password.");
+    problems
+}
+
+/// How a log-in that was refused is shown: status, words, and how many seconds to wait.
+///
+/// # Errors
+/// Whatever is neither a wrong password nor too many of them.
+fn refusal(refused: Result<()>) -> Result<(StatusCode, Problems, Option<u64>)> {
+    match refused {
+        Ok(()) => {
+            let words = "This password does not belong to that user name. Check both; capital letters count.";
+            let problems = Problems::of("password", words);
+            Ok((StatusCode::UNPROCESSABLE_ENTITY, problems, None))
+        }
+        Err(Error::TooMany {
+            message,
+            retry_after_seconds,
+        }) => {
+            let problems = Problems::of(Problems::WHOLE, message);
+            Ok((
+                StatusCode::TOO_MANY_REQUESTS,
+                problems,
+                Some(retry_after_seconds),
+            ))
+        }
+        Err(other) => Err(other),
+    }
+}
+
+impl LoginPage {
+    async fn new(
+        app: &App,
+        shell: Shell,
+        next: &str,
+        username: &str,
+        problems: &Problems,
+    ) -> Result<Self> {
+        let next = redirect::local(next).unwrap_or_default();
+        let slug = next
+            .strip_prefix("/course/")
+            .and_then(|rest| rest.strip_suffix('/'))
+            .filter(|slug| !slug.contains('/'));
+        let course_title = match slug {
+            Some(slug) => store::find_course_title(app.db.read(), slug).await?,
+            None => None,
+        };
+        Ok(Self {
+            shell,
+            username: Field::new("username", username, problems),
+            password: Field::new("password", "", problems),
+            next: next.to_owned(),
+            course_title,
+            faults: fault_lines_in(problems, &["username", "password"]),
+        })
+    }
+
+    fn register_path(&self) -> String {
+        redirect::with_next("/students/register/", &self.next)
+    }
+}
+
+/// GET `/students/register/`.
+pub async fn register_form(shell: Shell, Query(Next { next }): Query<Next>) -> Result<Response> {
+    if shell.person.is_some() {
+        return Ok(redirect::see_other(redirect::local(&next).unwrap_or(HOME)));
+    }
+    page(&RegisterPage::new(
+        shell,
+        &next,
+        &NewUser::default(),
+        &Problems::new(),
+    ))
+}
+
+/// POST `/students/register/`.
+pub async fn register(
+    State(app): State<App>,
+    shell: Shell,
+    device: Device,
+    form: Form,
+) -> Result<Response> {
+    let new = NewUser {
+        username: form.text("username").to_owned(),
+        email: form.text("email").to_owned(),
+        ..NewUser::default()
+    };
+    match create_and_enter(&app, new.clone(), &form, &device).await {
+        Ok(entry) => Ok(entry.lead_to(&app, form.get("next"))),
+        Err(Error::Invalid(problems)) => {
+            let shown = RegisterPage::new(shell, form.get("next"), &new, &problems);
+            page_with(StatusCode::UNPROCESSABLE_ENTITY, &shown)
+        }
+        Err(other) => Err(other),
+    }
+}
+
+async fn create_and_enter(app: &App, new: NewUser, form: &Form, device: &Device) -> Result<Entry> {
+    let password = form.get("password1");
+    let mut problems = new.problems(app, password, "password1").await?;
+    problems.check(
+        password == form.get("password2"),
+        "password2",
+        "The two passwords differ. Type the same one twice.",
+    );
+    problems.into_result()?;
+    let hash = app.passwords.hash(password).await?;
+    let mut write = app.write().await?;
+    let account = create_user(app, &mut write, new, hash).await?;
+    let entry = Entry::begin(app, &mut write, account.id, device).await?;
+    write.commit().await?;
+    Ok(entry)
+}
+
+impl RegisterPage {
+    fn new(shell: Shell, next: &str, new: &NewUser, problems: &Problems) -> Self {
+        Self {
+            shell,
+            username: Field::new("username", new.username.as_str(), problems),
+            email: Field::new("email", new.email.as_str(), problems),
+            password1: Field::new("password1", "", problems),
+            password2: Field::new("password2", "", problems),
+            next: redirect::local(next).unwrap_or_default().to_owned(),
+            faults: fault_lines_in(problems, &["username", "email", "password1", "password2"]),
+        }
+    }
+
+    fn login_path(&self) -> String {
+        redirect::with_next("/accounts/login/", &self.next)
+    }
+}
+
+/// POST `/accounts/logout/`.
+pub async fn logout(State(app): State<App>, Visitor(person): Visitor) -> Result<Response> {
+    if let Some(person) = person
+        && let Some(session_id) = person.session_id
+    {
+        let mut write = app.write().await?;
+        match sessions::end(&mut write, person.id, session_id).await {
+            // Ended elsewhere in the same moment: that is what was asked for.
+            Ok(()) | Err(Error::NotFound) => write.commit().await?,
+            Err(other) => return Err(other),
+        }
+        forget(&app, person.id);
+    }
+    let mut response = redirect::see_other("/");
+    response
+        .headers_mut()
+        .append(SET_COOKIE, sessions::ended_cookie(&app));
+    Ok(response)
+}
+
+/// A session that begins in this browser, in place of the one that it held.
+pub(super) struct Entry {
+    token: String,
+    ended: Option<i64>,
+}
+
+impl Entry {
+    /// Ends the session that the browser holds, begins another, and notes the log-in.
+    pub(super) async fn begin(
+        app: &App,
+        write: &mut Write,
+        user_id: i64,
+        device: &Device,
+    ) -> Result<Self> {
+        let ended = sessions::end_held(write, device).await?;
+        let token = sessions::begin(app, write, user_id, device).await?;
+        let account = user::ActiveModel {
+            id: Set(user_id),
+            last_login_at: Set(Some(app.clock.now())),
+            ..Default::default()
+        };
+        account.update(&**write).await?;
+        Ok(Self { token, ended })
+    }
+
+    /// After the commit: the answer that leads to `next` on this site, or to one's courses.
+    pub(super) fn lead_to(self, app: &App, next: &str) -> Response {
+        if let Some(user_id) = self.ended {
+            forget(app, user_id);
+        }
+        let mut response = redirect::see_other(redirect::local(next).unwrap_or(HOME));
+        let headers = response.headers_mut();
+        headers.append(SET_COOKIE, sessions::cookie(app, &self.token));
+        headers.append(SET_COOKIE, csrf::rotate(app, &self.token));
+        response
+    }
+}
