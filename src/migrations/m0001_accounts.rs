@@ -120,14 +120,10 @@ async fn people(m: &SchemaManager<'_>) -> Result<(), DbErr> {
     )
     .await?;
     // Whether a name is taken in other letters is asked at every registration.
-    m.create_index(
-        Index::create()
-            .name("users_username_folded")
-            .table(Users::Table)
-            .col(Func::lower(Expr::col(Users::Username)))
-            .to_owned(),
-    )
-    .await
+    m.get_connection()
+        .execute_unprepared("CREATE INDEX users_username_folded ON users (lower(username))")
+        .await
+        .map(|_| ())
 }
 
 async fn groups(m: &SchemaManager<'_>) -> Result<(), DbErr> {
