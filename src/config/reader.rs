@@ -19,7 +19,7 @@ pub(super) fn read_sources(file: Option<&Path>, faults: &mut Vec<String>) -> Val
         .add_source(environment)
         .build();
     let collected =
-        built.and_then(|built| built.try_deserialize::<BTreeMap<String, config::Value>>());
+        built.and_then(config::Config::try_deserialize::<BTreeMap<String, config::Value>>);
     let mut values = Values::new();
     match collected {
         Ok(found) => {

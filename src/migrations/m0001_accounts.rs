@@ -1,5 +1,10 @@
 //! People, groups, permissions, sessions, tokens; and the group Instructors.
 
+#![expect(
+    clippy::wildcard_imports,
+    reason = "a step is written in the vocabulary of schema and prelude"
+)]
+
 use sea_orm_migration::{prelude::*, schema::*};
 
 #[derive(DeriveMigrationName)]

@@ -1,5 +1,10 @@
 //! Uploads, what was made from them, and how much of an upload by form has arrived.
 
+#![expect(
+    clippy::wildcard_imports,
+    reason = "a step is written in the vocabulary of schema and prelude"
+)]
+
 use super::m0001_accounts::{Users, belongs_to};
 use sea_orm_migration::{prelude::*, schema::*};
 

@@ -1,5 +1,10 @@
 //! Subjects, courses, modules, contents, items, enrollments; and the four starting subjects.
 
+#![expect(
+    clippy::wildcard_imports,
+    reason = "a step is written in the vocabulary of schema and prelude"
+)]
+
 use super::m0001_accounts::{Users, belongs_to};
 use super::m0002_media::Uploads;
 use sea_orm_migration::{prelude::*, schema::*};
@@ -102,7 +107,9 @@ impl MigrationTrait for Migration {
         subjects(m).await?;
         courses(m).await?;
         enrollments(m).await?;
-        modules_and_items(m).await?;
+        modules(m).await?;
+        items(m).await?;
+        contents(m).await?;
         progress(m).await
     }
 }
@@ -155,6 +162,10 @@ async fn courses(m: &SchemaManager<'_>) -> Result<(), DbErr> {
             .to_owned(),
     )
     .await?;
+    course_indexes(m).await
+}
+
+async fn course_indexes(m: &SchemaManager<'_>) -> Result<(), DbErr> {
     let newest = |name: &str| {
         Index::create()
             .name(name)
@@ -240,7 +251,7 @@ async fn enrollments(m: &SchemaManager<'_>) -> Result<(), DbErr> {
     .await
 }
 
-async fn modules_and_items(m: &SchemaManager<'_>) -> Result<(), DbErr> {
+async fn modules(m: &SchemaManager<'_>) -> Result<(), DbErr> {
     m.create_table(
         Table::create()
             .table(Modules::Table)
@@ -266,7 +277,10 @@ async fn modules_and_items(m: &SchemaManager<'_>) -> Result<(), DbErr> {
             .col(Modules::Order)
             .to_owned(),
     )
-    .await?;
+    .await
+}
+
+async fn items(m: &SchemaManager<'_>) -> Result<(), DbErr> {
     m.create_table(
         Table::create()
             .table(Items::Table)
@@ -302,7 +316,10 @@ async fn modules_and_items(m: &SchemaManager<'_>) -> Result<(), DbErr> {
             .col(Items::UploadId)
             .to_owned(),
     )
-    .await?;
+    .await
+}
+
+async fn contents(m: &SchemaManager<'_>) -> Result<(), DbErr> {
     m.create_table(
         Table::create()
             .table(Contents::Table)

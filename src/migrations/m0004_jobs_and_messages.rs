@@ -1,5 +1,10 @@
 //! The job queue, messages, and the events that processes of one site tell each other.
 
+#![expect(
+    clippy::wildcard_imports,
+    reason = "a step is written in the vocabulary of schema and prelude"
+)]
+
 use super::m0001_accounts::{Users, belongs_to};
 use sea_orm_migration::{prelude::*, schema::*};
 

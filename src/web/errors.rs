@@ -110,11 +110,11 @@ pub async fn present(State(app): State<App>, request: Request, next: Next) -> Re
 fn log(error: &Error) {
     match error {
         Error::Internal(source) => {
-            tracing::error!(error = %source, source = ?source.source(), "a request failed")
+            tracing::error!(error = %source, source = ?source.source(), "a request failed");
         }
         Error::Unavailable(words) => tracing::warn!(words, "a request could not be served"),
         other => {
-            tracing::info!(status = other.status().as_u16(), reason = %other, "a request was refused")
+            tracing::info!(status = other.status().as_u16(), reason = %other, "a request was refused");
         }
     }
 }
@@ -261,6 +261,10 @@ pub async fn method_not_allowed() -> Error {
 }
 
 /// A panic is a fault of ours; the visitor gets a page and the log the text.
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "the layer that calls it gives the panic away"
+)]
 pub fn caught(panic: Box<dyn std::any::Any + Send + 'static>) -> Response {
     let text = panic
         .downcast_ref::<String>()

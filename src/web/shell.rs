@@ -105,10 +105,6 @@ impl Shell {
     }
 
     /// The address of an asset.
-    #[expect(
-        clippy::unused_self,
-        reason = "templates call it on the shell they have"
-    )]
     pub fn asset(&self, path: &str) -> String {
         assets::url(path)
     }

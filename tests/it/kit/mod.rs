@@ -187,7 +187,8 @@ async fn postgres_database() -> Option<String> {
     }
     let server = std::env::var("LYCEUM_TEST_POSTGRES")
         .expect("LYCEUM_TEST_POSTGRES names the server to test on");
-    let name = format!("t_{}", uuid::Uuid::new_v4().simple());
+    let random = u128::from_be_bytes(Clock::system().random_bytes());
+    let name = format!("t_{random:032x}");
     let connection = Database::connect(&server).await.unwrap();
     connection
         .execute_unprepared(&format!("CREATE DATABASE {name}"))
