@@ -48,7 +48,11 @@ FORCE:
 # --- Tests ---------------------------------------------------------------------------------------
 
 .PHONY: test
-test: test-sqlite test-postgres test-browser ## Runs every test: on SQLite, on PostgreSQL, in Chromium
+test: test-scripts test-sqlite test-postgres test-browser ## Runs every test: on SQLite, on PostgreSQL, in Chromium
+
+.PHONY: test-scripts
+test-scripts: assets
+	cd web && npm test --silent
 
 .PHONY: test-sqlite
 test-sqlite: assets

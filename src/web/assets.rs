@@ -56,7 +56,7 @@ pub async fn serve(
 
 /// Browsers ask for it at a fixed address.
 pub async fn favicon() -> Response {
-    crate::web::redirect::found(&url("img/favicon.svg"))
+    crate::web::redirect::found(&url("favicon.svg"))
 }
 
 fn find(path: &str, accepted: &str) -> Option<(EmbeddedFile, Option<&'static str>)> {

@@ -4,11 +4,15 @@ use crate::app::App;
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
+use backends::cache::{CacheError, Timeout};
 use serde::Serialize;
 use std::time::Duration;
 
 /// How long one service may take to answer.
 const TIMEOUT: Duration = Duration::from_secs(3);
+
+/// How long the transcoder's answer is kept.
+const TRANSCODER_KEPT: Duration = Duration::from_secs(15);
 
 /// What one service says.
 #[derive(Debug, Serialize)]
@@ -56,15 +60,28 @@ pub async fn check(app: &App) -> Vec<Health> {
         answer("bus", app.bus.check()),
         answer("files", app.files.check()),
         answer("mail", app.mail.check()),
-        answer("transcoder", async {
-            app.tools
-                .check()
-                .await
-                .map(drop)
-                .map_err(|faults| faults.join(" "))
-        }),
+        answer("transcoder", transcoder(app)),
     );
     vec![database, cache, bus, files, mail, transcoder]
+}
+
+/// Asking ffmpeg starts several programs, so that its answer is kept for a while.
+async fn transcoder(app: &App) -> Result<(), String> {
+    let ask = || async {
+        let faults = app.tools.check().await.err().unwrap_or_default();
+        Ok::<_, CacheError>(faults.join(" "))
+    };
+    let kept = Timeout::After(TRANSCODER_KEPT);
+    let faults: String = app
+        .counts
+        .get_or_set("health:transcoder", kept, ask)
+        .await
+        .map_err(|error| error.to_string())?;
+    if faults.is_empty() {
+        Ok(())
+    } else {
+        Err(faults)
+    }
 }
 
 async fn answer<E: ToString>(
