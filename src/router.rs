@@ -2,6 +2,7 @@
 
 use crate::accounts::pages as accounts;
 use crate::app::App;
+use crate::messages::{pages as messages, stream};
 use crate::web::{assets, csrf, errors, headers, health, identity, redirect};
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request};
@@ -30,7 +31,9 @@ impl At for Router<App> {
 
 /// The whole site.
 pub fn router(app: &App) -> Router {
-    let forms = Router::new().merge(accounts_routes());
+    let forms = Router::new()
+        .merge(accounts_routes())
+        .merge(messages_routes());
     let forms = forms.layer(from_fn_with_state(app.clone(), csrf::guard));
     Router::new()
         .merge(forms)
@@ -65,6 +68,16 @@ fn accounts_routes() -> Router<App> {
             "/students/register/",
             get(accounts::register_form).post(accounts::register),
         )
+}
+
+/// Messages, and the stream of events.
+fn messages_routes() -> Router<App> {
+    Router::new()
+        .at("/messages/", get(messages::list))
+        .at("/messages/read/", post(messages::read))
+        .at("/messages/read/all/", post(messages::read_all))
+        .at("/messages/unread/", get(messages::unread))
+        .at("/events/", get(stream::events))
 }
 
 /// What needs neither a person nor a form.

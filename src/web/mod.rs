@@ -15,5 +15,6 @@ pub mod passwords;
 pub mod redirect;
 pub mod sessions;
 pub mod shell;
+pub mod streams;
 pub mod text;
 pub mod throttle;

@@ -7,3 +7,4 @@ mod house;
 mod imports;
 mod jobs;
 mod kit;
+mod messages;

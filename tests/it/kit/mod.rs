@@ -6,8 +6,10 @@
 
 mod browser;
 mod courses;
+mod events;
 
 pub use browser::{Browser, Page};
+pub use events::EventReader;
 
 use backends::clock::Clock;
 use chrono::{DateTime, Utc};
