@@ -6,7 +6,6 @@ use crate::error::Result;
 use crate::web::credentials::Credentials;
 use crate::web::passwords::Passwords;
 use crate::web::sessions::Sessions;
-use crate::web::streams::Streams;
 use backends::bus::{Bus, BusDatabase};
 use backends::cache::Cache;
 use backends::clock::Clock;
@@ -51,8 +50,6 @@ pub struct Services {
     pub credentials: Credentials,
     /// ffmpeg and its bounds.
     pub tools: Tools,
-    /// Event streams and sockets that are open in this process.
-    pub streams: Streams,
     /// Canceled when the process is asked to stop; event streams end at once, jobs are handed back.
     pub stopping: CancellationToken,
 }
@@ -124,7 +121,6 @@ impl App {
             sessions: Sessions::new(),
             credentials: Credentials::new(&config.secret),
             tools: Tools::new(config.ffmpeg.as_deref(), Limits::default()),
-            streams: Streams::default(),
             stopping: CancellationToken::new(),
             config,
             db,

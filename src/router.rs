@@ -2,7 +2,7 @@
 
 use crate::accounts::pages as accounts;
 use crate::app::App;
-use crate::messages::{pages as messages, stream};
+use crate::learning::{lesson, marks, pages as learning};
 use crate::web::{assets, csrf, errors, headers, health, identity, redirect};
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request};
@@ -33,7 +33,7 @@ impl At for Router<App> {
 pub fn router(app: &App) -> Router {
     let forms = Router::new()
         .merge(accounts_routes())
-        .merge(messages_routes());
+        .merge(learning_routes());
     let forms = forms.layer(from_fn_with_state(app.clone(), csrf::guard));
     Router::new()
         .merge(forms)
@@ -70,14 +70,19 @@ fn accounts_routes() -> Router<App> {
         )
 }
 
-/// Messages, and the stream of events.
-fn messages_routes() -> Router<App> {
+/// Studying.
+fn learning_routes() -> Router<App> {
     Router::new()
-        .at("/messages/", get(messages::list))
-        .at("/messages/read/", post(messages::read))
-        .at("/messages/read/all/", post(messages::read_all))
-        .at("/messages/unread/", get(messages::unread))
-        .at("/events/", get(stream::events))
+        .at("/students/courses/", get(learning::courses))
+        .at("/students/enroll-course/", post(learning::enroll))
+        .at("/students/course/{id}/", get(lesson::course))
+        .at("/students/course/{id}/{module_id}/", get(lesson::module))
+        .at(
+            "/students/course/{id}/leave/",
+            get(learning::ask_leave).post(learning::leave),
+        )
+        .at("/students/content/{id}/done/", post(marks::done))
+        .at("/students/content/{id}/position/", post(marks::position))
 }
 
 /// What needs neither a person nor a form.

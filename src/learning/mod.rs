@@ -6,9 +6,25 @@
 //! the feature `media`.
 
 mod files;
+pub mod lesson;
+pub mod marks;
+pub mod pages;
+mod progress;
 mod render;
+mod shelf;
 mod store;
 
 pub use files::{FileView, list_files};
 pub use render::{Playback, render_item};
 pub use store::{enroll, is_enrolled, may_study};
+
+/// The path of a course's lesson, of one of its modules, or of a content in it.
+pub fn lesson_path(course_id: i64, module_id: Option<i64>, content_id: Option<i64>) -> String {
+    match (module_id, content_id) {
+        (None, _) => format!("/students/course/{course_id}/"),
+        (Some(module), None) => format!("/students/course/{course_id}/{module}/"),
+        (Some(module), Some(content)) => {
+            format!("/students/course/{course_id}/{module}/#content-{content}")
+        }
+    }
+}

@@ -2,7 +2,7 @@
 
 use crate::app::App;
 use crate::db::Write;
-use crate::entities::{course, enrollment, user};
+use crate::entities::{content, course, enrollment, item, module, user};
 use crate::error::{Error, Result};
 use crate::web::identity::Person;
 use sea_orm::sea_query::OnConflict;
@@ -75,4 +75,81 @@ pub async fn find_enrollment(
         .filter(enrollment::Column::CourseId.eq(course_id))
         .filter(enrollment::Column::UserId.eq(user_id));
     Ok(found.one(db).await?)
+}
+
+/// A course that she may study, and her enrollment where she has one.
+///
+/// # Errors
+/// [`Error::NotFound`] when there is no such course, or it is not open to her: see [`may_study`].
+pub async fn get_studied_course(
+    db: &impl ConnectionTrait,
+    person: &Person,
+    course_id: i64,
+) -> Result<(course::Model, Option<enrollment::Model>)> {
+    let course = course::Entity::find_by_id(course_id).one(db).await?;
+    let course = course.ok_or(Error::NotFound)?;
+    let enrollment = find_enrollment(db, person.id, course_id).await?;
+    let manages = course.owner_id == person.id || person.is_staff;
+    if manages || (enrollment.is_some() && !course.is_draft) {
+        Ok((course, enrollment))
+    } else {
+        Err(Error::NotFound)
+    }
+}
+
+/// A content of a course that she may study.
+///
+/// # Errors
+/// [`Error::NotFound`] when there is no such content, or its course is not open to her.
+pub async fn get_studied_content(
+    db: &impl ConnectionTrait,
+    person: &Person,
+    content_id: i64,
+) -> Result<(content::Model, item::Model, course::Model)> {
+    let found = content::Entity::find_by_id(content_id)
+        .find_also_related(item::Entity)
+        .one(db)
+        .await?;
+    let Some((content, Some(item))) = found else {
+        return Err(Error::NotFound);
+    };
+    let found = module::Entity::find_by_id(content.module_id)
+        .find_also_related(course::Entity)
+        .one(db)
+        .await?;
+    let Some((_, Some(course))) = found else {
+        return Err(Error::NotFound);
+    };
+    if may_study(db, person, &course).await? {
+        Ok((content, item, course))
+    } else {
+        Err(Error::NotFound)
+    }
+}
+
+/// Takes her out of the course. Leaving twice is leaving once.
+///
+/// What she marked as done stays, so that a slip costs nothing: after enrolling again she goes on where she
+/// was. Only the note of the module that she had open goes with the enrollment.
+///
+/// # Errors
+/// [`Error::NotFound`] when there is no such course, or only others see it.
+pub async fn leave(write: &Write, person: &Person, course_id: i64) -> Result<()> {
+    let db = &**write;
+    let left = enrollment::Entity::delete_many()
+        .filter(enrollment::Column::CourseId.eq(course_id))
+        .filter(enrollment::Column::UserId.eq(person.id))
+        .exec(db)
+        .await?;
+    if left.rows_affected > 0 {
+        return Ok(());
+    }
+    let course = course::Entity::find_by_id(course_id).one(db).await?;
+    let is_seen = course
+        .is_some_and(|course| !course.is_draft || course.owner_id == person.id || person.is_staff);
+    if is_seen {
+        Ok(())
+    } else {
+        Err(Error::NotFound)
+    }
 }

@@ -15,6 +15,5 @@ pub mod passwords;
 pub mod redirect;
 pub mod sessions;
 pub mod shell;
-pub mod streams;
 pub mod text;
 pub mod throttle;

@@ -36,7 +36,6 @@ pub struct Shell {
     pub site_name: String,
     /// What was searched for.
     pub query: String,
-    lists_messages: bool,
     csrf: Option<CsrfToken>,
 }
 
@@ -65,8 +64,7 @@ pub struct Banner<'a> {
 }
 
 impl<'a> Banner<'a> {
-    /// A message with what its level looks like.
-    pub fn new(message: &'a message::Model) -> Self {
+    fn new(message: &'a message::Model) -> Self {
         let (tone, icon) = match message.level {
             MessageLevel::Info => ("info", "info"),
             MessageLevel::Success => ("ok", "circle-check"),
@@ -164,21 +162,7 @@ impl Shell {
 
     /// Unread messages to show as banners.
     pub fn banners(&self) -> Vec<Banner<'_>> {
-        let most = if self.lists_messages { 0 } else { BANNERS };
-        self.unread.iter().take(most).map(Banner::new).collect()
-    }
-
-    /// For the page that shows all messages anyway: none as banners above it.
-    #[must_use]
-    pub fn without_banners(mut self) -> Self {
-        self.lists_messages = true;
-        self
-    }
-
-    /// Number of the newest unread message when the page was drawn, or 0: what comes after it
-    /// comes by the stream of events.
-    pub fn last_message(&self) -> i64 {
-        self.unread.first().map_or(0, |message| message.id)
+        self.unread.iter().take(BANNERS).map(Banner::new).collect()
     }
 
     /// The number at the bell.
@@ -208,7 +192,6 @@ impl Shell {
             path: path.to_owned(),
             site_name: app.config.site_name.clone(),
             query: String::new(),
-            lists_messages: false,
             csrf: known.get::<CsrfToken>().cloned(),
         }
     }

@@ -7,4 +7,4 @@ mod house;
 mod imports;
 mod jobs;
 mod kit;
-mod messages;
+mod learning;

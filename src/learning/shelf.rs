@@ -1,0 +1,274 @@
+//! What stands on the page "my courses": each course she is in, how far she is, and where she stopped.
+
+use super::lesson_path;
+use super::progress::{list_positions, percent};
+use crate::entities::{
+    content, course, done_mark, enrollment, item, module, subject, upload, user,
+};
+use crate::error::Result;
+use crate::web::cover::{cover_svg, subject_class};
+use crate::web::identity::Person;
+use crate::web::text;
+use askama::filters::Safe;
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, EntityTrait, JoinType, QueryFilter, QueryOrder, QuerySelect,
+    RelationTrait,
+};
+use std::collections::HashMap;
+
+/// One of her courses.
+pub struct StudiedCourse {
+    /// Its title.
+    pub title: String,
+    /// Name of its subject.
+    pub subject: String,
+    /// Class of its subject's color.
+    pub subject_class: String,
+    /// Its cover.
+    pub cover: Safe<String>,
+    /// Its teacher.
+    pub teacher: String,
+    /// Where she stopped.
+    pub path: String,
+    /// The same in words: `Waves that stand, at 6:42`.
+    pub place: String,
+    /// Done of all, 0-100.
+    pub percent: i64,
+    /// How many modules it has.
+    pub modules_words: String,
+    /// How long its films and recordings play; empty when it has none.
+    pub length_words: String,
+}
+
+/// Her courses, the one where she was last first; a constant number of statements. Courses that became
+/// drafts again are left out, since she cannot open them.
+pub async fn list_studied_courses(
+    db: &impl ConnectionTrait,
+    person: &Person,
+) -> Result<Vec<StudiedCourse>> {
+    let rows = enrollment::Entity::find()
+        .find_also_related(course::Entity)
+        .filter(enrollment::Column::UserId.eq(person.id))
+        .all(db)
+        .await?;
+    let mut studied: Vec<(enrollment::Model, course::Model)> = rows
+        .into_iter()
+        .filter_map(|(enrollment, course)| course.map(|course| (enrollment, course)))
+        .filter(|(_, course)| !course.is_draft || course.owner_id == person.id || person.is_staff)
+        .collect();
+    if studied.is_empty() {
+        return Ok(Vec::new());
+    }
+    studied.sort_by_key(|(enrollment, _)| {
+        let last = enrollment.last_seen_at.unwrap_or(enrollment.created_at);
+        std::cmp::Reverse((last, enrollment.id))
+    });
+    let shelf = Shelf::load(db, person.id, &studied).await?;
+    let cards = studied
+        .iter()
+        .map(|(enrollment, course)| shelf.card(enrollment, course));
+    Ok(cards.collect())
+}
+
+/// What all the cards are made from.
+struct Shelf {
+    subjects: HashMap<i64, String>,
+    teachers: HashMap<i64, String>,
+    modules: HashMap<i64, Vec<(i64, String)>>,
+    sizes: HashMap<i64, (i64, f64)>,
+    done: HashMap<i64, i64>,
+    places: HashMap<i64, i64>,
+    positions: HashMap<i64, f64>,
+}
+
+impl Shelf {
+    async fn load(
+        db: &impl ConnectionTrait,
+        user_id: i64,
+        studied: &[(enrollment::Model, course::Model)],
+    ) -> Result<Self> {
+        let courses: Vec<i64> = studied.iter().map(|(_, course)| course.id).collect();
+        let stopped: Vec<i64> = studied
+            .iter()
+            .filter_map(|(one, _)| one.last_content_id)
+            .collect();
+        Ok(Self {
+            subjects: subjects(db).await?,
+            teachers: teachers(db, studied).await?,
+            modules: modules(db, &courses).await?,
+            sizes: sizes(db, &courses).await?,
+            done: done(db, user_id, &courses).await?,
+            places: places(db, &stopped).await?,
+            positions: list_positions(db, user_id, &stopped).await?,
+        })
+    }
+
+    fn card(&self, enrollment: &enrollment::Model, course: &course::Model) -> StudiedCourse {
+        let modules = self.modules.get(&course.id).map_or(&[][..], Vec::as_slice);
+        let (all, seconds) = self.sizes.get(&course.id).copied().unwrap_or((0, 0.0));
+        let done = self.done.get(&course.id).copied().unwrap_or(0);
+        let (path, place) = self.place(enrollment, modules);
+        let subject = usize::try_from(course.subject_id - 1).unwrap_or(0);
+        StudiedCourse {
+            title: course.title.clone(),
+            subject: self
+                .subjects
+                .get(&course.subject_id)
+                .cloned()
+                .unwrap_or_default(),
+            subject_class: subject_class(subject),
+            cover: Safe(cover_svg(&course.slug, subject, "")),
+            teacher: self
+                .teachers
+                .get(&course.owner_id)
+                .cloned()
+                .unwrap_or_default(),
+            path,
+            place,
+            percent: percent(done, all),
+            modules_words: text::count(
+                i64::try_from(modules.len()).unwrap_or(i64::MAX),
+                "module",
+                "modules",
+            ),
+            length_words: if seconds < 1.0 {
+                String::new()
+            } else {
+                text::span(seconds)
+            },
+        }
+    }
+
+    /// Where to go on, as a path and in words.
+    fn place(&self, enrollment: &enrollment::Model, modules: &[(i64, String)]) -> (String, String) {
+        let course = enrollment.course_id;
+        if modules.is_empty() {
+            return (lesson_path(course, None, None), "No modules yet".into());
+        }
+        let stopped = enrollment
+            .last_module_id
+            .and_then(|last| modules.iter().find(|(id, _)| *id == last));
+        let Some((module, title)) = stopped else {
+            return (
+                lesson_path(course, None, None),
+                "Begin with module 1".into(),
+            );
+        };
+        let content = enrollment
+            .last_content_id
+            .filter(|content| self.places.get(content) == Some(module));
+        let position = content.and_then(|content| self.positions.get(&content).copied());
+        let words = match position {
+            Some(seconds) if seconds >= 1.0 => format!("{title}, at {}", text::timecode(seconds)),
+            _ => title.clone(),
+        };
+        (lesson_path(course, Some(*module), content), words)
+    }
+}
+
+async fn subjects(db: &impl ConnectionTrait) -> Result<HashMap<i64, String>> {
+    let subjects = subject::Entity::find().all(db).await?;
+    Ok(subjects
+        .into_iter()
+        .map(|subject| (subject.id, subject.title))
+        .collect())
+}
+
+async fn teachers(
+    db: &impl ConnectionTrait,
+    studied: &[(enrollment::Model, course::Model)],
+) -> Result<HashMap<i64, String>> {
+    let owners = studied.iter().map(|(_, course)| course.owner_id);
+    let rows: Vec<(i64, String, String)> = user::Entity::find()
+        .select_only()
+        .columns([user::Column::Id, user::Column::Name, user::Column::Username])
+        .filter(user::Column::Id.is_in(owners))
+        .into_tuple()
+        .all(db)
+        .await?;
+    let shown = |(id, name, username): (i64, String, String)| {
+        (id, if name.is_empty() { username } else { name })
+    };
+    Ok(rows.into_iter().map(shown).collect())
+}
+
+/// Number and title of the modules of each course, in their order.
+async fn modules(
+    db: &impl ConnectionTrait,
+    courses: &[i64],
+) -> Result<HashMap<i64, Vec<(i64, String)>>> {
+    let rows: Vec<(i64, i64, String)> = module::Entity::find()
+        .select_only()
+        .columns([
+            module::Column::CourseId,
+            module::Column::Id,
+            module::Column::Title,
+        ])
+        .filter(module::Column::CourseId.is_in(courses.iter().copied()))
+        .order_by_asc(module::Column::Order)
+        .order_by_desc(module::Column::Id)
+        .into_tuple()
+        .all(db)
+        .await?;
+    let mut modules: HashMap<i64, Vec<(i64, String)>> = HashMap::new();
+    for (course, id, title) in rows {
+        modules.entry(course).or_default().push((id, title));
+    }
+    Ok(modules)
+}
+
+/// How many contents each course has, and how many seconds they play.
+async fn sizes(db: &impl ConnectionTrait, courses: &[i64]) -> Result<HashMap<i64, (i64, f64)>> {
+    let rows: Vec<(i64, i64, Option<f64>)> = content::Entity::find()
+        .select_only()
+        .column(module::Column::CourseId)
+        .column_as(content::Column::Id.count(), "all")
+        .column_as(upload::Column::DurationSeconds.sum(), "seconds")
+        .join(JoinType::InnerJoin, content::Relation::Module.def())
+        .join(JoinType::InnerJoin, content::Relation::Item.def())
+        .join(JoinType::LeftJoin, item::Relation::Upload.def())
+        .filter(module::Column::CourseId.is_in(courses.iter().copied()))
+        .group_by(module::Column::CourseId)
+        .into_tuple()
+        .all(db)
+        .await?;
+    let size =
+        |(course, all, seconds): (i64, i64, Option<f64>)| (course, (all, seconds.unwrap_or(0.0)));
+    Ok(rows.into_iter().map(size).collect())
+}
+
+/// How many contents of each course she has done.
+async fn done(
+    db: &impl ConnectionTrait,
+    user_id: i64,
+    courses: &[i64],
+) -> Result<HashMap<i64, i64>> {
+    let rows: Vec<(i64, i64)> = done_mark::Entity::find()
+        .select_only()
+        .column(module::Column::CourseId)
+        .column_as(done_mark::Column::ContentId.count(), "done")
+        .join(JoinType::InnerJoin, done_mark::Relation::Content.def())
+        .join(JoinType::InnerJoin, content::Relation::Module.def())
+        .filter(done_mark::Column::UserId.eq(user_id))
+        .filter(module::Column::CourseId.is_in(courses.iter().copied()))
+        .group_by(module::Column::CourseId)
+        .into_tuple()
+        .all(db)
+        .await?;
+    Ok(rows.into_iter().collect())
+}
+
+/// The modules in which these contents stand now.
+async fn places(db: &impl ConnectionTrait, contents: &[i64]) -> Result<HashMap<i64, i64>> {
+    if contents.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let rows: Vec<(i64, i64)> = content::Entity::find()
+        .select_only()
+        .columns([content::Column::Id, content::Column::ModuleId])
+        .filter(content::Column::Id.is_in(contents.iter().copied()))
+        .into_tuple()
+        .all(db)
+        .await?;
+    Ok(rows.into_iter().collect())
+}
