@@ -36,6 +36,19 @@ pub struct Write {
     transaction: DatabaseTransaction,
     bus: Bus,
     recorded: Vec<Recorded>,
+    undo: Undo,
+}
+
+/// What lies outside the database and is undone when the transaction is not committed.
+#[derive(Default)]
+struct Undo(Vec<Box<dyn FnOnce() + Send + Sync>>);
+
+impl Drop for Undo {
+    fn drop(&mut self) {
+        for step in self.0.drain(..) {
+            step();
+        }
+    }
 }
 
 impl Db {
@@ -94,6 +107,7 @@ impl Db {
             transaction,
             bus: bus.clone(),
             recorded: Vec::new(),
+            undo: Undo::default(),
         })
     }
 
@@ -142,8 +156,16 @@ impl Write {
         Ok(())
     }
 
+    /// Does this when the transaction ends without [`Write::commit`]: for what was made outside the
+    /// database and would be nobody's, such as a stored file. It may not block.
+    pub fn on_rollback(&mut self, step: impl FnOnce() + Send + Sync + 'static) {
+        self.undo.0.push(Box::new(step));
+    }
+
     /// Makes it last, and tells those who listen.
-    pub async fn commit(self) -> Result<()> {
+    pub async fn commit(mut self) -> Result<()> {
+        // When no answer comes it may have been committed all the same; then nothing may be undone.
+        self.undo.0.clear();
         self.transaction.commit().await?;
         self.bus.announce(self.recorded);
         Ok(())

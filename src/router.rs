@@ -3,6 +3,7 @@
 use crate::accounts::pages as accounts;
 use crate::app::App;
 use crate::learning::{lesson, marks, pages as learning};
+use crate::media::pages as media;
 use crate::web::{assets, csrf, errors, headers, health, identity, redirect};
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request};
@@ -33,10 +34,12 @@ impl At for Router<App> {
 pub fn router(app: &App) -> Router {
     let forms = Router::new()
         .merge(accounts_routes())
-        .merge(learning_routes());
+        .merge(learning_routes())
+        .at("/uploads/{id}/retry/", post(media::retry));
     let forms = forms.layer(from_fn_with_state(app.clone(), csrf::guard));
     Router::new()
         .merge(forms)
+        .merge(media_routes())
         .merge(open())
         .fallback(errors::not_found)
         .method_not_allowed_fallback(errors::method_not_allowed)
@@ -83,6 +86,15 @@ fn learning_routes() -> Router<App> {
         )
         .at("/students/content/{id}/done/", post(marks::done))
         .at("/students/content/{id}/position/", post(marks::position))
+}
+
+/// Files, and how far they are.
+fn media_routes() -> Router<App> {
+    Router::new()
+        .route("/media/{upload}/{name}", get(media::media))
+        .at("/uploads/status/", any(media::status))
+        .route("/progressbar/upload_status", any(media::status))
+        .at("/uploads/{id}/state/", get(media::state))
 }
 
 /// What needs neither a person nor a form.

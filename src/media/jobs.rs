@@ -1,0 +1,368 @@
+//! The job that processes an upload.
+//!
+//! Each attempt works in a folder of its own and puts its results under its fencing number, so that
+//! two attempts never write the same file. Only the holder of the lease writes rows; the files of all
+//! others are removed.
+
+use super::making::{self, Made, Results};
+use super::store::{self, Change};
+use super::{ORIGINAL, notices, tell};
+use crate::app::App;
+use crate::entities::upload::{self, UploadKind, UploadState};
+use crate::jobs::{Fault, Job, JobContext, JobError, PRIORITY_NORMAL, PRIORITY_SOON};
+use backends::media::{self, FaultKind, Progress};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use tokio::sync::watch;
+
+/// Progress is written at most so often.
+const TELL_EVERY: Duration = Duration::from_secs(1);
+
+/// Processes an upload: makes its renditions, or says why that cannot be.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ProcessUpload {
+    /// Which upload.
+    pub upload_id: i64,
+    /// Smaller runs first.
+    pub priority: i32,
+}
+
+impl ProcessUpload {
+    /// The job for an upload: pictures first, then small files before large ones.
+    pub fn of(upload: &upload::Model) -> Self {
+        let later = match (upload.kind, upload.size_bytes) {
+            (UploadKind::Image | UploadKind::File, _) => return Self::at(upload.id, PRIORITY_SOON),
+            (_, ..50_000_000) => 0,
+            (_, ..500_000_000) => 10,
+            _ => 20,
+        };
+        Self::at(upload.id, PRIORITY_NORMAL + later)
+    }
+
+    fn at(upload_id: i64, priority: i32) -> Self {
+        Self {
+            upload_id,
+            priority,
+        }
+    }
+
+    /// What the queue knows it by.
+    pub fn subject_of(upload_id: i64) -> String {
+        format!("upload:{upload_id}")
+    }
+}
+
+impl Job for ProcessUpload {
+    const KIND: &'static str = "media.process_upload";
+
+    fn priority(&self) -> i32 {
+        self.priority
+    }
+
+    fn subject(&self) -> Option<String> {
+        Some(Self::subject_of(self.upload_id))
+    }
+
+    async fn run(self, context: JobContext) -> Result<(), JobError> {
+        let Some(upload) = begin(&context, self.upload_id).await? else {
+            return Ok(());
+        };
+        let app = &context.app;
+        let name = format!("job-{}-{}", context.id, context.fence);
+        let folder = WorkFolder(app.files.temporary_dir(&name).await?);
+        let made = tokio::select! {
+            made = work(&context, &upload, &folder.0) => made,
+            () = context.canceled.cancelled() => return Err(JobError::CutOff),
+        };
+        let outcome = match made {
+            Ok(results) => publish(&context, &upload, results).await,
+            Err(fault) => Err(self.fault(&context, fault).await),
+        };
+        folder.remove().await;
+        outcome
+    }
+
+    async fn give_up(self, context: JobContext, fault: Fault) -> Result<(), JobError> {
+        let mut write = context.write().await?;
+        let Some(upload) = store::find_upload(&*write, self.upload_id).await? else {
+            return Ok(());
+        };
+        // Told once, even when this process ends before the job is put aside.
+        if upload.state == UploadState::Failed {
+            return Ok(());
+        }
+        let app = &context.app;
+        let words = fault.words.clone();
+        let change = Change {
+            fault: Some(fault.words),
+            fault_detail: Some(fault.detail),
+            ..Change::default()
+        };
+        store::set_state(app, &write, upload.id, UploadState::Failed, change).await?;
+        notices::failed(app, &mut write, &upload, &words, context.fence).await?;
+        tell(&mut write, upload.id).await?;
+        write.commit().await?;
+        remove_leftovers(app, &upload).await;
+        Ok(())
+    }
+}
+
+impl ProcessUpload {
+    /// What a fault of the engine means for the job. While it is tried again, the teacher can read why.
+    async fn fault(&self, context: &JobContext, fault: media::Fault) -> JobError {
+        if context.canceled.is_cancelled() {
+            return JobError::CutOff;
+        }
+        if fault.kind == FaultKind::Permanent {
+            return JobError::GiveUp(Fault {
+                words: fault.words,
+                detail: fault.detail,
+            });
+        }
+        if context.attempt >= Self::MAX_ATTEMPTS {
+            return JobError::GiveUp(Fault {
+                words: format!(
+                    "It was tried several times. {}",
+                    without_promise(&fault.words)
+                ),
+                detail: fault.detail,
+            });
+        }
+        if let Err(error) = self.wait_again(context, &fault).await {
+            tracing::warn!(%error, upload = self.upload_id, "that a file waits again could not be noted");
+        }
+        JobError::Retry(format!("{} {}", fault.words, fault.detail))
+    }
+
+    async fn wait_again(&self, context: &JobContext, fault: &media::Fault) -> Result<(), JobError> {
+        let mut write = context.write().await?;
+        let change = Change {
+            fault: Some(fault.words.clone()),
+            fault_detail: Some(fault.detail.clone()),
+            ..Change::default()
+        };
+        store::set_state(
+            &context.app,
+            &write,
+            self.upload_id,
+            UploadState::Waiting,
+            change,
+        )
+        .await?;
+        tell(&mut write, self.upload_id).await?;
+        write.commit().await?;
+        Ok(())
+    }
+}
+
+/// The first sentence: those after it promise another attempt, and there is none.
+fn without_promise(words: &str) -> String {
+    let first = words.split_once(". ").map_or(words, |(first, _)| first);
+    format!("{}.", first.trim_end_matches('.'))
+}
+
+/// Says that a worker has the file; `None` when there is nothing to do any more.
+async fn begin(context: &JobContext, upload_id: i64) -> Result<Option<upload::Model>, JobError> {
+    let mut write = context.write().await?;
+    let found = store::find_upload(&*write, upload_id).await?;
+    let Some(upload) = found.filter(|upload| upload.state != UploadState::Ready) else {
+        return Ok(None);
+    };
+    let state = UploadState::Processing;
+    store::set_state(&context.app, &write, upload_id, state, Change::default()).await?;
+    tell(&mut write, upload_id).await?;
+    write.commit().await?;
+    Ok(Some(upload))
+}
+
+/// Runs the engine, and tells meanwhile how far it is.
+async fn work(
+    context: &JobContext,
+    upload: &upload::Model,
+    folder: &Path,
+) -> Result<Results, media::Fault> {
+    let (now_at, steps) = watch::channel(None);
+    let original = format!("{}/{ORIGINAL}", upload.prefix);
+    let making = making::make(
+        &context.app,
+        upload,
+        &original,
+        folder,
+        move |progress: Progress| {
+            now_at.send_replace(Some(progress));
+        },
+    );
+    tokio::select! {
+        made = Box::pin(making) => made,
+        () = follow(context, upload.id, steps) => {
+            Err(media::Fault::temporary("Processing was stopped. It will be tried again.", "the lease was lost"))
+        }
+    }
+}
+
+/// Writes progress until the lease is lost; the engine is dropped then.
+async fn follow(
+    context: &JobContext,
+    upload_id: i64,
+    mut steps: watch::Receiver<Option<Progress>>,
+) {
+    while steps.changed().await.is_ok() {
+        let step = *steps.borrow_and_update();
+        let Some(progress) = step else { continue };
+        match write_progress(context, upload_id, progress).await {
+            Ok(()) => {}
+            Err(JobError::CutOff) => return context.canceled.cancel(),
+            Err(error) => {
+                tracing::warn!(%error, upload = upload_id, "progress could not be written")
+            }
+        }
+        tokio::time::sleep(TELL_EVERY).await;
+    }
+    // The engine has told its last; its result follows.
+    std::future::pending().await
+}
+
+async fn write_progress(
+    context: &JobContext,
+    upload_id: i64,
+    progress: Progress,
+) -> Result<(), JobError> {
+    let mut write = context.write().await?;
+    let change = Change {
+        percent: progress.percent,
+        eta_seconds: progress
+            .seconds_left
+            .and_then(|seconds| i64::try_from(seconds).ok()),
+        ..Change::default()
+    };
+    let state = UploadState::Processing;
+    store::set_state(&context.app, &write, upload_id, state, change).await?;
+    tell(&mut write, upload_id).await?;
+    write.commit().await?;
+    Ok(())
+}
+
+/// Puts the results into the store and, in one transaction, into the tables: then they count.
+async fn publish(
+    context: &JobContext,
+    upload: &upload::Model,
+    results: Results,
+) -> Result<(), JobError> {
+    let folder = format!("{}/{}", upload.prefix, context.fence);
+    let outcome = match store_files(&context.app, &folder, &results.files).await {
+        Ok(()) => commit(context, upload, &folder, results).await,
+        Err(error) => Err(error),
+    };
+    match &outcome {
+        Ok(()) => remove_leftovers(&context.app, upload).await,
+        // Another holds the lease: what was put there meanwhile belongs to nobody.
+        Err(JobError::CutOff) => {
+            if let Err(error) = context.app.files.delete_prefix(&folder).await {
+                tracing::warn!(%error, folder, "files of an attempt that was cut off stay behind");
+            }
+        }
+        // Whether a transaction that broke off was committed is not known; the next attempt cleans up.
+        Err(_) => {}
+    }
+    outcome
+}
+
+async fn store_files(app: &App, folder: &str, files: &[Made]) -> Result<(), JobError> {
+    for file in files {
+        let key = format!("{folder}/{}", file.name);
+        app.files.put(&key, &file.path).await?;
+    }
+    Ok(())
+}
+
+async fn commit(
+    context: &JobContext,
+    upload: &upload::Model,
+    folder: &str,
+    results: Results,
+) -> Result<(), JobError> {
+    let app = &context.app;
+    let mut write = context.write().await?;
+    let rows = results
+        .files
+        .iter()
+        .map(|file| file.row(upload.id, format!("{folder}/{}", file.name)));
+    store::replace_renditions(&write, upload.id, rows.collect(), results.measures).await?;
+    let change = Change {
+        percent: 100.0,
+        ..Change::default()
+    };
+    store::set_state(app, &write, upload.id, UploadState::Ready, change).await?;
+    notices::ready(app, &mut write, upload).await?;
+    tell(&mut write, upload.id).await?;
+    context.complete(write).await
+}
+
+/// Removes files of this upload that no row names: results of attempts that were cut off.
+async fn remove_leftovers(app: &App, upload: &upload::Model) {
+    let removal = async {
+        let rows = store::list_renditions(app.db.read(), &[upload.id]).await?;
+        let named: BTreeSet<&str> = rows
+            .values()
+            .flatten()
+            .map(|row| row.key.as_str())
+            .collect();
+        for entry in app.files.list(&upload.prefix).await? {
+            if !named.contains(entry.key.as_str()) {
+                app.files.delete(&entry.key).await?;
+            }
+        }
+        Ok::<_, crate::error::Error>(())
+    };
+    if let Err(error) = removal.await {
+        tracing::warn!(%error, upload = upload.id, "what earlier attempts left could not be removed");
+    }
+}
+
+/// The folder of one attempt; goes when it is dropped.
+struct WorkFolder(PathBuf);
+
+impl WorkFolder {
+    async fn remove(mut self) {
+        let path = std::mem::take(&mut self.0);
+        report(&path, tokio::fs::remove_dir_all(&path).await);
+    }
+}
+
+impl Drop for WorkFolder {
+    fn drop(&mut self) {
+        let path = std::mem::take(&mut self.0);
+        if path.as_os_str().is_empty() {
+            return;
+        }
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            runtime.spawn_blocking(move || report(&path, std::fs::remove_dir_all(&path)));
+        }
+    }
+}
+
+/// What cannot be removed now is swept.
+fn report(path: &Path, removed: std::io::Result<()>) {
+    if let Err(error) = removed
+        && error.kind() != std::io::ErrorKind::NotFound
+    {
+        tracing::warn!(%error, folder = %path.display(), "a work folder stays behind");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::without_promise;
+
+    #[test]
+    fn the_last_attempt_promises_no_other() {
+        let words = "This file could not be processed just now. It will be tried again.";
+        assert_eq!(
+            without_promise(words),
+            "This file could not be processed just now."
+        );
+        assert_eq!(without_promise("It came to a halt"), "It came to a halt.");
+    }
+}

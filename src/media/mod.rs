@@ -1,0 +1,189 @@
+//! Files that people send: receiving them, making of them what every browser plays, and giving
+//! them to those who may see them.
+//!
+//! ```text
+//! receive -> adopt -> ProcessUpload -> renditions -> /media/<upload>/<rendition>
+//! ```
+//!
+//! The conversion itself is `backends::media`; which item shows a file is for `courses` and `learning`.
+
+mod delivery;
+mod disposition;
+mod incoming;
+mod jobs;
+mod making;
+mod names;
+mod notices;
+pub mod pages;
+mod progress;
+mod ranges;
+mod receive;
+mod store;
+mod sweep;
+mod view;
+
+pub use crate::entities::upload::{UploadKind, UploadState};
+pub use jobs::ProcessUpload;
+pub use receive::{Accepts, Received, ReceivedFile, receive};
+pub use sweep::{DeleteFiles, SweepMedia};
+pub use view::{FileView, UploadEvent};
+
+use crate::app::App;
+use crate::db::Write;
+use crate::entities::upload;
+use crate::error::{Error, Result};
+use crate::messages::group_of;
+use crate::web::errors::prefers_json;
+use crate::web::identity::Person;
+use crate::web::redirect;
+use axum::http::HeaderMap;
+use axum::response::{IntoResponse as _, Response};
+use sea_orm::ConnectionTrait;
+use serde_json::json;
+use std::collections::HashMap;
+
+/// The rendition that is the file as it was sent.
+pub const ORIGINAL: &str = "original";
+
+/// Makes a received file the person's own: its row, its rendition `original`, and the job that
+/// processes it, all in the caller's transaction. When that is not committed, the file goes too.
+pub async fn adopt(
+    app: &App,
+    write: &mut Write,
+    owner_id: i64,
+    file: ReceivedFile,
+) -> Result<upload::Model> {
+    let adopted = store::insert_upload(app, write, owner_id, &file).await?;
+    let (files, prefix) = file.keep();
+    write.on_rollback(move || sweep::delete_later(files, prefix));
+    if adopted.state == UploadState::Waiting {
+        crate::jobs::enqueue(app, write, &ProcessUpload::of(&adopted)).await?;
+    }
+    tell(write, adopted.id).await?;
+    Ok(adopted)
+}
+
+/// Deletes an upload, what was made of it, and the files; nothing while an item uses it.
+///
+/// The caller has changed or deleted its item before, in the same transaction.
+pub async fn discard(app: &App, write: &mut Write, upload_id: i64) -> Result<()> {
+    let Some(found) = store::find_upload(&**write, upload_id).await? else {
+        return Ok(());
+    };
+    if store::is_used(&**write, upload_id).await? {
+        return Ok(());
+    }
+    crate::jobs::cancel(app, write, &ProcessUpload::subject_of(upload_id)).await?;
+    store::delete_upload(write, upload_id).await?;
+    let deletion = DeleteFiles {
+        prefix: found.prefix,
+    };
+    crate::jobs::enqueue(app, write, &deletion).await?;
+    Ok(())
+}
+
+/// The files of a page, by the number of their upload, in a constant number of queries.
+pub async fn list_files(
+    db: &impl ConnectionTrait,
+    upload_ids: &[i64],
+) -> Result<HashMap<i64, FileView>> {
+    if upload_ids.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let uploads = store::list_uploads(db, upload_ids).await?;
+    let mut renditions = store::list_renditions(db, upload_ids).await?;
+    let is_waiting = uploads
+        .iter()
+        .any(|upload| upload.state == UploadState::Waiting);
+    let places = if is_waiting {
+        store::places_in_line(db).await?
+    } else {
+        HashMap::new()
+    };
+    let views = uploads.into_iter().map(|upload| {
+        let view = FileView {
+            renditions: renditions.remove(&upload.id).unwrap_or_default(),
+            place_in_line: places
+                .get(&ProcessUpload::subject_of(upload.id))
+                .copied()
+                .filter(|_| upload.state == UploadState::Waiting),
+            upload,
+        };
+        (view.upload.id, view)
+    });
+    Ok(views.collect())
+}
+
+/// One file, for its owner.
+///
+/// # Errors
+/// [`Error::NotFound`] for anybody else, and when there is no such upload.
+pub async fn get_own_file(
+    db: &impl ConnectionTrait,
+    person: &Person,
+    upload_id: i64,
+) -> Result<FileView> {
+    list_files(db, &[upload_id])
+        .await?
+        .remove(&upload_id)
+        .filter(|view| view.upload.owner_id == person.id)
+        .ok_or(Error::NotFound)
+}
+
+/// Processes a file again that could not be processed.
+///
+/// # Errors
+/// [`Error::NotFound`] unless it is hers; [`Error::Conflict`] when it has not failed.
+pub async fn retry(app: &App, person: &Person, upload_id: i64) -> Result<FileView> {
+    let mut write = app.write().await?;
+    let view = get_own_file(&*write, person, upload_id).await?;
+    if view.upload.state != UploadState::Failed {
+        return Err(Error::Conflict(
+            "This file is not one that failed: there is nothing to try again.".into(),
+        ));
+    }
+    store::put_in_line(app, &write, upload_id).await?;
+    let subject = ProcessUpload::subject_of(upload_id);
+    if !crate::jobs::retry(app, &mut write, &subject).await? {
+        crate::jobs::enqueue(app, &mut write, &ProcessUpload::of(&view.upload)).await?;
+    }
+    tell(&mut write, upload_id).await?;
+    let view = get_own_file(&*write, person, upload_id).await?;
+    write.commit().await?;
+    Ok(view)
+}
+
+/// Tells the owner's open pages how the file stands, once the transaction is committed.
+async fn tell(write: &mut Write, upload_id: i64) -> Result<()> {
+    let view = list_files(&**write, &[upload_id]).await?.remove(&upload_id);
+    if let Some(view) = view {
+        write
+            .publish(&group_of(view.upload.owner_id), &view.event())
+            .await?;
+    }
+    Ok(())
+}
+
+/// The answer to a form whose file was taken: JSON with `message`, `next` and, where there is a file, its
+/// state for a script (see [`prefers_json`]); a redirect to `next` for a plain form.
+///
+/// `details`: more members of the JSON, for example `content`, the number of what was made.
+pub fn complete(
+    headers: &HeaderMap,
+    next: &str,
+    file: Option<&FileView>,
+    details: serde_json::Map<String, serde_json::Value>,
+) -> Response {
+    if !prefers_json(headers) {
+        return redirect::see_other(next);
+    }
+    let mut answer = details;
+    answer.insert("message".into(), "Upload complete!".into());
+    answer.insert("next".into(), next.into());
+    if let Some(view) = file {
+        answer.insert("upload".into(), view.upload.id.into());
+        answer.insert("state".into(), json!(view.upload.state));
+        answer.insert("words".into(), view.state_words().into());
+    }
+    axum::Json(serde_json::Value::Object(answer)).into_response()
+}

@@ -1,0 +1,367 @@
+//! Queries of uploads, renditions and progress rows.
+
+use super::progress::RECEIVING;
+use super::{ORIGINAL, ProcessUpload, ReceivedFile};
+use crate::app::App;
+use crate::db::Write;
+use crate::entities::job::{self, JobState};
+use crate::entities::upload::{UploadKind, UploadState};
+use crate::entities::{
+    content, course, enrollment, item, module, rendition, upload, upload_progress,
+};
+use crate::error::Result;
+use crate::jobs::Job as _;
+use crate::web::identity::Person;
+use chrono::{DateTime, Utc};
+use sea_orm::sea_query::{Expr, ExprTrait as _, OnConflict, Query};
+use sea_orm::{
+    ActiveValue::Set, ColumnTrait, Condition, ConnectionTrait, EntityTrait, PaginatorTrait,
+    QueryFilter, QueryOrder, QuerySelect, RelationTrait as _,
+};
+use std::collections::HashMap;
+
+/// The row of a received file, and its rendition `original`.
+pub async fn insert_upload(
+    app: &App,
+    write: &Write,
+    owner_id: i64,
+    file: &ReceivedFile,
+) -> Result<upload::Model> {
+    let now = app.clock.now();
+    let size_bytes = i64::try_from(file.size_bytes).unwrap_or(i64::MAX);
+    let state = match file.kind {
+        UploadKind::File => UploadState::Ready,
+        UploadKind::Image | UploadKind::Video | UploadKind::Audio => UploadState::Waiting,
+    };
+    let row = upload::ActiveModel {
+        owner_id: Set(owner_id),
+        name: Set(file.name.clone()),
+        kind: Set(file.kind),
+        mime: Set(file.mime.to_owned()),
+        size_bytes: Set(size_bytes),
+        prefix: Set(file.prefix.clone()),
+        state: Set(state),
+        progress_percent: Set(0.0),
+        created_at: Set(now),
+        updated_at: Set(now),
+        ..Default::default()
+    };
+    let inserted = upload::Entity::insert(row)
+        .exec_with_returning(&**write)
+        .await?;
+    let original = rendition::ActiveModel {
+        upload_id: Set(inserted.id),
+        name: Set(ORIGINAL.to_owned()),
+        key: Set(file.key()),
+        mime: Set(file.mime.to_owned()),
+        size_bytes: Set(size_bytes),
+        ..Default::default()
+    };
+    rendition::Entity::insert(original).exec(&**write).await?;
+    Ok(inserted)
+}
+
+pub async fn find_upload(db: &impl ConnectionTrait, id: i64) -> Result<Option<upload::Model>> {
+    Ok(upload::Entity::find_by_id(id).one(db).await?)
+}
+
+pub async fn list_uploads(db: &impl ConnectionTrait, ids: &[i64]) -> Result<Vec<upload::Model>> {
+    let find = upload::Entity::find().filter(upload::Column::Id.is_in(ids.iter().copied()));
+    Ok(find.all(db).await?)
+}
+
+/// Renditions by upload, in the order in which they were made.
+pub async fn list_renditions(
+    db: &impl ConnectionTrait,
+    upload_ids: &[i64],
+) -> Result<HashMap<i64, Vec<rendition::Model>>> {
+    let rows = rendition::Entity::find()
+        .filter(rendition::Column::UploadId.is_in(upload_ids.iter().copied()))
+        .order_by_asc(rendition::Column::Id)
+        .all(db)
+        .await?;
+    let mut found: HashMap<i64, Vec<_>> = HashMap::new();
+    for row in rows {
+        found.entry(row.upload_id).or_default().push(row);
+    }
+    Ok(found)
+}
+
+/// The place in line, from 1, of all that wait to be processed, by the subject of their job.
+pub async fn places_in_line(db: &impl ConnectionTrait) -> Result<HashMap<String, i64>> {
+    let subjects: Vec<Option<String>> = job::Entity::find()
+        .select_only()
+        .column(job::Column::Subject)
+        .filter(job::Column::State.eq(JobState::Waiting))
+        .filter(job::Column::Kind.eq(ProcessUpload::KIND))
+        .order_by_asc(job::Column::Priority)
+        .order_by_asc(job::Column::RunAt)
+        .order_by_asc(job::Column::Id)
+        .into_tuple()
+        .all(db)
+        .await?;
+    let places = subjects.into_iter().zip(1..);
+    Ok(places
+        .filter_map(|(subject, place)| Some((subject?, place)))
+        .collect())
+}
+
+/// Whether an item shows it.
+pub async fn is_used(db: &impl ConnectionTrait, upload_id: i64) -> Result<bool> {
+    let find = item::Entity::find().filter(item::Column::UploadId.eq(upload_id));
+    Ok(find.count(db).await? > 0)
+}
+
+/// Whether an upload has its files under this prefix.
+pub async fn is_prefix_used(db: &impl ConnectionTrait, prefix: &str) -> Result<bool> {
+    let find = upload::Entity::find().filter(upload::Column::Prefix.eq(prefix));
+    Ok(find.count(db).await? > 0)
+}
+
+/// All rows of an upload.
+pub async fn delete_upload(write: &Write, id: i64) -> Result<()> {
+    rendition::Entity::delete_many()
+        .filter(rendition::Column::UploadId.eq(id))
+        .exec(&**write)
+        .await?;
+    upload::Entity::delete_by_id(id).exec(&**write).await?;
+    Ok(())
+}
+
+/// What changes when a file's processing goes a step on.
+#[derive(Debug, Clone, Default)]
+pub struct Change {
+    pub percent: f64,
+    pub eta_seconds: Option<i64>,
+    pub fault: Option<String>,
+    pub fault_detail: Option<String>,
+}
+
+/// Sets the state of an upload and everything that belongs to it.
+pub async fn set_state(
+    app: &App,
+    write: &Write,
+    id: i64,
+    state: UploadState,
+    change: Change,
+) -> Result<()> {
+    let row = upload::ActiveModel {
+        state: Set(state),
+        progress_percent: Set(change.percent),
+        eta_seconds: Set(change.eta_seconds),
+        fault: Set(change.fault),
+        fault_detail: Set(change.fault_detail),
+        updated_at: Set(app.clock.now()),
+        ..Default::default()
+    };
+    upload::Entity::update_many()
+        .set(row)
+        .filter(upload::Column::Id.eq(id))
+        .exec(&**write)
+        .await?;
+    Ok(())
+}
+
+/// As if it had just come in.
+pub async fn put_in_line(app: &App, write: &Write, id: i64) -> Result<()> {
+    set_state(app, write, id, UploadState::Waiting, Change::default()).await
+}
+
+/// What was measured of a recording or picture.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Measures {
+    pub duration_seconds: Option<f64>,
+    pub width: Option<i32>,
+    pub height: Option<i32>,
+}
+
+/// Puts the renditions in the place of those of an earlier time.
+pub async fn replace_renditions(
+    write: &Write,
+    upload_id: i64,
+    made: Vec<rendition::ActiveModel>,
+    measures: Measures,
+) -> Result<()> {
+    rendition::Entity::delete_many()
+        .filter(rendition::Column::UploadId.eq(upload_id))
+        .filter(rendition::Column::Name.ne(ORIGINAL))
+        .exec(&**write)
+        .await?;
+    rendition::Entity::insert_many(made).exec(&**write).await?;
+    let row = upload::ActiveModel {
+        duration_seconds: Set(measures.duration_seconds),
+        width: Set(measures.width),
+        height: Set(measures.height),
+        ..Default::default()
+    };
+    upload::Entity::update_many()
+        .set(row)
+        .filter(upload::Column::Id.eq(upload_id))
+        .exec(&**write)
+        .await?;
+    Ok(())
+}
+
+/// Where an upload is shown first: title of its item, its module and course.
+#[derive(Debug, Clone, PartialEq, Eq, sea_orm::FromQueryResult)]
+pub struct Shown {
+    pub title: String,
+    pub module_id: i64,
+    pub course_id: i64,
+}
+
+pub async fn find_shown(db: &impl ConnectionTrait, upload_id: i64) -> Result<Option<Shown>> {
+    let find = item::Entity::find()
+        .select_only()
+        .column(item::Column::Title)
+        .column(content::Column::ModuleId)
+        .column(module::Column::CourseId)
+        .join_rev(sea_orm::JoinType::InnerJoin, content::Relation::Item.def())
+        .join(
+            sea_orm::JoinType::InnerJoin,
+            content::Relation::Module.def(),
+        )
+        .filter(item::Column::UploadId.eq(upload_id))
+        .order_by_asc(content::Column::Id);
+    Ok(find.into_model::<Shown>().one(db).await?)
+}
+
+/// A rendition and what is known of its upload, if this person may have it: the owner of the file and
+/// staff; and who owns, or is enrolled in, a course that shows it. A draft is for its owner only.
+///
+/// The original of pictures and recordings stays with its owner and staff: it may hold the place where
+/// it was taken.
+pub async fn find_visible(
+    db: &impl ConnectionTrait,
+    person: &Person,
+    upload_id: i64,
+    name: &str,
+) -> Result<Option<(rendition::Model, upload::Model)>> {
+    let mut find = rendition::Entity::find()
+        .find_also_related(upload::Entity)
+        .filter(rendition::Column::UploadId.eq(upload_id))
+        .filter(rendition::Column::Name.eq(name));
+    if !person.is_staff {
+        let is_open = Condition::any()
+            .add(rendition::Column::Name.ne(ORIGINAL))
+            .add(upload::Column::Kind.eq(UploadKind::File));
+        let shown = Condition::all()
+            .add(is_open)
+            .add(Expr::exists(courses_that_show(person.id, upload_id)));
+        find = find.filter(
+            Condition::any()
+                .add(upload::Column::OwnerId.eq(person.id))
+                .add(shown),
+        );
+    }
+    let found = find.one(db).await?;
+    Ok(found.and_then(|(rendition, upload)| Some((rendition, upload?))))
+}
+
+/// The courses that show an upload and that this person owns or studies.
+fn courses_that_show(user_id: i64, upload_id: i64) -> sea_orm::sea_query::SelectStatement {
+    let enrolled = Query::select()
+        .expr(Expr::val(1))
+        .from(enrollment::Entity)
+        .and_where(
+            Expr::col((enrollment::Entity, enrollment::Column::CourseId))
+                .equals((course::Entity, course::Column::Id)),
+        )
+        .and_where(Expr::col((enrollment::Entity, enrollment::Column::UserId)).eq(user_id))
+        .to_owned();
+    let studies = Condition::all()
+        .add(Expr::col((course::Entity, course::Column::IsDraft)).eq(false))
+        .add(Expr::exists(enrolled));
+    Query::select()
+        .expr(Expr::val(1))
+        .from(item::Entity)
+        .inner_join(
+            content::Entity,
+            Expr::col((content::Entity, content::Column::ItemId))
+                .equals((item::Entity, item::Column::Id)),
+        )
+        .inner_join(
+            module::Entity,
+            Expr::col((module::Entity, module::Column::Id))
+                .equals((content::Entity, content::Column::ModuleId)),
+        )
+        .inner_join(
+            course::Entity,
+            Expr::col((course::Entity, course::Column::Id))
+                .equals((module::Entity, module::Column::CourseId)),
+        )
+        .and_where(Expr::col((item::Entity, item::Column::UploadId)).eq(upload_id))
+        .cond_where(
+            Condition::any()
+                .add(Expr::col((course::Entity, course::Column::OwnerId)).eq(user_id))
+                .add(studies),
+        )
+        .to_owned()
+}
+
+/// Makes the row of an upload that begins; `false` when this person has used the key before.
+pub async fn insert_progress(app: &App, user_id: i64, key: &str, total_bytes: i64) -> Result<bool> {
+    let row = upload_progress::ActiveModel {
+        user_id: Set(user_id),
+        key: Set(key.to_owned()),
+        uploaded_bytes: Set(0),
+        total_bytes: Set(total_bytes),
+        state: Set(RECEIVING.to_owned()),
+        fault: Set(None),
+        updated_at: Set(app.clock.now()),
+    };
+    let unless_used = OnConflict::columns([
+        upload_progress::Column::UserId,
+        upload_progress::Column::Key,
+    ])
+    .do_nothing()
+    .to_owned();
+    let inserted = upload_progress::Entity::insert(row)
+        .on_conflict(unless_used)
+        .exec_without_returning(app.db.writer())
+        .await?;
+    Ok(inserted == 1)
+}
+
+/// `row`: user and key. `bytes`: received and announced.
+pub async fn update_progress(
+    app: &App,
+    (user_id, key): (i64, &str),
+    (uploaded_bytes, total_bytes): (i64, i64),
+    state: &str,
+    fault: Option<&str>,
+) -> Result<()> {
+    let row = upload_progress::ActiveModel {
+        uploaded_bytes: Set(uploaded_bytes),
+        total_bytes: Set(total_bytes),
+        state: Set(state.to_owned()),
+        fault: Set(fault.map(str::to_owned)),
+        updated_at: Set(app.clock.now()),
+        ..Default::default()
+    };
+    upload_progress::Entity::update_many()
+        .set(row)
+        .filter(upload_progress::Column::UserId.eq(user_id))
+        .filter(upload_progress::Column::Key.eq(key))
+        .exec(app.db.writer())
+        .await?;
+    Ok(())
+}
+
+pub async fn find_progress(
+    db: &impl ConnectionTrait,
+    user_id: i64,
+    key: &str,
+) -> Result<Option<upload_progress::Model>> {
+    let find = upload_progress::Entity::find_by_id((user_id, key.to_owned()));
+    Ok(find.one(db).await?)
+}
+
+/// Forgets uploads by form that have not moved since.
+pub async fn delete_progress(app: &App, older_than: DateTime<Utc>) -> Result<u64> {
+    let deleted = upload_progress::Entity::delete_many()
+        .filter(upload_progress::Column::UpdatedAt.lt(older_than))
+        .exec(app.db.writer())
+        .await?;
+    Ok(deleted.rows_affected)
+}
