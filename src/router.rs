@@ -1,6 +1,6 @@
 //! Every route of the site, in one table, by feature.
 
-use crate::accounts::pages as accounts;
+use crate::accounts::{pages as accounts, settings};
 use crate::app::App;
 use crate::learning::{lesson, marks, pages as learning};
 use crate::media::pages as media;
@@ -67,6 +67,19 @@ fn accounts_routes() -> Router<App> {
             get(accounts::login_form).post(accounts::login),
         )
         .at("/accounts/logout/", post(accounts::logout))
+        .at(
+            "/accounts/profile/",
+            get(settings::profile_form).post(settings::profile),
+        )
+        .at("/accounts/theme/", post(settings::theme))
+        .at(
+            "/accounts/password/",
+            get(settings::password_form).post(settings::password),
+        )
+        .at(
+            "/accounts/sessions/",
+            get(settings::sessions_page).post(settings::end_sessions),
+        )
         .at(
             "/students/register/",
             get(accounts::register_form).post(accounts::register),

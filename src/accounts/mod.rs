@@ -4,10 +4,14 @@
 //! and what sessions and credentials are, stands in `web`; what a teacher or student may do
 //! with a course is for those features to say.
 
+mod devices;
 pub mod pages;
+mod profile;
 mod rules;
+pub mod settings;
 mod store;
 
+pub use profile::{Profile, set_theme, update_profile};
 pub use rules::{check_email, check_password, check_username};
 pub use store::{find_user, list_users};
 

@@ -16,7 +16,8 @@ use axum::extract::State;
 use axum::http::header::{RETRY_AFTER, SET_COOKIE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::Response;
-use sea_orm::{ActiveModelTrait as _, ActiveValue::Set};
+use sea_orm::sea_query::Expr;
+use sea_orm::{ColumnTrait as _, EntityTrait as _, QueryFilter as _};
 use serde::Deserialize;
 
 /// Where one goes who is logged in and asked for nothing else.
@@ -79,22 +80,23 @@ pub async fn login(
         let shown = LoginPage::new(&app, shell, next, username, &problems).await?;
         return page_with(StatusCode::UNPROCESSABLE_ENTITY, &shown);
     }
-    let person =
-        match credentials::authenticate(&app, username, form.get("password"), device.address).await
-        {
-            Ok(Some(person)) => person,
-            refused => {
-                let (status, problems, wait) = refusal(refused.map(|_| ()))?;
-                let shown = LoginPage::new(&app, shell, next, username, &problems).await?;
-                let mut response = page_with(status, &shown)?;
-                if let Some(seconds) = wait {
-                    response
-                        .headers_mut()
-                        .insert(RETRY_AFTER, HeaderValue::from(seconds));
-                }
-                return Ok(response);
-            }
-        };
+    let person = match credentials::authenticate(
+        &app,
+        username,
+        form.get("password"),
+        device.address,
+    )
+    .await
+    {
+        Ok(Some(person)) => person,
+        refused => {
+            let words = "This password does not belong to that user name. Check both; capital letters count.";
+            let (status, problems, wait) =
+                refusal(refused.map(|_| Problems::of("password", words)))?;
+            let shown = LoginPage::new(&app, shell, next, username, &problems).await?;
+            return Ok(with_wait(page_with(status, &shown)?, wait));
+        }
+    };
     let mut write = app.write().await?;
     let entry = Entry::begin(&app, &mut write, person.id, &device).await?;
     write.commit().await?;
@@ -117,13 +119,9 @@ fn login_problems(username: &str, password: &str) -> Problems {
 ///
 /// # Errors
 /// Whatever is neither a wrong password nor too many of them.
-fn refusal(refused: Result<()>) -> Result<(StatusCode, Problems, Option<u64>)> {
+pub(super) fn refusal(refused: Result<Problems>) -> Result<(StatusCode, Problems, Option<u64>)> {
     match refused {
-        Ok(()) => {
-            let words = "This password does not belong to that user name. Check both; capital letters count.";
-            let problems = Problems::of("password", words);
-            Ok((StatusCode::UNPROCESSABLE_ENTITY, problems, None))
-        }
+        Ok(problems) => Ok((StatusCode::UNPROCESSABLE_ENTITY, problems, None)),
         Err(Error::TooMany {
             message,
             retry_after_seconds,
@@ -137,6 +135,16 @@ fn refusal(refused: Result<()>) -> Result<(StatusCode, Problems, Option<u64>)> {
         }
         Err(other) => Err(other),
     }
+}
+
+/// The answer with `Retry-After`, where there is something to wait for.
+pub(super) fn with_wait(mut response: Response, seconds: Option<u64>) -> Response {
+    if let Some(seconds) = seconds {
+        response
+            .headers_mut()
+            .insert(RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    response
 }
 
 impl LoginPage {
@@ -262,39 +270,38 @@ pub async fn logout(State(app): State<App>, Visitor(person): Visitor) -> Result<
 }
 
 /// A session that begins in this browser, in place of the one that it held.
-pub(super) struct Entry {
+struct Entry {
     token: String,
     ended: Option<i64>,
 }
 
 impl Entry {
     /// Ends the session that the browser holds, begins another, and notes the log-in.
-    pub(super) async fn begin(
-        app: &App,
-        write: &mut Write,
-        user_id: i64,
-        device: &Device,
-    ) -> Result<Self> {
+    async fn begin(app: &App, write: &mut Write, user_id: i64, device: &Device) -> Result<Self> {
         let ended = sessions::end_held(write, device).await?;
         let token = sessions::begin(app, write, user_id, device).await?;
-        let account = user::ActiveModel {
-            id: Set(user_id),
-            last_login_at: Set(Some(app.clock.now())),
-            ..Default::default()
-        };
-        account.update(&**write).await?;
+        user::Entity::update_many()
+            .col_expr(user::Column::LastLoginAt, Expr::value(app.clock.now()))
+            .filter(user::Column::Id.eq(user_id))
+            .exec(&**write)
+            .await?;
         Ok(Self { token, ended })
     }
 
     /// After the commit: the answer that leads to `next` on this site, or to one's courses.
-    pub(super) fn lead_to(self, app: &App, next: &str) -> Response {
+    fn lead_to(self, app: &App, next: &str) -> Response {
         if let Some(user_id) = self.ended {
             forget(app, user_id);
         }
-        let mut response = redirect::see_other(redirect::local(next).unwrap_or(HOME));
-        let headers = response.headers_mut();
-        headers.append(SET_COOKIE, sessions::cookie(app, &self.token));
-        headers.append(SET_COOKIE, csrf::rotate(app, &self.token));
-        response
+        enter(app, &self.token, redirect::local(next).unwrap_or(HOME))
     }
+}
+
+/// The answer that leads to `path` with the cookies of a session that has just begun.
+pub(super) fn enter(app: &App, token: &str, path: &str) -> Response {
+    let mut response = redirect::see_other(path);
+    let headers = response.headers_mut();
+    headers.append(SET_COOKIE, sessions::cookie(app, token));
+    headers.append(SET_COOKIE, csrf::rotate(app, token));
+    response
 }

@@ -1,7 +1,8 @@
 //! The queries of accounts.
 
-use crate::entities::{course, user};
-use crate::error::Result;
+use crate::entities::{course, session, user};
+use crate::error::{Error, Result};
+use chrono::{DateTime, Utc};
 use sea_orm::sea_query::{Expr, ExprTrait as _, Func, LikeExpr};
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 
@@ -47,6 +48,26 @@ pub async fn find_user(db: &impl ConnectionTrait, username: &str) -> Result<Opti
 pub async fn list_users(db: &impl ConnectionTrait) -> Result<Vec<user::Model>> {
     let users = user::Entity::find().order_by_asc(user::Column::Username);
     Ok(users.all(db).await?)
+}
+
+/// The account of this number.
+pub async fn get_user(db: &impl ConnectionTrait, user_id: i64) -> Result<user::Model> {
+    let found = user::Entity::find_by_id(user_id).one(db).await?;
+    found.ok_or(Error::NotFound)
+}
+
+/// The sessions of a person that have not ended, the one used last first.
+pub async fn list_sessions(
+    db: &impl ConnectionTrait,
+    user_id: i64,
+    now: DateTime<Utc>,
+) -> Result<Vec<session::Model>> {
+    let sessions = session::Entity::find()
+        .filter(session::Column::UserId.eq(user_id))
+        .filter(session::Column::ExpiresAt.gt(now))
+        .order_by_desc(session::Column::LastSeenAt)
+        .order_by_desc(session::Column::Id);
+    Ok(sessions.all(db).await?)
 }
 
 /// The title of the published course with this slug.

@@ -55,7 +55,7 @@ pub async fn secure(State(app): State<App>, request: Request, next: Next) -> Res
 
 /// Pages and JSON are worth compressing on the way; media is compressed already, assets come
 /// compressed from the build, and event streams must not wait for a full block.
-pub fn is_text(_: StatusCode, _: Version, headers: &HeaderMap, _: &axum::http::Extensions) -> bool {
+pub fn is_text(_: StatusCode, _: Version, headers: &HeaderMap, _: &Extensions) -> bool {
     let header = |name| {
         headers
             .get(name)

@@ -1,0 +1,96 @@
+//! What a person tells of herself: name, mail address, time zone, theme.
+
+use super::check_email;
+use crate::db::Write;
+use crate::entities::user;
+use crate::error::{Error, Problems, Result};
+use crate::web::sessions;
+use chrono_tz::Tz;
+use sea_orm::sea_query::Expr;
+use sea_orm::{ColumnTrait as _, EntityTrait as _, QueryFilter as _};
+
+/// Characters that a name may have.
+const NAME_MAX: usize = 150;
+
+const UNKNOWN_THEME: &str = "Choose a theme: as the system, light or dark.";
+
+/// What a person tells of herself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Profile {
+    /// As others see it; empty: the user name is shown.
+    pub name: String,
+    /// Mail address; may be empty.
+    pub email: String,
+    /// IANA name, for example `Europe/Lisbon`.
+    pub time_zone: String,
+    /// `system`, `light` or `dark`.
+    pub theme: String,
+}
+
+impl Profile {
+    /// As stored.
+    pub fn of(account: &user::Model) -> Self {
+        Self {
+            name: account.name.clone(),
+            email: account.email.clone(),
+            time_zone: account.time_zone.clone(),
+            theme: account.theme.clone(),
+        }
+    }
+
+    /// All that is wrong with it, in the fields `name`, `email`, `timezone` and `theme`.
+    pub fn problems(&self) -> Problems {
+        let mut problems = Problems::new();
+        problems.check(
+            self.name.chars().count() <= NAME_MAX,
+            "name",
+            "A name has at most 150 characters here. Please shorten it.",
+        );
+        problems.check(
+            !self.name.chars().any(char::is_control),
+            "name",
+            "The name has a character that cannot be shown. Please type it anew.",
+        );
+        check_email(&self.email, "email", &mut problems);
+        problems.check(
+            self.time_zone.parse::<Tz>().is_ok(),
+            "timezone",
+            "Choose a time zone from the list.",
+        );
+        problems.check(is_theme(&self.theme), "theme", UNKNOWN_THEME);
+        problems
+    }
+}
+
+fn is_theme(theme: &str) -> bool {
+    matches!(theme, "system" | "light" | "dark")
+}
+
+/// Stores a profile that was found good.
+pub async fn update_profile(write: &mut Write, user_id: i64, profile: Profile) -> Result<()> {
+    user::Entity::update_many()
+        .col_expr(user::Column::Name, Expr::value(profile.name))
+        .col_expr(user::Column::Email, Expr::value(profile.email))
+        .col_expr(user::Column::TimeZone, Expr::value(profile.time_zone))
+        .col_expr(user::Column::Theme, Expr::value(profile.theme))
+        .filter(user::Column::Id.eq(user_id))
+        .exec(&**write)
+        .await?;
+    sessions::changed(write, user_id).await
+}
+
+/// Stores the theme alone.
+///
+/// # Errors
+/// [`Error::Invalid`] at `theme`.
+pub async fn set_theme(write: &mut Write, user_id: i64, theme: &str) -> Result<()> {
+    if !is_theme(theme) {
+        return Err(Error::invalid("theme", UNKNOWN_THEME));
+    }
+    user::Entity::update_many()
+        .col_expr(user::Column::Theme, Expr::value(theme))
+        .filter(user::Column::Id.eq(user_id))
+        .exec(&**write)
+        .await?;
+    sessions::changed(write, user_id).await
+}

@@ -1,0 +1,296 @@
+//! What a person sets for herself: profile, password, sessions, theme.
+
+use super::pages::{enter, refusal, with_wait};
+use super::{Profile, devices, forget, set_password, set_theme, store, update_profile};
+use crate::app::App;
+use crate::entities::session;
+use crate::error::{Error, Problems, Result};
+use crate::web::errors::prefers_json;
+use crate::web::extract::Query;
+use crate::web::form::{FaultLine, Field, Form, fault_lines_in};
+use crate::web::identity::{Person, Student};
+use crate::web::sessions::Device;
+use crate::web::shell::{Shell, page, page_with};
+use crate::web::{credentials, redirect, sessions, text};
+use askama::Template;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse as _, Response};
+use chrono::{DateTime, Utc};
+use chrono_tz::TZ_VARIANTS;
+use serde::Deserialize;
+
+/// Whether the page is shown after something was saved.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Saved {
+    saved: String,
+}
+
+/// The profile form.
+#[derive(Template)]
+#[template(path = "accounts/profile.html")]
+struct ProfilePage {
+    shell: Shell,
+    name: Field,
+    email: Field,
+    time_zone: Field,
+    theme: Field,
+    faults: Vec<FaultLine>,
+    is_saved: bool,
+}
+
+/// The form that changes the password.
+#[derive(Template)]
+#[template(path = "accounts/password.html")]
+struct PasswordPage {
+    shell: Shell,
+    old_password: Field,
+    new_password1: Field,
+    new_password2: Field,
+    faults: Vec<FaultLine>,
+    is_saved: bool,
+}
+
+/// Where one is logged in.
+#[derive(Template)]
+#[template(path = "accounts/sessions.html")]
+struct SessionsPage {
+    shell: Shell,
+    sessions: Vec<SessionView>,
+    has_others: bool,
+}
+
+/// A line of the list of sessions.
+struct SessionView {
+    id: i64,
+    is_this: bool,
+    icon: &'static str,
+    words: String,
+    address: String,
+    last_used: String,
+    last_used_exact: String,
+    last_used_machine: String,
+}
+
+/// GET `/accounts/profile/`.
+pub async fn profile_form(
+    Student(person): Student,
+    shell: Shell,
+    Query(Saved { saved }): Query<Saved>,
+    State(app): State<App>,
+) -> Result<Response> {
+    let profile = Profile::of(&store::get_user(app.db.read(), person.id).await?);
+    page(&ProfilePage::new(
+        shell,
+        &profile,
+        &Problems::new(),
+        !saved.is_empty(),
+    ))
+}
+
+/// POST `/accounts/profile/`.
+pub async fn profile(
+    State(app): State<App>,
+    Student(person): Student,
+    shell: Shell,
+    form: Form,
+) -> Result<Response> {
+    let profile = Profile {
+        name: form.text("name").to_owned(),
+        email: form.text("email").to_owned(),
+        time_zone: form.text("timezone").to_owned(),
+        theme: form.text("theme").to_owned(),
+    };
+    let problems = profile.problems();
+    if !problems.is_empty() {
+        let shown = ProfilePage::new(shell, &profile, &problems, false);
+        return page_with(StatusCode::UNPROCESSABLE_ENTITY, &shown);
+    }
+    let mut write = app.write().await?;
+    update_profile(&mut write, person.id, profile).await?;
+    write.commit().await?;
+    forget(&app, person.id);
+    Ok(redirect::see_other("/accounts/profile/?saved=yes"))
+}
+
+impl ProfilePage {
+    fn new(shell: Shell, profile: &Profile, problems: &Problems, is_saved: bool) -> Self {
+        Self {
+            shell,
+            name: Field::new("name", profile.name.as_str(), problems),
+            email: Field::new("email", profile.email.as_str(), problems),
+            time_zone: Field::new("timezone", profile.time_zone.as_str(), problems),
+            theme: Field::new("theme", profile.theme.as_str(), problems),
+            faults: fault_lines_in(problems, &["name", "email", "timezone", "theme"]),
+            is_saved,
+        }
+    }
+
+    fn zones(&self) -> impl Iterator<Item = &'static str> {
+        TZ_VARIANTS.iter().map(|zone| zone.name())
+    }
+
+    fn themes(&self) -> [(&'static str, &'static str); 3] {
+        [
+            ("system", "As the system"),
+            ("light", "Light"),
+            ("dark", "Dark"),
+        ]
+    }
+}
+
+/// POST `/accounts/theme/`: the switch in the footer.
+pub async fn theme(
+    State(app): State<App>,
+    Student(person): Student,
+    headers: HeaderMap,
+    form: Form,
+) -> Result<Response> {
+    let mut write = app.write().await?;
+    set_theme(&mut write, person.id, form.text("theme")).await?;
+    write.commit().await?;
+    forget(&app, person.id);
+    if prefers_json(&headers) {
+        return Ok(StatusCode::NO_CONTENT.into_response());
+    }
+    let next = redirect::local(form.get("next")).unwrap_or("/accounts/profile/");
+    Ok(redirect::see_other(next))
+}
+
+/// GET `/accounts/password/`.
+pub async fn password_form(
+    _: Student,
+    shell: Shell,
+    Query(Saved { saved }): Query<Saved>,
+) -> Result<Response> {
+    page(&PasswordPage::new(
+        shell,
+        &Problems::new(),
+        !saved.is_empty(),
+    ))
+}
+
+/// POST `/accounts/password/`. Ends every session, this one too, and begins another here.
+pub async fn password(
+    State(app): State<App>,
+    Student(person): Student,
+    shell: Shell,
+    device: Device,
+    form: Form,
+) -> Result<Response> {
+    let (status, problems, wait) = password_problems(&app, &person, &device, &form).await?;
+    if !problems.is_empty() {
+        let shown = page_with(status, &PasswordPage::new(shell, &problems, false))?;
+        return Ok(with_wait(shown, wait));
+    }
+    let hash = app.passwords.hash(form.get("new_password1")).await?;
+    let mut write = app.write().await?;
+    set_password(&mut write, person.id, hash).await?;
+    let token = sessions::begin(&app, &write, person.id, &device).await?;
+    write.commit().await?;
+    forget(&app, person.id);
+    Ok(enter(&app, &token, "/accounts/password/?saved=yes"))
+}
+
+/// Everything that is wrong at once; a wrong present password counts as a failed log-in, so that
+/// an open page does not let anybody guess it.
+async fn password_problems(
+    app: &App,
+    person: &Person,
+    device: &Device,
+    form: &Form,
+) -> Result<(StatusCode, Problems, Option<u64>)> {
+    let (old, new) = (form.get("old_password"), form.get("new_password1"));
+    let mut problems = Problems::new();
+    super::check_password(new, &person.username, "new_password1", &mut problems);
+    problems.check(
+        new == form.get("new_password2"),
+        "new_password2",
+        "The two new passwords differ. Type the same one twice.",
+    );
+    if old.is_empty() {
+        problems.add("old_password", "Type your present password.");
+        return Ok((StatusCode::UNPROCESSABLE_ENTITY, problems, None));
+    }
+    match credentials::authenticate(app, &person.username, old, device.address).await {
+        Ok(Some(_)) => Ok((StatusCode::UNPROCESSABLE_ENTITY, problems, None)),
+        refused => {
+            let words = "This is not your present password. Type the one that you log in with.";
+            let (status, refused, wait) =
+                refusal(refused.map(|_| Problems::of("old_password", words)))?;
+            problems.extend(refused);
+            Ok((status, problems, wait))
+        }
+    }
+}
+
+impl PasswordPage {
+    fn new(shell: Shell, problems: &Problems, is_saved: bool) -> Self {
+        Self {
+            shell,
+            old_password: Field::new("old_password", "", problems),
+            new_password1: Field::new("new_password1", "", problems),
+            new_password2: Field::new("new_password2", "", problems),
+            faults: fault_lines_in(
+                problems,
+                &["old_password", "new_password1", "new_password2"],
+            ),
+            is_saved,
+        }
+    }
+}
+
+/// GET `/accounts/sessions/`.
+pub async fn sessions_page(
+    State(app): State<App>,
+    Student(person): Student,
+    shell: Shell,
+) -> Result<Response> {
+    let now = app.clock.now();
+    let rows = store::list_sessions(app.db.read(), person.id, now).await?;
+    let sessions: Vec<SessionView> = rows
+        .iter()
+        .map(|row| SessionView::new(row, &person, now))
+        .collect();
+    let has_others = sessions.iter().any(|session| !session.is_this);
+    page(&SessionsPage {
+        shell,
+        sessions,
+        has_others,
+    })
+}
+
+/// POST `/accounts/sessions/`: ends one (`session`) or all others (`all`).
+pub async fn end_sessions(
+    State(app): State<App>,
+    Student(person): Student,
+    form: Form,
+) -> Result<Response> {
+    let mut write = app.write().await?;
+    if form.is_set("all") {
+        sessions::end_all(&mut write, person.id, person.session_id).await?;
+    } else {
+        let session_id = form.number("session").ok_or(Error::NotFound)?;
+        sessions::end(&mut write, person.id, session_id).await?;
+    }
+    write.commit().await?;
+    forget(&app, person.id);
+    Ok(redirect::see_other("/accounts/sessions/"))
+}
+
+impl SessionView {
+    fn new(row: &session::Model, person: &Person, now: DateTime<Utc>) -> Self {
+        let zone = person.time_zone;
+        Self {
+            id: row.id,
+            is_this: person.session_id == Some(row.id),
+            icon: devices::icon(&row.user_agent),
+            words: devices::words(&row.user_agent),
+            address: row.address.clone(),
+            last_used: text::ago(row.last_seen_at, now, zone),
+            last_used_exact: text::exact(row.last_seen_at, zone),
+            last_used_machine: text::machine(row.last_seen_at),
+        }
+    }
+}
