@@ -5,7 +5,7 @@ use crate::db::{Db, Write};
 use crate::error::Result;
 use crate::web::credentials::Credentials;
 use crate::web::passwords::Passwords;
-use crate::web::sessions::Sessions;
+use crate::web::sessions::{self, Sessions};
 use backends::bus::{Bus, BusDatabase};
 use backends::cache::Cache;
 use backends::clock::Clock;
@@ -118,7 +118,7 @@ impl App {
             Mail::open(&config.mail, &config.data).map_err(|e| failed("mail", e.to_string()))?;
         let services = Services {
             passwords: Passwords::new(),
-            sessions: Sessions::new(),
+            sessions: sessions::remember(),
             credentials: Credentials::new(&config.secret),
             tools: Tools::new(config.ffmpeg.as_deref(), Limits::default()),
             stopping: CancellationToken::new(),

@@ -1,14 +1,16 @@
 //! `Authorization: Basic`, `Token` and `Bearer` (RFC 7617, RFC 6750).
 //!
 //! A credential that was checked is remembered for a minute under a keyed hash, so that a
-//! program with Basic credentials does not cost a password hash a call. The memory names the
-//! account's credential version; a changed password is therefore refused at once.
+//! program with Basic credentials does not cost a password hash a call. A changed password,
+//! changed rights and a revoked key drop it: at once in the process that changed them, and on
+//! every other as soon as the bus tells.
 
 use crate::app::App;
 use crate::config::Secret;
 use crate::entities::{token, user};
 use crate::error::{Error, Result};
 use crate::web::identity::Person;
+use crate::web::remembered::Remembered;
 use crate::web::{sessions, throttle};
 use axum::http::HeaderValue;
 use base64::Engine as _;
@@ -19,50 +21,44 @@ use sea_orm::{ActiveModelTrait, ActiveValue::Set, ColumnTrait, EntityTrait, Quer
 use sha2::Sha256;
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
+use tokio::sync::Mutex;
 
 /// What a program with a wrong name, password or key is told.
 const WRONG: &str = "Invalid username/password.";
 const MALFORMED: &str = "Invalid basic header. Credentials not correctly base64 encoded.";
 const WRONG_TOKEN: &str = "Invalid token.";
 
-/// Credentials that were found good lately.
+/// Credentials that were found good lately, by a keyed hash of their header.
 pub struct Credentials {
     key: Vec<u8>,
-    known: Cache<[u8; 32], Arc<Person>>,
-    /// Grows with every `forget`; who read before it must not remember after it.
-    generation: AtomicU64,
+    known: Remembered<[u8; 32]>,
+    /// One check at a time of one header: a program that opens fifty connections at once costs
+    /// one password hash, not fifty.
+    checks: Cache<[u8; 32], Arc<Mutex<()>>>,
 }
 
 impl Credentials {
     /// Remembers up to 10,000 for a minute.
     pub fn new(secret: &Secret) -> Self {
-        let known = Cache::builder()
-            .max_capacity(10_000)
-            .time_to_live(Duration::from_secs(60))
-            .support_invalidation_closures()
-            .build();
         Self {
             key: secret.0.as_bytes().to_vec(),
-            known,
-            generation: AtomicU64::new(0),
+            known: Remembered::new(10_000, Duration::from_secs(60)),
+            checks: Cache::builder()
+                .max_capacity(10_000)
+                .time_to_idle(Duration::from_secs(60))
+                .build(),
         }
     }
 
     /// Forgets what is remembered of a person.
     pub fn forget(&self, user_id: i64) {
-        self.generation.fetch_add(1, Ordering::AcqRel);
-        // Fails only without `support_invalidation_closures`, which `new` asks for.
-        let _ = self
-            .known
-            .invalidate_entries_if(move |_, person| person.id == user_id);
+        self.known.forget(user_id);
     }
 
     /// Forgets everything, when events may have been lost.
     pub fn forget_all(&self) {
-        self.generation.fetch_add(1, Ordering::AcqRel);
-        self.known.invalidate_all();
+        self.known.forget_all();
     }
 
     fn name(&self, header: &HeaderValue) -> [u8; 32] {
@@ -70,6 +66,7 @@ impl Credentials {
         let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(&self.key) else {
             return [0; 32];
         };
+        mac.update(b"credential:");
         mac.update(header.as_bytes());
         mac.finalize().into_bytes().into()
     }
@@ -84,20 +81,24 @@ pub async fn check(
     header: &HeaderValue,
     address: IpAddr,
 ) -> Result<Option<Arc<Person>>> {
-    let text = header
-        .to_str()
-        .map_err(|_| Error::WrongCredentials(MALFORMED))?;
-    let (scheme, value) = text.split_once(' ').unwrap_or((text, ""));
+    let text = String::from_utf8_lossy(header.as_bytes());
+    let (scheme, value) = text.split_once(' ').unwrap_or((&text, ""));
     let is_basic = scheme.eq_ignore_ascii_case("basic");
     let is_token = scheme.eq_ignore_ascii_case("token") || scheme.eq_ignore_ascii_case("bearer");
     if !is_basic && !is_token {
         return Ok(None);
     }
-    let name = app.credentials.name(header);
-    if let Some(person) = app.credentials.known.get(&name).await {
-        return Ok(Some(person));
+    let memory = &app.credentials;
+    let name = memory.name(header);
+    if let Some(known) = memory.known.get(&name).await {
+        return Ok(Some(Arc::clone(&known.person)));
     }
-    let generation = app.credentials.generation.load(Ordering::Acquire);
+    let turn = memory.checks.get_with(name, async { Arc::default() }).await;
+    let _turn = turn.lock().await;
+    if let Some(known) = memory.known.get(&name).await {
+        return Ok(Some(Arc::clone(&known.person)));
+    }
+    let began = memory.known.moment();
     let value = value.trim();
     let person = if is_basic {
         basic(app, value, address).await?
@@ -105,21 +106,20 @@ pub async fn check(
         by_token(app, value, address).await?
     };
     let person = Arc::new(person);
-    if app.credentials.generation.load(Ordering::Acquire) == generation {
-        app.credentials
-            .known
-            .insert(name, Arc::clone(&person))
-            .await;
-    }
+    memory
+        .known
+        .keep(name, began, Arc::clone(&person), None)
+        .await;
     Ok(Some(person))
 }
 
 async fn basic(app: &App, value: &str, address: IpAddr) -> Result<Person> {
     let decoded = base64::engine::general_purpose::STANDARD
         .decode(value)
-        .ok()
-        .and_then(|b| String::from_utf8(b).ok());
-    let decoded = decoded.ok_or(Error::WrongCredentials(MALFORMED))?;
+        .map_err(|_| Error::WrongCredentials(MALFORMED))?;
+    // Programs that are not told a charset send UTF-8 or Latin-1 (RFC 7617, section 2.1, B.3).
+    let decoded = String::from_utf8(decoded)
+        .unwrap_or_else(|error| error.into_bytes().into_iter().map(char::from).collect());
     let (username, password) = decoded
         .split_once(':')
         .ok_or(Error::WrongCredentials(MALFORMED))?;
@@ -141,15 +141,22 @@ pub async fn authenticate(
     address: IpAddr,
 ) -> Result<Option<Person>> {
     throttle::check(app, username, address).await?;
-    let account = user::Entity::find()
-        .filter(user::Column::Username.eq(username))
-        .one(app.db.read())
-        .await?;
+    let account = if may_be_stored(username) {
+        user::Entity::find()
+            .filter(user::Column::Username.eq(username))
+            .one(app.db.read())
+            .await?
+    } else {
+        None
+    };
     let hash = account
         .as_ref()
         .filter(|a| a.is_active)
         .map_or("", |a| a.password_hash.as_str());
     let is_right = app.passwords.verify(password, hash).await?;
+    // Of many tries at once, those that were waiting for a core when the limit was reached are
+    // not answered either.
+    throttle::check(app, username, address).await?;
     match account {
         Some(account) if is_right => Ok(Some(sessions::load_person(app.db.read(), account).await?)),
         _ => {
@@ -157,6 +164,11 @@ pub async fn authenticate(
             Ok(None)
         }
     }
+}
+
+/// PostgreSQL refuses a query that holds a NUL character, and nobody's name has more than 150.
+fn may_be_stored(username: &str) -> bool {
+    !username.contains('\0') && username.chars().count() <= 150
 }
 
 async fn by_token(app: &App, key: &str, address: IpAddr) -> Result<Person> {

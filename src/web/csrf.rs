@@ -11,7 +11,7 @@ use crate::web::headers::set_cookie;
 use crate::web::identity::{ByHeader, Visitor};
 use axum::body::Body;
 use axum::extract::{FromRequestParts, Request, State};
-use axum::http::header::{CONTENT_TYPE, HOST, ORIGIN, SET_COOKIE};
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, HOST, ORIGIN, SET_COOKIE};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method};
 use axum::middleware::Next;
@@ -93,7 +93,8 @@ pub async fn issue(State(app): State<App>, mut request: Request, next: Next) -> 
     let mut response = next.run(request).await;
     // Fault pages are made further out and carry the log-out form too.
     response.extensions_mut().insert(token.clone());
-    if is_new && token.is_used.load(Ordering::Relaxed) && !sets_token(&response) {
+    let is_due = is_new && token.is_used.load(Ordering::Relaxed);
+    if is_due && !sets_token(&response) && !is_shared(&response) {
         response
             .headers_mut()
             .append(SET_COOKIE, cookie(&app, &token.value));
@@ -103,10 +104,12 @@ pub async fn issue(State(app): State<App>, mut request: Request, next: Next) -> 
 
 /// Refuses unsafe requests without the token. Reads the body of ordinary forms (1 MB) and hands it on.
 pub async fn guard(State(app): State<App>, request: Request, next: Next) -> Result<Response> {
+    if !is_safe(request.method()) {
+        check_origin(&app, request.headers())?;
+    }
     if !needs_token(&request) {
         return Ok(next.run(request).await);
     }
-    check_origin(&app, request.headers())?;
     if header_fits(&app, &request)? {
         return Ok(next.run(request).await);
     }
@@ -143,11 +146,11 @@ pub async fn guard_streams(
     next: Next,
 ) -> Result<Response> {
     let mut checked = Checked::Yes;
-    if needs_token(&request) {
+    if !is_safe(request.method()) {
         check_origin(&app, request.headers())?;
-        if !header_fits(&app, &request)? {
-            checked = Checked::ByField;
-        }
+    }
+    if needs_token(&request) && !header_fits(&app, &request)? {
+        checked = Checked::ByField;
     }
     request.extensions_mut().insert(checked);
     Ok(next.run(request).await)
@@ -175,6 +178,12 @@ fn cookie(app: &App, value: &str) -> axum::http::HeaderValue {
     set_cookie(COOKIE, value, LIFETIME, false, app.config.is_https())
 }
 
+/// What caches may hand to anybody must not carry a cookie of somebody.
+fn is_shared(response: &Response) -> bool {
+    let control = response.headers().get(CACHE_CONTROL);
+    control.is_some_and(|value| value.as_bytes().starts_with(b"public"))
+}
+
 fn sets_token(response: &Response) -> bool {
     response
         .headers()
@@ -183,14 +192,19 @@ fn sets_token(response: &Response) -> bool {
         .any(|value| value.as_bytes().starts_with(b"csrftoken="))
 }
 
-/// Unsafe methods need the token, unless credentials in a header, which no browser adds by
-/// itself, told who asks. Anonymous visitors need it too where a form logs them in; elsewhere
+/// Methods that change nothing (RFC 9110, section 9.2.1).
+fn is_safe(method: &Method) -> bool {
+    matches!(
+        *method,
+        Method::GET | Method::HEAD | Method::OPTIONS | Method::TRACE
+    )
+}
+
+/// Unsafe methods need the token, unless credentials in a header told who asks. A browser adds
+/// Basic credentials that it knows by itself, but then also an `Origin`, which is looked at always. Anonymous visitors need it too where a form logs them in; elsewhere
 /// there is nothing of theirs that could be forged, and handlers ask them to log in.
 fn needs_token(request: &Request) -> bool {
-    if matches!(
-        *request.method(),
-        Method::GET | Method::HEAD | Method::OPTIONS | Method::TRACE
-    ) {
+    if is_safe(request.method()) {
         return false;
     }
     if request.extensions().get::<ByHeader>().is_some() {

@@ -8,7 +8,9 @@ use crate::web::shell::{Shell, page_with};
 use crate::web::{headers, redirect};
 use askama::Template;
 use axum::extract::{Request, State};
-use axum::http::header::{ACCEPT, ALLOW, CACHE_CONTROL, RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::header::{
+    ACCEPT, ALLOW, AUTHORIZATION, CACHE_CONTROL, RETRY_AFTER, WWW_AUTHENTICATE,
+};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
@@ -87,8 +89,9 @@ pub async fn present(State(app): State<App>, request: Request, next: Next) -> Re
     } else {
         as_page(&app, &kept, &response, &error)
     };
+    let own = presented.headers().clone();
     for (name, value) in response.headers() {
-        if !presented.headers().contains_key(name) && name != "content-length" {
+        if !own.contains_key(name) && name != "content-length" {
             presented.headers_mut().append(name.clone(), value.clone());
         }
     }
@@ -119,9 +122,14 @@ fn log(error: &Error) {
     }
 }
 
-/// Programs get JSON: everything under `/api/`, and whoever prefers it.
+/// Programs get JSON: everything under `/api/`, whoever sends credentials and does not ask for
+/// a page, and whoever prefers it.
 pub fn wants_json(parts: &Parts) -> bool {
-    parts.uri.path().starts_with("/api/") || prefers_json(&parts.headers)
+    let accept = parts.headers.get(ACCEPT).map(HeaderValue::as_bytes);
+    let asks_for_page = String::from_utf8_lossy(accept.unwrap_or_default()).contains("text/html");
+    parts.uri.path().starts_with("/api/")
+        || (parts.headers.contains_key(AUTHORIZATION) && !asks_for_page)
+        || prefers_json(&parts.headers)
 }
 
 /// Whether a script asks: `X-Requested-With`, or an `Accept` that names JSON and no page.

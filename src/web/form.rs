@@ -6,13 +6,22 @@ use askama::filters::Safe;
 use axum::extract::{FromRequest, Request};
 use axum::http::header::CONTENT_TYPE;
 use bytes::Bytes;
+use std::fmt;
 
 /// The fields of an ordinary form (url-encoded or multipart without files), in the order sent.
 ///
 /// Text is taken as UTF-8; NUL characters, which PostgreSQL cannot store, are refused.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub struct Form {
     fields: Vec<(String, String)>,
+}
+
+/// Names only: values may be passwords.
+impl fmt::Debug for Form {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names = self.fields.iter().map(|(name, _)| name);
+        f.debug_list().entries(names).finish()
+    }
 }
 
 impl Form {

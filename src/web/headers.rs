@@ -130,17 +130,88 @@ fn real_address(config: &Config, peer: Option<IpAddr>, headers: &HeaderMap) -> I
     if !config.trusted_proxies.contains(&peer) {
         return peer;
     }
-    let forwarded = headers
-        .get_all("x-forwarded-for")
-        .iter()
-        .filter_map(|value| value.to_str().ok());
-    let addresses: Vec<IpAddr> = forwarded
-        .flat_map(|value| value.split(','))
-        .filter_map(|part| part.trim().parse().ok())
-        .collect();
-    addresses
-        .into_iter()
-        .rev()
-        .find(|address| !config.trusted_proxies.contains(address))
-        .unwrap_or(peer)
+    let mut nearest = peer;
+    for value in headers.get_all("x-forwarded-for").iter().rev() {
+        for part in value.to_str().unwrap_or("?").rsplit(',') {
+            // What the visitor wrote herself stands before the first entry that no proxy of
+            // ours would write; nothing from there on is believed.
+            let Some(address) = forwarded_address(part.trim()) else {
+                return nearest;
+            };
+            if !config.trusted_proxies.contains(&address) {
+                return address;
+            }
+            nearest = address;
+        }
+    }
+    nearest
+}
+
+/// An address as proxies write it: bare, with a port, or in brackets.
+fn forwarded_address(text: &str) -> Option<IpAddr> {
+    let bare = text.trim_start_matches('[').trim_end_matches(']');
+    let address = bare
+        .parse::<IpAddr>()
+        .ok()
+        .or_else(|| text.parse::<SocketAddr>().ok().map(|socket| socket.ip()));
+    address.map(|address| address.to_canonical())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeMap;
+
+    fn found(proxies: &str, peer: &str, forwarded: &[&str]) -> String {
+        let values: BTreeMap<String, String> = [
+            ("secret", "a secret that is only good for tests"),
+            ("trusted_proxies", proxies),
+        ]
+        .map(|(key, value)| (key.to_owned(), value.to_owned()))
+        .into();
+        let config = Config::from_values(&values, Vec::new()).unwrap();
+        let mut headers = HeaderMap::new();
+        for value in forwarded {
+            headers.append("x-forwarded-for", value.parse().unwrap());
+        }
+        real_address(&config, peer.parse().ok(), &headers).to_string()
+    }
+
+    #[test]
+    fn a_forwarded_address_is_believed_only_from_a_trusted_proxy() {
+        assert_eq!(found("", "192.0.2.7", &["203.0.113.9"]), "192.0.2.7");
+        let proxy = "10.0.0.1";
+        assert_eq!(found(proxy, "192.0.2.7", &["203.0.113.9"]), "192.0.2.7");
+        assert_eq!(found(proxy, proxy, &["203.0.113.9"]), "203.0.113.9");
+        assert_eq!(
+            found(proxy, proxy, &["6.6.6.6, 203.0.113.9"]),
+            "203.0.113.9"
+        );
+        assert_eq!(
+            found(proxy, proxy, &["6.6.6.6", "203.0.113.9"]),
+            "203.0.113.9"
+        );
+        assert_eq!(found(proxy, proxy, &[]), proxy);
+    }
+
+    #[test]
+    fn a_chain_of_trusted_proxies_leads_to_the_client() {
+        let proxies = "10.0.0.1,10.0.0.2";
+        let chain = &["6.6.6.6, 203.0.113.9, 10.0.0.2"];
+        assert_eq!(found(proxies, "10.0.0.1", chain), "203.0.113.9");
+        assert_eq!(found(proxies, "::ffff:10.0.0.1", chain), "203.0.113.9");
+        assert_eq!(found(proxies, "10.0.0.1", &["10.0.0.2"]), "10.0.0.2");
+    }
+
+    #[test]
+    fn addresses_are_read_as_proxies_write_them_and_nothing_behind_an_unreadable_one() {
+        let proxy = "10.0.0.1";
+        assert_eq!(
+            found(proxy, proxy, &["6.6.6.6, 203.0.113.9:5555"]),
+            "203.0.113.9"
+        );
+        assert_eq!(found(proxy, proxy, &["[2001:db8::1]:80"]), "2001:db8::1");
+        assert_eq!(found(proxy, proxy, &["[2001:db8::1]"]), "2001:db8::1");
+        assert_eq!(found(proxy, proxy, &["6.6.6.6, unknown"]), proxy);
+    }
 }

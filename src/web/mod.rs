@@ -13,6 +13,7 @@ pub mod identity;
 pub mod paging;
 pub mod passwords;
 pub mod redirect;
+pub mod remembered;
 pub mod sessions;
 pub mod shell;
 pub mod text;

@@ -67,7 +67,10 @@ impl Passwords {
         };
         let password = password.to_owned();
         self.bounded(move || {
-            let parsed = PasswordHash::new(&hash).map_err(|e| Error::internal(e.to_string()))?;
+            let Ok(parsed) = PasswordHash::new(&hash) else {
+                tracing::warn!("a stored password hash is in no form that this site knows; its owner needs a new password");
+                return Ok(false);
+            };
             Ok(hasher()?
                 .verify_password(password.as_bytes(), &parsed)
                 .is_ok()
@@ -80,9 +83,16 @@ impl Passwords {
         &self,
         work: impl FnOnce() -> Result<T> + Send + 'static,
     ) -> Result<T> {
-        let _place = Place::take(&self.waiting)?;
-        let _core = self.cores.acquire().await.map_err(Error::internal)?;
-        tokio::task::spawn_blocking(work)
+        let place = Place::take(&self.waiting)?;
+        let core = Arc::clone(&self.cores).acquire_owned().await;
+        let core = core.map_err(Error::internal)?;
+        // A visitor who goes away does not stop the work: place and core are held until it is
+        // done, or a flood of broken-off log-ins would hash without bound.
+        let bounded = move || {
+            let _held = (place, core);
+            work()
+        };
+        tokio::task::spawn_blocking(bounded)
             .await
             .map_err(Error::internal)?
     }

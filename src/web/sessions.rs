@@ -6,13 +6,13 @@ use crate::entities::{group_permission, session, user, user_group};
 use crate::error::{Error, Result};
 use crate::web::headers::{address_in, set_cookie};
 use crate::web::identity::Person;
+use crate::web::remembered::Remembered;
 use axum::extract::FromRequestParts;
 use axum::http::HeaderValue;
 use axum::http::header::USER_AGENT;
 use axum::http::request::Parts;
 use axum_extra::extract::CookieJar;
 use chrono::{DateTime, TimeDelta, Utc};
-use moka::future::Cache;
 use sea_orm::{
     ActiveModelTrait, ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter,
     QuerySelect,
@@ -22,7 +22,6 @@ use sha2::{Digest as _, Sha256};
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 /// The cookie that older clients know.
@@ -45,57 +44,16 @@ pub enum AccountEvent {
     },
 }
 
-/// Sessions that were used lately.
-pub struct Sessions {
-    known: Cache<String, Arc<Known>>,
-    /// Grows with every `forget`; who read before it must not remember after it.
-    generation: AtomicU64,
+/// Sessions that were used lately, by the hash of their cookie.
+pub type Sessions = Remembered<String>;
+
+/// Remembers up to 20,000 sessions for up to ten minutes each.
+pub fn remember() -> Sessions {
+    Remembered::new(20_000, Duration::from_secs(600))
 }
 
-#[derive(Debug)]
-struct Known {
-    person: Arc<Person>,
-    expires_at: DateTime<Utc>,
-}
-
-impl Sessions {
-    /// Remembers up to 20,000 sessions for up to ten minutes each.
-    pub fn new() -> Self {
-        let known = Cache::builder()
-            .max_capacity(20_000)
-            .time_to_live(Duration::from_secs(600))
-            .support_invalidation_closures()
-            .build();
-        Self {
-            known,
-            generation: AtomicU64::new(0),
-        }
-    }
-
-    /// Forgets what is remembered of a person, so that the next request looks again.
-    pub fn forget(&self, user_id: i64) {
-        self.generation.fetch_add(1, Ordering::AcqRel);
-        // Fails only without `support_invalidation_closures`, which `new` asks for.
-        let _ = self
-            .known
-            .invalidate_entries_if(move |_, known| known.person.id == user_id);
-    }
-
-    /// Forgets everything, when events may have been lost.
-    pub fn forget_all(&self) {
-        self.generation.fetch_add(1, Ordering::AcqRel);
-        self.known.invalidate_all();
-    }
-}
-
-impl Default for Sessions {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
-/// The browser that asks, as far as a session is concerned.
-#[derive(Debug, Clone)]
+/// The browser that asks, as far as a session is concerned. Not `Debug`: it holds a secret.
+#[derive(Clone)]
 pub struct Device {
     /// The browser's own description, at most 300 characters.
     pub user_agent: String,
@@ -125,10 +83,15 @@ impl<S: Sync> FromRequestParts<S> for Device {
     }
 }
 
-/// Begins a session; the answer is the cookie's value.
+/// Begins a session, and clears away those of hers that are over; the answer is the cookie's value.
 pub async fn begin(app: &App, write: &Write, user_id: i64, device: &Device) -> Result<String> {
     let token = app.clock.random_token();
     let now = app.clock.now();
+    session::Entity::delete_many()
+        .filter(session::Column::UserId.eq(user_id))
+        .filter(session::Column::ExpiresAt.lte(now))
+        .exec(&**write)
+        .await?;
     let row = session::ActiveModel {
         user_id: Set(user_id),
         token_hash: Set(hash(&token)),
@@ -152,10 +115,11 @@ pub async fn find(app: &App, token: &str) -> Result<Option<Arc<Person>>> {
     }
     let hash = hash(token);
     let now = app.clock.now();
-    if let Some(known) = app.sessions.known.get(&hash).await {
-        return Ok((known.expires_at > now).then(|| Arc::clone(&known.person)));
+    if let Some(known) = app.sessions.get(&hash).await {
+        let lasts = known.expires_at.is_none_or(|end| end > now);
+        return Ok(lasts.then(|| Arc::clone(&known.person)));
     }
-    let generation = app.sessions.generation.load(Ordering::Acquire);
+    let began = app.sessions.moment();
     let found = session::Entity::find()
         .filter(session::Column::TokenHash.eq(&hash))
         .filter(session::Column::ExpiresAt.gt(now))
@@ -173,13 +137,9 @@ pub async fn find(app: &App, token: &str) -> Result<Option<Arc<Person>>> {
     person.session_id = Some(row.id);
     person.session_hash = hash.clone();
     let person = Arc::new(person);
-    if app.sessions.generation.load(Ordering::Acquire) == generation {
-        let known = Known {
-            person: Arc::clone(&person),
-            expires_at: row.expires_at,
-        };
-        app.sessions.known.insert(hash, Arc::new(known)).await;
-    }
+    app.sessions
+        .keep(hash, began, Arc::clone(&person), Some(row.expires_at))
+        .await;
     Ok(Some(person))
 }
 

@@ -1,14 +1,15 @@
 //! Wrong passwords are counted, right ones are not.
 //!
 //! Ten failures for a name from an address within five minutes, or two hundred from an
-//! address, and the next tries from there wait. The counts live in the cache (in memory where it is off), so that nodes
-//! that share one share them too.
+//! address, and the next tries from there wait a minute. The counts live in the cache (in
+//! memory where it is off), so that nodes that share one share them too.
 
 use crate::app::App;
 use crate::error::{Error, Result};
 use crate::web::sessions::hash;
-use backends::cache::Timeout;
-use std::net::IpAddr;
+use backends::cache::{CacheError, Timeout};
+use chrono::{DateTime, Utc};
+use std::net::{IpAddr, Ipv6Addr};
 use std::time::Duration;
 
 const WINDOW: Duration = Duration::from_secs(5 * 60);
@@ -16,19 +17,41 @@ const WAIT: Duration = Duration::from_secs(60);
 const FAILURES_OF_A_NAME: i64 = 10;
 const FAILURES_OF_AN_ADDRESS: i64 = 200;
 
+/// Who is counted as one: an IPv4 address, or the network of 2^64 IPv6 addresses that a
+/// single customer is given.
+fn place(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(address) => {
+            let network = address.to_bits() & !u128::from(u64::MAX);
+            IpAddr::V6(Ipv6Addr::from_bits(network))
+        }
+        address => address,
+    }
+}
+
 fn name_key(username: &str, address: IpAddr) -> String {
-    hash(&format!("{address} {username}"))
+    hash(&format!("{} {username}", place(address)))
+}
+
+fn address_key(address: IpAddr) -> String {
+    hash(&place(address).to_string())
 }
 
 /// May this name be tried from this address?
+///
+/// # Errors
+/// [`Error::TooMany`] while it has to wait.
 pub async fn check(app: &App, username: &str, address: IpAddr) -> Result<()> {
     refuse_if_waiting(app, &name_key(username, address)).await?;
     check_address(app, address).await
 }
 
 /// May anything be tried from this address?
+///
+/// # Errors
+/// [`Error::TooMany`] while it has to wait.
 pub async fn check_address(app: &App, address: IpAddr) -> Result<()> {
-    refuse_if_waiting(app, &hash(&address.to_string())).await
+    refuse_if_waiting(app, &address_key(address)).await
 }
 
 /// Notes a wrong password.
@@ -39,16 +62,18 @@ pub async fn failed(app: &App, username: &str, address: IpAddr) -> Result<()> {
 
 /// Notes a wrong key.
 pub async fn failed_address(app: &App, address: IpAddr) -> Result<()> {
-    count(app, &hash(&address.to_string()), FAILURES_OF_AN_ADDRESS).await
+    count(app, &address_key(address), FAILURES_OF_AN_ADDRESS).await
 }
 
 async fn refuse_if_waiting(app: &App, key: &str) -> Result<()> {
-    if !app.counts.has(&format!("login-wait:{key}")).await? {
+    let until: Option<DateTime<Utc>> = app.counts.get(&format!("login-wait:{key}")).await?;
+    let Some(until) = until else {
         return Ok(());
-    }
+    };
+    let left = (until - app.clock.now()).num_seconds();
     Err(Error::TooMany {
         message: "Too many wrong tries. Please wait a minute, then try again.".into(),
-        retry_after_seconds: WAIT.as_secs(),
+        retry_after_seconds: u64::try_from(left).unwrap_or(0).clamp(1, WAIT.as_secs()),
     })
 }
 
@@ -57,11 +82,32 @@ async fn count(app: &App, key: &str, most: i64) -> Result<()> {
     app.counts
         .add(&counter, &0_i64, Timeout::After(WINDOW))
         .await?;
-    if app.counts.incr(&counter, 1).await? >= most {
+    let failures = match app.counts.incr(&counter, 1).await {
+        Ok(failures) => failures,
+        // Another try has just reached the limit and cleared the count: the wait has begun.
+        Err(CacheError::NoValue) => return Ok(()),
+        Err(other) => return Err(other.into()),
+    };
+    if failures >= most {
+        let until = app.clock.now() + WAIT;
         app.counts
-            .set(&format!("login-wait:{key}"), &true, Timeout::After(WAIT))
+            .set(&format!("login-wait:{key}"), &until, Timeout::After(WAIT))
             .await?;
         app.counts.delete(&counter).await?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_customer_is_counted_as_one() {
+        let key = |text: &str| address_key(text.parse().unwrap());
+        assert_eq!(key("2001:db8:1:2::1"), key("2001:db8:1:2:ffff::9"));
+        assert_ne!(key("2001:db8:1:2::1"), key("2001:db8:1:3::1"));
+        assert_ne!(key("192.0.2.1"), key("192.0.2.2"));
+        assert_eq!(key("192.0.2.1"), key("::ffff:192.0.2.1"));
+    }
 }

@@ -1,8 +1,11 @@
-//! Accounts: registering, logging in and out.
+//! Accounts: registering, logging in and out, what a person sets for herself, her sessions.
 
 use crate::kit::{Browser, PASSWORD, Role, TestApp};
-use lyceum::entities::{session, user};
-use sea_orm::{ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter};
+use lyceum::accounts;
+use lyceum::entities::{course, session, user};
+use sea_orm::{
+    ActiveModelTrait, ActiveValue::Set, ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter,
+};
 
 const REGISTER: &str = "/students/register/";
 const LOGIN: &str = "/accounts/login/";
@@ -91,4 +94,516 @@ async fn logging_out_takes_a_post_and_ends_the_session() {
             .unwrap(),
         0
     );
+}
+
+#[tokio::test]
+async fn a_registration_that_fails_tells_every_fault_and_keeps_all_but_the_passwords() {
+    let site = TestApp::start().await;
+    let browser = site.visitor();
+    browser.get(REGISTER).await.expect(200);
+    let fields = [
+        ("username", "maya okafor"),
+        ("email", "maya@"),
+        ("password1", "12345"),
+        ("password2", "54321-secret"),
+    ];
+    let page = browser.post(REGISTER, &fields).await;
+    page.expect(422)
+        .has("value=\"maya okafor\"")
+        .has("value=\"maya@\"")
+        .has("has no spaces")
+        .has("This is no mail address")
+        .has("Use at least 8 characters")
+        .has("has only digits")
+        .has("The two passwords differ")
+        .has("aria-invalid=\"true\"")
+        .has("href=\"#username\"")
+        .lacks("54321-secret")
+        .lacks("value=\"12345\"");
+    let text = page.text();
+    let place = |id: &str| text.find(&format!("href=\"#{id}\"")).unwrap();
+    assert!(place("username") < place("email") && place("email") < place("password1"));
+    assert_eq!(browser.cookie("sessionid"), None);
+    assert_eq!(
+        user::Entity::find()
+            .count(site.app.db.read())
+            .await
+            .unwrap(),
+        0
+    );
+}
+
+#[tokio::test]
+async fn a_name_that_somebody_has_in_other_letters_is_refused() {
+    let site = TestApp::start().await;
+    for (first, second) in [("maya_o", "Maya_O"), ("Émile", "éMILE"), ("жук", "ЖУК")] {
+        register(&site.visitor(), first, PASSWORD).await.expect(303);
+        for again in [first, second] {
+            register(&site.visitor(), again, PASSWORD)
+                .await
+                .expect(422)
+                .has("has this user name already");
+        }
+    }
+    for other in ["mayaXo", "Emile", "жу%", "ж"] {
+        let page = register(&site.visitor(), other, PASSWORD).await;
+        page.lacks("has this user name already");
+    }
+}
+
+#[tokio::test]
+async fn of_two_registrations_of_one_name_at_once_one_wins_and_the_other_is_told() {
+    let site = TestApp::start().await;
+    let second = site.second().await;
+    let (one, other) = (site.visitor(), second.visitor());
+    for name in ["maya", "ines", "ravi"] {
+        let (first, last) = tokio::join!(
+            register(&one, name, PASSWORD),
+            register(&other, name, PASSWORD)
+        );
+        let mut statuses = [first.status, last.status];
+        statuses.sort_unstable();
+        assert_eq!(statuses, [303, 422], "{}{}", first.text(), last.text());
+        let loser = if first.status == 422 { first } else { last };
+        loser.has("has this user name already");
+        one.set_cookie("sessionid", None);
+        other.set_cookie("sessionid", None);
+    }
+}
+
+#[tokio::test]
+async fn a_wrong_log_in_keeps_the_name_and_says_how_to_mend_it() {
+    let site = TestApp::start().await;
+    site.person("maya", Role::Student).await;
+    let browser = site.visitor();
+    browser.get(LOGIN).await.expect(200);
+    let page = browser
+        .post(LOGIN, &[("username", "maya"), ("password", "a wrong one")])
+        .await;
+    page.expect(422)
+        .has("value=\"maya\"")
+        .has("does not belong to that user name")
+        .lacks("a wrong one");
+    let unknown = browser
+        .post(
+            LOGIN,
+            &[("username", "nobody"), ("password", "a wrong one")],
+        )
+        .await;
+    unknown.expect(422).has("does not belong to that user name");
+    let empty = browser.post(LOGIN, &[("username", "ma ya")]).await;
+    empty
+        .expect(422)
+        .has("2 things to mend")
+        .has("has no spaces")
+        .has("Type your password.");
+    assert_eq!(browser.cookie("sessionid"), None);
+}
+
+#[tokio::test]
+async fn the_log_in_page_says_where_it_leads() {
+    let site = TestApp::start().await;
+    let owner_id = site.person("ines", Role::Instructor).await;
+    for (slug, is_draft) in [("how-strings-sing", false), ("not-yet", true)] {
+        let row = course::ActiveModel {
+            owner_id: Set(owner_id),
+            subject_id: Set(1),
+            title: Set(format!("The course {slug}")),
+            slug: Set(slug.into()),
+            overview: Set("About strings.".into()),
+            is_draft: Set(is_draft),
+            created_at: Set(site.clock.now()),
+            updated_at: Set(site.clock.now()),
+            ..Default::default()
+        };
+        row.insert(site.app.db.writer()).await.unwrap();
+    }
+    let page = site
+        .visitor()
+        .get("/accounts/login/?next=/course/how-strings-sing/")
+        .await;
+    page.expect(200)
+        .has("Then on to")
+        .has("The course how-strings-sing")
+        .has("/students/register/?next=/course/how-strings-sing/");
+    let draft = site
+        .visitor()
+        .get("/accounts/login/?next=/course/not-yet/")
+        .await;
+    draft.expect(200).lacks("Then on to");
+    let odd = site
+        .visitor()
+        .get("/accounts/login/?next=/course/%00%27/")
+        .await;
+    odd.expect(200).lacks("Then on to");
+}
+
+#[tokio::test]
+async fn logging_in_ends_the_session_that_the_browser_held() {
+    let site = TestApp::start().await;
+    let browser = site.login_as("maya", Role::Student).await;
+    let (session, csrf) = (browser.cookie("sessionid"), browser.cookie("csrftoken"));
+    site.person("ines", Role::Student).await;
+    let fields = [("username", "ines"), ("password", PASSWORD)];
+    browser.post(LOGIN, &fields).await.expect(303);
+    assert_ne!(browser.cookie("sessionid"), session);
+    assert_ne!(browser.cookie("csrftoken"), csrf);
+    let old = site.visitor();
+    old.set_cookie("sessionid", session.as_deref());
+    old.get("/accounts/profile/").await.expect(302);
+    browser
+        .get("/accounts/profile/")
+        .await
+        .expect(200)
+        .has("ines");
+}
+
+#[tokio::test]
+async fn a_session_id_that_somebody_planted_is_not_the_one_after_logging_in() {
+    let site = TestApp::start().await;
+    site.person("maya", Role::Student).await;
+    let browser = site.visitor();
+    let planted = "A".repeat(43);
+    browser.set_cookie("sessionid", Some(&planted));
+    browser.get(LOGIN).await.expect(200);
+    let fields = [("username", "maya"), ("password", PASSWORD)];
+    browser.post(LOGIN, &fields).await.expect(303);
+    assert_ne!(browser.cookie("sessionid").unwrap(), planted);
+    let thief = site.visitor();
+    thief.set_cookie("sessionid", Some(&planted));
+    thief.get("/accounts/profile/").await.expect(302);
+}
+
+#[tokio::test]
+async fn the_cookies_are_kept_from_scripts_other_sites_and_plain_http() {
+    for (url, is_secure) in [("", false), ("https://learn.example.org", true)] {
+        let site = TestApp::start_with(&[("public_url", url)]).await;
+        site.person("maya", Role::Student).await;
+        let browser = site.visitor();
+        browser.get(LOGIN).await.expect(200);
+        let page = browser
+            .post(LOGIN, &[("username", "maya"), ("password", PASSWORD)])
+            .await;
+        let cookies: Vec<String> = page
+            .headers
+            .get_all("set-cookie")
+            .iter()
+            .map(|value| value.to_str().unwrap().to_owned())
+            .collect();
+        let of = |name: &str| cookies.iter().find(|c| c.starts_with(name)).unwrap();
+        let session = of("sessionid=");
+        for attribute in ["HttpOnly", "SameSite=Lax", "Path=/", "Max-Age=1209600"] {
+            assert!(session.contains(attribute), "{session}");
+        }
+        assert_eq!(session.contains("; Secure"), is_secure, "{session}");
+        assert!(
+            !of("csrftoken=").contains("HttpOnly"),
+            "scripts send it back"
+        );
+        assert_eq!(cookies.len(), 2, "{cookies:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_session_ends_after_fourteen_days_by_the_clock() {
+    let site = TestApp::start().await;
+    let maya = site.login_as("maya", Role::Student).await;
+    site.wait_seconds(14 * 24 * 3600 - 1);
+    maya.get("/accounts/profile/").await.expect(200);
+    site.wait_seconds(1);
+    let page = maya.get("/accounts/profile/").await;
+    page.expect(302);
+    assert_eq!(page.location(), "/accounts/login/?next=/accounts/profile/");
+    site.login("maya").await;
+    let left = session::Entity::find()
+        .count(site.app.db.read())
+        .await
+        .unwrap();
+    assert_eq!(left, 1, "what is over was cleared away");
+}
+
+#[tokio::test]
+async fn a_changed_password_ends_every_other_session_and_keeps_this_one() {
+    let site = TestApp::start().await;
+    let second = site.second().await;
+    let maya = site.login_as("maya", Role::Student).await;
+    let phone = second.login("maya").await;
+    let version = account(&site, "maya").await.unwrap().credential_version;
+    let before = maya.cookie("sessionid");
+    for browser in [&maya, &phone] {
+        browser.get("/accounts/password/").await.expect(200);
+    }
+    let new = "quiet lantern 4";
+    let fields = [
+        ("old_password", PASSWORD),
+        ("new_password1", new),
+        ("new_password2", new),
+    ];
+    let page = maya.post("/accounts/password/", &fields).await;
+    page.expect(303);
+    assert_ne!(maya.cookie("sessionid"), before);
+    maya.get(&page.location())
+        .await
+        .expect(200)
+        .has("Your password is changed");
+    // The process that changed it knows at once; the other as soon as the bus has told it.
+    phone
+        .at(&site.url)
+        .get("/accounts/profile/")
+        .await
+        .expect(302);
+    while phone.get("/accounts/profile/").await.status != 302 {}
+    assert_eq!(
+        account(&site, "maya").await.unwrap().credential_version,
+        version + 1
+    );
+    let browser = site.visitor();
+    browser.get(LOGIN).await.expect(200);
+    let old = [("username", "maya"), ("password", PASSWORD)];
+    browser.post(LOGIN, &old).await.expect(422);
+    browser
+        .post(LOGIN, &[("username", "maya"), ("password", new)])
+        .await
+        .expect(303);
+}
+
+#[tokio::test]
+async fn changing_the_password_takes_the_present_one_and_counts_wrong_ones() {
+    let site = TestApp::start().await;
+    let maya = site.login_as("maya", Role::Student).await;
+    let path = "/accounts/password/";
+    let faulty = [
+        ("old_password", "not this one"),
+        ("new_password1", "maya"),
+        ("new_password2", "other"),
+    ];
+    maya.post(path, &faulty)
+        .await
+        .expect(422)
+        .has("This is not your present password")
+        .has("Use at least 8 characters")
+        .has("too like the user name")
+        .has("The two new passwords differ")
+        .lacks("not this one");
+    let good = "quiet lantern 4";
+    let wrong = [
+        ("old_password", "not this one"),
+        ("new_password1", good),
+        ("new_password2", good),
+    ];
+    for _ in 0..9 {
+        maya.post(path, &wrong).await.expect(422);
+    }
+    let right = [
+        ("old_password", PASSWORD),
+        ("new_password1", good),
+        ("new_password2", good),
+    ];
+    let page = maya.post(path, &right).await;
+    page.expect(429).has("Please wait a minute");
+    assert_eq!(page.header("retry-after").as_deref(), Some("60"));
+    site.wait_seconds(60);
+    maya.post(path, &right).await.expect(303);
+}
+
+#[tokio::test]
+async fn a_profile_is_kept_and_holds_from_the_next_request_on() {
+    let site = TestApp::start().await;
+    let maya = site.login_as("maya", Role::Student).await;
+    let page = maya.get("/accounts/profile/").await;
+    page.expect(200).has("<option selected>UTC</option>");
+    assert!(page.bytes.len() < 60_000, "{}", page.bytes.len());
+    let fields = [
+        ("name", "Maya Okafor"),
+        ("email", "maya@example.org"),
+        ("timezone", "Africa/Lagos"),
+        ("theme", "dark"),
+    ];
+    let page = maya.post("/accounts/profile/", &fields).await;
+    page.expect(303);
+    maya.get(&page.location())
+        .await
+        .expect(200)
+        .has("Your profile is saved")
+        .has("data-theme=\"dark\"")
+        .has("Maya Okafor")
+        .has("<option selected>Africa/Lagos</option>");
+    let long = "x".repeat(151);
+    let faulty = [
+        ("name", long.as_str()),
+        ("email", "nonsense"),
+        ("timezone", "Mars/Olympus"),
+        ("theme", "pink"),
+    ];
+    maya.post("/accounts/profile/", &faulty)
+        .await
+        .expect(422)
+        .has("4 things to mend")
+        .has("value=\"nonsense\"")
+        .has(&long);
+    let account = account(&site, "maya").await.unwrap();
+    assert_eq!(
+        (account.email.as_str(), account.theme.as_str()),
+        ("maya@example.org", "dark")
+    );
+}
+
+#[tokio::test]
+async fn the_switch_in_the_footer_keeps_the_theme() {
+    let site = TestApp::start().await;
+    let maya = site.login_as("maya", Role::Student).await;
+    let token = maya.cookie("csrftoken").unwrap();
+    let by_script = maya
+        .request(reqwest::Method::POST, "/accounts/theme/")
+        .header("X-CSRFToken", token)
+        .header("X-Requested-With", "XMLHttpRequest")
+        .form(&[("theme", "dark")]);
+    maya.send(by_script).await.expect(204);
+    maya.get("/accounts/profile/")
+        .await
+        .expect(200)
+        .has("data-theme=\"dark\"");
+    let page = maya
+        .post(
+            "/accounts/theme/",
+            &[("theme", "light"), ("next", "/messages/")],
+        )
+        .await;
+    page.expect(303);
+    assert_eq!(page.location(), "/messages/");
+    maya.post("/accounts/theme/", &[("theme", "pink")])
+        .await
+        .expect(422);
+    site.visitor()
+        .post("/accounts/theme/", &[("theme", "dark")])
+        .await
+        .expect(302);
+}
+
+#[tokio::test]
+async fn sessions_are_listed_and_ended_one_by_one_or_all_others() {
+    let site = TestApp::start().await;
+    let maya = site.login_as("maya", Role::Student).await;
+    let (phone, tablet) = (site.login("maya").await, site.login("maya").await);
+    let page = maya.get("/accounts/sessions/").await;
+    page.expect(200).has("This one").has("127.0.0.1");
+    let text = page.text();
+    assert_eq!(text.matches("name=\"session\"").count(), 2);
+    let sessions = session::Entity::find()
+        .all(site.app.db.read())
+        .await
+        .unwrap();
+    let hash = lyceum::web::sessions::hash(&phone.cookie("sessionid").unwrap());
+    let of_phone = sessions.iter().find(|row| row.token_hash == hash).unwrap();
+    let field = of_phone.id.to_string();
+    let ines = site.login_as("ines", Role::Student).await;
+    ines.post("/accounts/sessions/", &[("session", &field)])
+        .await
+        .expect(404);
+    maya.post("/accounts/sessions/", &[("session", &field)])
+        .await
+        .expect(303);
+    phone.get("/accounts/sessions/").await.expect(302);
+    tablet.get("/accounts/sessions/").await.expect(200);
+    maya.post("/accounts/sessions/", &[("all", "yes")])
+        .await
+        .expect(303);
+    tablet.get("/accounts/sessions/").await.expect(302);
+    maya.get("/accounts/sessions/")
+        .await
+        .expect(200)
+        .lacks("End all others");
+    ines.get("/accounts/sessions/").await.expect(200);
+    for odd in ["", "x", "-1", "99999999999999999999"] {
+        maya.post("/accounts/sessions/", &[("session", odd)])
+            .await
+            .expect(404);
+    }
+}
+
+#[tokio::test]
+async fn a_session_ended_on_one_process_ends_on_the_other() {
+    let site = TestApp::start().await;
+    let second = site.second().await;
+    let maya = site.login_as("maya", Role::Student).await;
+    let there = maya.at(&second.url);
+    there.get("/accounts/profile/").await.expect(200);
+    maya.post("/accounts/logout/", &[]).await.expect(303);
+    while there.get("/accounts/profile/").await.status != 302 {}
+}
+
+#[tokio::test]
+async fn the_settings_are_for_those_who_are_logged_in() {
+    let site = TestApp::start().await;
+    for path in [
+        "/accounts/profile/",
+        "/accounts/password/",
+        "/accounts/sessions/",
+    ] {
+        let page = site.visitor().get(path).await;
+        page.expect(302);
+        assert_eq!(page.location(), format!("/accounts/login/?next={path}"));
+        site.visitor().post(path, &[]).await.expect(302);
+    }
+}
+
+#[tokio::test]
+async fn a_person_who_was_put_into_a_group_may_at_once_what_its_members_may() {
+    let site = TestApp::start().await;
+    let maya = site.login_as("maya", Role::Student).await;
+    maya.get("/accounts/profile/")
+        .await
+        .expect(200)
+        .lacks("href=\"/course/mine/\"");
+    let id = account(&site, "maya").await.unwrap().id;
+    for _ in 0..2 {
+        let mut write = site.app.write().await.unwrap();
+        accounts::add_to_group(&mut write, id, accounts::INSTRUCTORS)
+            .await
+            .unwrap();
+        write.commit().await.unwrap();
+    }
+    accounts::forget(&site.app, id);
+    maya.get("/accounts/profile/")
+        .await
+        .expect(200)
+        .has("href=\"/course/mine/\"");
+}
+
+#[tokio::test]
+async fn a_form_of_more_than_a_megabyte_or_of_odd_bytes_is_refused_in_words() {
+    let site = TestApp::start().await;
+    let browser = site.visitor();
+    browser.get(REGISTER).await.expect(200);
+    let long = "x".repeat(1_100_000);
+    browser
+        .post(REGISTER, &[("username", &long)])
+        .await
+        .expect(413);
+    browser
+        .post(REGISTER, &[("username", "a\0b")])
+        .await
+        .expect(400);
+    browser
+        .post(LOGIN, &[("username", "a\0b"), ("password", "x")])
+        .await
+        .expect(400);
+    let long = "x".repeat(100_000);
+    browser
+        .post(
+            REGISTER,
+            &[
+                ("username", &long),
+                ("password1", &long),
+                ("password2", &long),
+            ],
+        )
+        .await
+        .expect(422)
+        .has("at most 150 characters")
+        .has("at most 1,000 characters");
+    browser
+        .post(LOGIN, &[("username", &long), ("password", &long)])
+        .await
+        .expect(422);
 }
