@@ -2,10 +2,8 @@
 
 use crate::kit::{Browser, PASSWORD, Role, TestApp};
 use lyceum::accounts;
-use lyceum::entities::{course, session, user};
-use sea_orm::{
-    ActiveModelTrait, ActiveValue::Set, ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter,
-};
+use lyceum::entities::{session, user};
+use sea_orm::{ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter};
 
 const REGISTER: &str = "/students/register/";
 const LOGIN: &str = "/accounts/login/";
@@ -204,27 +202,15 @@ async fn a_wrong_log_in_keeps_the_name_and_says_how_to_mend_it() {
 async fn the_log_in_page_says_where_it_leads() {
     let site = TestApp::start().await;
     let owner_id = site.person("ines", Role::Instructor).await;
-    for (slug, is_draft) in [("how-strings-sing", false), ("not-yet", true)] {
-        let row = course::ActiveModel {
-            owner_id: Set(owner_id),
-            subject_id: Set(1),
-            title: Set(format!("The course {slug}")),
-            slug: Set(slug.into()),
-            overview: Set("About strings.".into()),
-            is_draft: Set(is_draft),
-            created_at: Set(site.clock.now()),
-            updated_at: Set(site.clock.now()),
-            ..Default::default()
-        };
-        row.insert(site.app.db.writer()).await.unwrap();
-    }
+    site.course(owner_id, "how-strings-sing").await;
+    site.draft(owner_id, "not-yet").await;
     let page = site
         .visitor()
         .get("/accounts/login/?next=/course/how-strings-sing/")
         .await;
     page.expect(200)
         .has("Then on to")
-        .has("The course how-strings-sing")
+        .has("how strings sing")
         .has("/students/register/?next=/course/how-strings-sing/");
     let draft = site
         .visitor()
