@@ -5,7 +5,13 @@
 //! order, and how its parts are deleted. Studying a course is the feature `learning`; stored
 //! files are the feature `media`.
 
+mod card;
+pub mod catalogue;
+mod figures;
+mod listing;
+pub mod overview;
 mod store;
+mod syllabus;
 mod video;
 
 pub use store::{
