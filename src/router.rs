@@ -2,6 +2,7 @@
 
 use crate::accounts::{pages as accounts, settings};
 use crate::app::App;
+use crate::courses::{authoring, catalogue, modules, order, overview, preview};
 use crate::learning::{lesson, marks, pages as learning};
 use crate::media::pages as media;
 use crate::web::{assets, csrf, errors, headers, health, identity, redirect};
@@ -34,6 +35,7 @@ impl At for Router<App> {
 pub fn router(app: &App) -> Router {
     let forms = Router::new()
         .merge(accounts_routes())
+        .merge(courses_routes())
         .merge(learning_routes())
         .at("/uploads/{id}/retry/", post(media::retry));
     let forms = forms.layer(from_fn_with_state(app.clone(), csrf::guard));
@@ -108,6 +110,35 @@ fn media_routes() -> Router<App> {
         .at("/uploads/status/", any(media::status))
         .route("/progressbar/upload_status", any(media::status))
         .at("/uploads/{id}/state/", get(media::state))
+}
+
+/// Finding, reading about and writing courses. Names of pages under `/course/` are refused as slugs
+/// (`courses::fields`), so that no course is out of reach.
+fn courses_routes() -> Router<App> {
+    Router::new()
+        .at("/", get(catalogue::all))
+        .at("/course/subject/{slug}/", get(catalogue::of_subject))
+        .at("/course/{slug}/", get(overview::show))
+        .at("/course/mine/", get(authoring::mine))
+        .at(
+            "/course/create/",
+            get(authoring::create_form).post(authoring::create),
+        )
+        .at("/course/preview/", post(preview::show))
+        .at(
+            "/course/{id}/edit/",
+            get(authoring::edit_form).post(authoring::edit),
+        )
+        .at(
+            "/course/{id}/delete/",
+            get(authoring::delete_form).post(authoring::delete),
+        )
+        .at(
+            "/course/{id}/module/",
+            get(modules::form).post(modules::save),
+        )
+        .at("/course/module/order/", post(order::modules))
+        .at("/course/content/order/", post(order::contents))
 }
 
 /// What needs neither a person nor a form.

@@ -5,11 +5,16 @@
 //! order, and how its parts are deleted. Studying a course is the feature `learning`; stored
 //! files are the feature `media`.
 
+pub mod authoring;
 mod card;
 pub mod catalogue;
+mod fields;
 mod figures;
 mod listing;
+pub mod modules;
+pub mod order;
 pub mod overview;
+pub mod preview;
 mod store;
 mod syllabus;
 mod video;

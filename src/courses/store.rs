@@ -4,6 +4,7 @@ use crate::app::App;
 use crate::db::Write;
 use crate::entities::{content, course, item, module};
 use crate::error::{Error, Result};
+use crate::media;
 use crate::web::identity::Person;
 use sea_orm::{
     ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder,
@@ -155,6 +156,26 @@ pub async fn next_content_order(write: &Write, module_id: i64) -> Result<i64> {
 
 fn after(last: Option<i64>) -> i64 {
     last.map_or(0, |last| last.saturating_add(1))
+}
+
+/// Deletes these modules with their contents, the items that nothing else shows, and the files of those. The
+/// files themselves go by a job, once the transaction is committed.
+pub async fn delete_modules(app: &App, write: &mut Write, module_ids: &[i64]) -> Result<()> {
+    let content_ids: Vec<i64> = content::Entity::find()
+        .select_only()
+        .column(content::Column::Id)
+        .filter(content::Column::ModuleId.is_in(module_ids.iter().copied()))
+        .into_tuple()
+        .all(&**write)
+        .await?;
+    for upload_id in delete_contents(write, &content_ids).await? {
+        media::discard(app, write, upload_id).await?;
+    }
+    module::Entity::delete_many()
+        .filter(module::Column::Id.is_in(module_ids.iter().copied()))
+        .exec(&**write)
+        .await?;
+    Ok(())
 }
 
 /// Deletes these contents with the items that nothing else shows; answers the uploads that those items held,

@@ -2,6 +2,7 @@
 //! Behavior of the whole site: a file a feature, over real HTTP.
 
 mod accounts;
+mod courses;
 mod docs;
 mod house;
 mod imports;

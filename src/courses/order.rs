@@ -1,0 +1,206 @@
+//! The two endpoints that put modules and contents into an order: `{"<id>": <order>, ...}`.
+//!
+//! All of it happens or nothing. Some of the ids are enough; the others keep their places.
+
+use super::store;
+use crate::app::App;
+use crate::entities::{content, course, module};
+use crate::error::{Error, Result};
+use crate::web::csrf::FORM_LIMIT_BYTES;
+use crate::web::identity::{Person, Visitor};
+use axum::Json;
+use axum::body::Body;
+use axum::extract::State;
+use sea_orm::{
+    ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, JoinType, QueryFilter,
+    QuerySelect, RelationTrait,
+};
+use serde_json::{Value, json};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// No course has so many parts; SQLite takes 32,766 values in a statement.
+const MOST_PLACES: usize = 10_000;
+
+/// Id -> place from 0.
+type Places = BTreeMap<i64, i64>;
+
+/// `POST /course/module/order/`
+pub async fn modules(State(app): State<App>, visitor: Visitor, body: Body) -> Result<Json<Value>> {
+    let person = visitor.0.ok_or(Error::forbidden())?;
+    let places = read(body).await?;
+    let write = app.write().await?;
+    let ids: Vec<i64> = places.keys().copied().collect();
+    let courses: Vec<(i64, i64)> = module::Entity::find()
+        .select_only()
+        .column(module::Column::Id)
+        .column(module::Column::CourseId)
+        .filter(module::Column::Id.is_in(ids.iter().copied()))
+        .into_tuple()
+        .all(&*write)
+        .await?;
+    let course_ids = own_courses(&*write, &person, places.len(), &courses).await?;
+    for course_id in course_ids {
+        store::touch(&app, &write, course_id).await?;
+    }
+    for (id, order) in places {
+        let change = module::ActiveModel {
+            order: Set(order),
+            ..Default::default()
+        };
+        module::Entity::update_many()
+            .set(change)
+            .filter(module::Column::Id.eq(id))
+            .exec(&*write)
+            .await?;
+    }
+    write.commit().await?;
+    Ok(saved())
+}
+
+/// `POST /course/content/order/`
+pub async fn contents(State(app): State<App>, visitor: Visitor, body: Body) -> Result<Json<Value>> {
+    let person = visitor.0.ok_or(Error::forbidden())?;
+    let places = read(body).await?;
+    let write = app.write().await?;
+    let ids: Vec<i64> = places.keys().copied().collect();
+    let courses: Vec<(i64, i64)> = content::Entity::find()
+        .select_only()
+        .column(content::Column::Id)
+        .column(module::Column::CourseId)
+        .join(JoinType::InnerJoin, content::Relation::Module.def())
+        .filter(content::Column::Id.is_in(ids.iter().copied()))
+        .into_tuple()
+        .all(&*write)
+        .await?;
+    let course_ids = own_courses(&*write, &person, places.len(), &courses).await?;
+    for course_id in course_ids {
+        store::touch(&app, &write, course_id).await?;
+    }
+    for (id, order) in places {
+        let change = content::ActiveModel {
+            order: Set(order),
+            ..Default::default()
+        };
+        content::Entity::update_many()
+            .set(change)
+            .filter(content::Column::Id.eq(id))
+            .exec(&*write)
+            .await?;
+    }
+    write.commit().await?;
+    Ok(saved())
+}
+
+/// What older scripts wait for.
+fn saved() -> Json<Value> {
+    Json(json!({"saved": "OK"}))
+}
+
+/// The courses concerned, lowest id first, so that two requests wait for each other rather than lock up.
+///
+/// # Errors
+/// [`Error::NotFound`] unless every asked id was found, in a course that is hers.
+async fn own_courses(
+    db: &impl ConnectionTrait,
+    person: &Person,
+    asked: usize,
+    found: &[(i64, i64)],
+) -> Result<BTreeSet<i64>> {
+    if found.len() != asked {
+        return Err(Error::NotFound);
+    }
+    let course_ids: BTreeSet<i64> = found.iter().map(|(_, course_id)| *course_id).collect();
+    let courses = course::Entity::find()
+        .filter(course::Column::Id.is_in(course_ids.iter().copied()))
+        .all(db)
+        .await?;
+    let are_hers = courses.len() == course_ids.len()
+        && courses.iter().all(|course| store::is_owned(course, person));
+    if are_hers {
+        Ok(course_ids)
+    } else {
+        Err(Error::NotFound)
+    }
+}
+
+/// Reads the body whatever its type says: older scripts name none.
+async fn read(body: Body) -> Result<Places> {
+    let bytes = axum::body::to_bytes(body, FORM_LIMIT_BYTES)
+        .await
+        .map_err(|_| Error::TooLarge("This request takes up to 1 MB.".into()))?;
+    let value: Value = serde_json::from_slice(&bytes)
+        .map_err(|e| Error::BadRequest(format!("JSON parse error - {e}")))?;
+    places(&value)
+}
+
+fn places(value: &Value) -> Result<Places> {
+    let refused = || {
+        Error::BadRequest(
+            "An object is expected that gives each id its place from 0, such as {\"7\": 0, \"4\": 1}."
+                .into(),
+        )
+    };
+    let object = value.as_object().ok_or_else(refused)?;
+    if object.len() > MOST_PLACES {
+        return Err(Error::BadRequest(format!(
+            "Up to {MOST_PLACES} places can be given at once."
+        )));
+    }
+    let mut places = Places::new();
+    for (key, order) in object {
+        let is_id = !key.is_empty() && key.bytes().all(|b| b.is_ascii_digit());
+        let order = order.as_i64().filter(|order| *order >= 0);
+        let (true, Some(order)) = (is_id, order) else {
+            return Err(refused());
+        };
+        // More digits than an id has: there is no such thing.
+        let id = key.parse().map_err(|_| Error::NotFound)?;
+        if places.insert(id, order).is_some() {
+            return Err(refused());
+        }
+    }
+    Ok(places)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::places;
+    use crate::error::Error;
+    use serde_json::json;
+
+    #[test]
+    fn places_are_ids_with_whole_numbers_from_zero() {
+        let read = places(&json!({"7": 0, "4": 1})).unwrap();
+        assert_eq!(read.into_iter().collect::<Vec<_>>(), [(4, 1), (7, 0)]);
+        assert!(places(&json!({})).unwrap().is_empty());
+    }
+
+    #[test]
+    fn anything_else_is_refused_with_a_sentence() {
+        for bad in [
+            json!([]),
+            json!(null),
+            json!("7"),
+            json!({"7": -1}),
+            json!({"7": 1.5}),
+            json!({"7": "1"}),
+            json!({"7": null}),
+            json!({"7": true}),
+            json!({"7": {"order": 1}}),
+            json!({"7": u64::MAX}),
+            json!({"x": 1}),
+            json!({"": 1}),
+            json!({"-7": 1}),
+            json!({"+7": 1}),
+            json!({"7": 1, "07": 2}),
+        ] {
+            let answer = places(&bad);
+            assert!(
+                matches!(answer, Err(Error::BadRequest(_))),
+                "{bad}: {answer:?}"
+            );
+        }
+        let huge = places(&json!({"99999999999999999999": 1}));
+        assert!(matches!(huge, Err(Error::NotFound)));
+    }
+}
