@@ -6,6 +6,7 @@ use crate::error::Result;
 use crate::web::credentials::Credentials;
 use crate::web::passwords::Passwords;
 use crate::web::sessions::{self, Sessions};
+use crate::web::streams::Streams;
 use backends::bus::{Bus, BusDatabase};
 use backends::cache::Cache;
 use backends::clock::Clock;
@@ -50,6 +51,8 @@ pub struct Services {
     pub credentials: Credentials,
     /// ffmpeg and its bounds.
     pub tools: Tools,
+    /// Event streams and sockets that are open in this process.
+    pub streams: Streams,
     /// Canceled when the process is asked to stop; event streams end at once, jobs are handed back.
     pub stopping: CancellationToken,
 }
@@ -121,6 +124,7 @@ impl App {
             sessions: sessions::remember(),
             credentials: Credentials::new(&config.secret),
             tools: Tools::new(config.ffmpeg.as_deref(), Limits::default()),
+            streams: Streams::default(),
             stopping: CancellationToken::new(),
             config,
             db,

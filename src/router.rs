@@ -5,6 +5,7 @@ use crate::app::App;
 use crate::courses::{authoring, catalogue, modules, order, overview, preview};
 use crate::learning::{lesson, marks, pages as learning};
 use crate::media::pages as media;
+use crate::messages::{pages as messages, stream};
 use crate::web::{assets, csrf, errors, headers, health, identity, redirect};
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request};
@@ -37,6 +38,7 @@ pub fn router(app: &App) -> Router {
         .merge(accounts_routes())
         .merge(courses_routes())
         .merge(learning_routes())
+        .merge(messages_routes())
         .at("/uploads/{id}/retry/", post(media::retry));
     let forms = forms.layer(from_fn_with_state(app.clone(), csrf::guard));
     Router::new()
@@ -139,6 +141,16 @@ fn courses_routes() -> Router<App> {
         )
         .at("/course/module/order/", post(order::modules))
         .at("/course/content/order/", post(order::contents))
+}
+
+/// Messages, and the stream of events.
+fn messages_routes() -> Router<App> {
+    Router::new()
+        .at("/messages/", get(messages::list))
+        .at("/messages/read/", post(messages::read))
+        .at("/messages/read/all/", post(messages::read_all))
+        .at("/messages/unread/", get(messages::unread))
+        .at("/events/", get(stream::events))
 }
 
 /// What needs neither a person nor a form.

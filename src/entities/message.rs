@@ -22,6 +22,18 @@ pub enum MessageLevel {
     Error,
 }
 
+impl MessageLevel {
+    /// In a word, for those who see neither color nor icon.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Info => "Note",
+            Self::Success => "Done",
+            Self::Warning => "Attention",
+            Self::Error => "Problem",
+        }
+    }
+}
+
 /// A sentence to one person.
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
 #[sea_orm(table_name = "messages")]

@@ -4,7 +4,9 @@
 //! Other features send with [`send`]. What they publish on the bus group [`group_of`] reaches
 //! her pages too, as it is. Which sentence is sent when is for them to decide.
 
+pub mod pages;
 mod store;
+pub mod stream;
 
 use crate::app::App;
 use crate::db::Write;
@@ -58,6 +60,20 @@ pub(crate) enum MessageEvent {
         /// How many unread messages she has now.
         unread: u64,
     },
+    /// Her unread messages as they are in the database: a page takes away those that are not
+    /// among them.
+    Unread {
+        /// How many there are.
+        unread: u64,
+        /// Their numbers, newest first, complete from `from` up to `to`.
+        ids: Vec<i64>,
+        /// The lowest number that `ids` speaks of.
+        from: i64,
+        /// The number of her newest message, read or not; 0 when she has none.
+        to: i64,
+    },
+    /// Events may have been missed: what a page shows of other things is to be read again.
+    Refresh,
     /// She has dismissed one.
     MessageRead {
         /// Its number.
@@ -77,12 +93,45 @@ pub(crate) enum MessageEvent {
 /// [`Error::Invalid`] for a text, link or key that breaks the limits of [`NewMessage`].
 pub async fn send(app: &App, write: &mut Write, message: NewMessage) -> Result<()> {
     check(&message)?;
-    let group = group_of(message.recipient_id);
-    let Some(row) = store::insert(write, message, app.clock.now()).await? else {
+    let user_id = message.recipient_id;
+    let Some(id) = store::insert(write, &message, app.clock.now()).await? else {
         return Ok(());
     };
-    let unread = store::count_unread(&**write, row.recipient_id).await?;
-    write.publish(&group, &store::event_of(row, unread)).await
+    let event = MessageEvent::Message {
+        id,
+        text: message.text,
+        level: message.level,
+        link: message.link,
+        unread: store::count_unread(&**write, user_id).await?,
+    };
+    write.publish(&group_of(user_id), &event).await
+}
+
+/// Marks a message read for its recipient. Once more changes nothing.
+///
+/// # Errors
+/// [`Error::NotFound`] when it is not hers.
+async fn dismiss(write: &mut Write, user_id: i64, id: i64) -> Result<()> {
+    store::lock(write, user_id).await?;
+    if store::mark_read(write, user_id, id).await? {
+        let unread = store::count_unread(&**write, user_id).await?;
+        let event = MessageEvent::MessageRead { id, unread };
+        write.publish(&group_of(user_id), &event).await?;
+    } else if !store::exists(write, user_id, id).await? {
+        return Err(Error::NotFound);
+    }
+    Ok(())
+}
+
+/// Marks everything of hers read up to the message with the number `up_to`: what came after the
+/// page was drawn on which she asked for it stays unread.
+async fn dismiss_all(write: &mut Write, user_id: i64, up_to: i64) -> Result<()> {
+    store::lock(write, user_id).await?;
+    if store::mark_all_read(write, user_id, up_to).await? {
+        let event = store::load_unread(&**write, user_id).await?;
+        write.publish(&group_of(user_id), &event).await?;
+    }
+    Ok(())
 }
 
 fn check(message: &NewMessage) -> Result<(), Error> {

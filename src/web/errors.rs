@@ -132,7 +132,8 @@ pub fn wants_json(parts: &Parts) -> bool {
         || prefers_json(&parts.headers)
 }
 
-/// Whether a script asks: `X-Requested-With`, or an `Accept` that names JSON and no page.
+/// Whether a script asks: `X-Requested-With`, or an `Accept` that names JSON or an event stream and
+/// no page.
 pub fn prefers_json(headers: &HeaderMap) -> bool {
     let header = |name: &str| {
         headers
@@ -142,7 +143,10 @@ pub fn prefers_json(headers: &HeaderMap) -> bool {
     };
     let accept = header(ACCEPT.as_str());
     header("x-requested-with").eq_ignore_ascii_case("XMLHttpRequest")
-        || (accept.contains("application/json") && !accept.contains("text/html"))
+        || (["application/json", "text/event-stream"]
+            .iter()
+            .any(|mime| accept.contains(mime))
+            && !accept.contains("text/html"))
 }
 
 fn as_json(parts: &Parts, error: &Error) -> Response {

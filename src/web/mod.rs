@@ -16,5 +16,6 @@ pub mod redirect;
 pub mod remembered;
 pub mod sessions;
 pub mod shell;
+pub mod streams;
 pub mod text;
 pub mod throttle;

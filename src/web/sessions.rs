@@ -143,6 +143,25 @@ pub async fn find(app: &App, token: &str) -> Result<Option<Arc<Person>>> {
     Ok(Some(person))
 }
 
+/// Whether a session still holds, asked of the database: for what stays open longer than a
+/// request and has heard that something about the account changed.
+///
+/// `false` for somebody whom a header, not a session, told apart: she has to show it again.
+pub async fn is_open(app: &App, person: &Person) -> Result<bool> {
+    let Some(id) = person.session_id else {
+        return Ok(false);
+    };
+    let found = session::Entity::find_by_id(id)
+        .filter(session::Column::UserId.eq(person.id))
+        .filter(session::Column::ExpiresAt.gt(app.clock.now()))
+        .find_also_related(user::Entity)
+        .one(app.db.read())
+        .await?;
+    Ok(found
+        .and_then(|(_, account)| account)
+        .is_some_and(|account| account.is_active))
+}
+
 /// Notes the hour of use; a failure must not keep anybody out.
 async fn touch(app: &App, row: &session::Model, now: DateTime<Utc>) {
     if now - row.last_seen_at < TimeDelta::hours(1) {

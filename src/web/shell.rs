@@ -36,6 +36,7 @@ pub struct Shell {
     pub site_name: String,
     /// What was searched for.
     pub query: String,
+    lists_messages: bool,
     csrf: Option<CsrfToken>,
 }
 
@@ -64,7 +65,8 @@ pub struct Banner<'a> {
 }
 
 impl<'a> Banner<'a> {
-    fn new(message: &'a message::Model) -> Self {
+    /// A message with what its level looks like.
+    pub fn new(message: &'a message::Model) -> Self {
         let (tone, icon) = match message.level {
             MessageLevel::Info => ("info", "info"),
             MessageLevel::Success => ("ok", "circle-check"),
@@ -162,7 +164,21 @@ impl Shell {
 
     /// Unread messages to show as banners.
     pub fn banners(&self) -> Vec<Banner<'_>> {
-        self.unread.iter().take(BANNERS).map(Banner::new).collect()
+        let most = if self.lists_messages { 0 } else { BANNERS };
+        self.unread.iter().take(most).map(Banner::new).collect()
+    }
+
+    /// For the page that shows all messages anyway: none as banners above it.
+    #[must_use]
+    pub fn without_banners(mut self) -> Self {
+        self.lists_messages = true;
+        self
+    }
+
+    /// Number of the newest unread message when the page was drawn, or 0: what comes after it
+    /// comes by the stream of events.
+    pub fn last_message(&self) -> i64 {
+        self.unread.first().map_or(0, |message| message.id)
     }
 
     /// The number at the bell.
@@ -192,6 +208,7 @@ impl Shell {
             path: path.to_owned(),
             site_name: app.config.site_name.clone(),
             query: String::new(),
+            lists_messages: false,
             csrf: known.get::<CsrfToken>().cloned(),
         }
     }

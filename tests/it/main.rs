@@ -9,3 +9,4 @@ mod imports;
 mod jobs;
 mod kit;
 mod learning;
+mod messages;

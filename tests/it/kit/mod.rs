@@ -6,9 +6,11 @@
 
 mod browser;
 mod courses;
+mod events;
 mod learning;
 
 pub use browser::{Browser, Page};
+pub use events::EventReader;
 
 use backends::clock::Clock;
 use chrono::{DateTime, Utc};
