@@ -1,19 +1,31 @@
 // Live events: messages and the progress of files.
 //
 // Browsers allow six connections to a site over HTTP/1.1, so ten open tabs must not hold ten streams.
-// The tabs elect a leader with a Web Lock: it alone keeps the stream and passes every event on over a
-// BroadcastChannel. When it closes, the lock goes to the next tab, which connects.
+// The tabs of one person elect a leader with a Web Lock: it alone keeps the stream and passes every
+// event on over a BroadcastChannel. When it closes, the lock goes to the next tab, which connects and
+// asks for what came after the newest message that it knows. Without Web Locks (they need https, or
+// this machine) every tab keeps a stream of its own.
+//
+// Nothing is missed between a page and its stream, and nothing shown twice: the page says which message
+// was its newest, and every message has a growing number.
 
-import { announce, icon, post } from "./common.js";
+import { announce, debounce, icon, post } from "./common.js";
 
-const CHANNEL = "lyceum-events";
-const LOCK = "lyceum-events-leader";
+const NAME = "lyceum-events";
 const FIRST_WAIT_MS = 1000;
 const LONGEST_WAIT_MS = 30_000;
 const MOST_SHOWN = 20;
+const MOST_TRIES = 3;
 
 const listeners = new Map();
+/** To the other tabs of this person. */
 let channel = null;
+/** What the page says of itself: the addresses to ask, and for whom it was drawn. */
+let about = null;
+/** Number of the newest message that this page was drawn with or was told of. */
+let newest = 0;
+/** Grows with every event about messages. */
+let heard = 0;
 
 /** Calls `act` with every event of this type, whichever tab holds the stream. */
 export function onEvent(type, act) {
@@ -25,61 +37,126 @@ export function startEvents() {
   const region = document.getElementById("banners");
   if (!region) return;
   onEvent("message", (event) => showMessage(region, event));
-  onEvent("message-read", (event) => forgetMessage(event));
+  onEvent("message-read", forgetMessage);
+  onEvent("unread", reconcile);
   region.addEventListener("submit", dismiss);
   document.querySelector("main")?.addEventListener("submit", dismiss);
   if (!region.dataset.eventsUrl || !("EventSource" in window)) return;
-  if ("BroadcastChannel" in window) {
-    channel = new BroadcastChannel(CHANNEL);
-    channel.addEventListener("message", (message) => dispatch(message.data));
-  }
-  lead(region.dataset.eventsUrl, region.dataset.person ?? "");
+  about = region.dataset;
+  newest = Number(about.lastMessage ?? 0);
+  listen();
+  // A page kept in the back-forward cache lets go of the stream and of the lead, and comes back for them.
+  window.addEventListener("pageshow", (event) => {
+    if (event.persisted) listen();
+  });
 }
 
-/** Keeps the stream for as long as this tab holds the lock: until it closes. */
-function lead(url, person) {
-  if (!navigator.locks || !channel) {
-    connect(url, dispatch);
+/** Follows the tab that leads, or leads, until the page is left. */
+function listen() {
+  const leaving = new AbortController();
+  window.addEventListener("pagehide", () => leaving.abort(), { once: true });
+  if (!navigator.locks || !("BroadcastChannel" in window)) {
+    connect(dispatch, leaving.signal);
     return;
   }
-  const share = (event) => {
-    channel.postMessage({ ...event, person });
-    dispatch(event);
-  };
-  navigator.locks.request(`${LOCK}:${person}`, () => {
-    document.documentElement.dataset.leader = "yes";
-    connect(url, share);
-    return new Promise(() => {});
-  }).catch(() => connect(url, dispatch));
+  const name = `${NAME}:${about.person}`;
+  channel = new BroadcastChannel(name);
+  channel.addEventListener("message", (message) => dispatch(message.data));
+  leaving.signal.addEventListener("abort", () => channel.close());
+  stand(name, leaving.signal);
 }
 
-/** One stream, opened again with growing waits. A browser gives up by itself after an error answer; we do not. */
-function connect(url, hand) {
+/** Takes the lead if nobody has it; otherwise catches up with the page's past and waits for its turn. */
+async function stand(name, leaving) {
+  const lead = async () => {
+    document.documentElement.dataset.leader = "yes";
+    await connect(share, leaving);
+    delete document.documentElement.dataset.leader;
+  };
+  const hasLed = await navigator.locks.request(name, { ifAvailable: true }, async (lock) => {
+    if (lock) await lead();
+    return lock !== null;
+  });
+  if (hasLed || leaving.aborted || !(await catchUp())) return;
+  try {
+    await navigator.locks.request(name, { signal: leaving }, lead);
+  } catch (fault) {
+    if (fault.name !== "AbortError") throw fault;
+  }
+}
+
+function share(event) {
+  channel.postMessage(event);
+  dispatch(event);
+}
+
+/**
+ * One stream, opened again with growing waits: a browser gives up by itself after an error answer, we do
+ * not. Ends when the page is left, or when the site says that this person is no longer logged in.
+ */
+function connect(hand, leaving) {
   let wait = FIRST_WAIT_MS;
   let source = null;
-  const open = () => {
-    source = new EventSource(url);
-    source.addEventListener("open", () => {
-      wait = FIRST_WAIT_MS;
-    });
-    source.addEventListener("message", (message) => {
-      const event = read(message.data);
-      if (event) hand(event);
-    });
-    source.addEventListener("error", () => {
-      if (source.readyState !== EventSource.CLOSED) return;
-      source.close();
-      // Spread out, so that a thousand readers do not return in the same second.
-      setTimeout(open, wait * (0.5 + Math.random()));
-      wait = Math.min(wait * 2, LONGEST_WAIT_MS);
-    });
-  };
-  // A page kept in the back-forward cache must let go of its stream.
-  window.addEventListener("pagehide", () => source?.close());
-  window.addEventListener("pageshow", (event) => {
-    if (event.persisted) open();
+  let timer = 0;
+  return new Promise((resolve) => {
+    const end = () => {
+      clearTimeout(timer);
+      source?.close();
+      resolve();
+    };
+    const open = () => {
+      source = new EventSource(address(about.eventsUrl));
+      source.addEventListener("open", () => {
+        wait = FIRST_WAIT_MS;
+      });
+      source.addEventListener("message", (message) => {
+        const event = read(message.data);
+        if (event) hand(event);
+      });
+      source.addEventListener("error", async () => {
+        if (source.readyState !== EventSource.CLOSED || leaving.aborted) return;
+        if (!(await catchUp(hand))) return end();
+        if (leaving.aborted) return;
+        // Spread out, so that a thousand readers do not return in the same second.
+        timer = setTimeout(open, wait * (0.5 + Math.random()));
+        wait = Math.min(wait * 2, LONGEST_WAIT_MS);
+      });
+    };
+    leaving.addEventListener("abort", end);
+    open();
   });
-  open();
+}
+
+/** For whom the page was drawn and what it knows: somebody else may have logged in since. */
+function address(path) {
+  return `${path}?${new URLSearchParams({ person: about.person, after: newest })}`;
+}
+
+/**
+ * Asks once for what the page has missed. False when this person is no longer logged in; true also when
+ * the site cannot be reached, for it may be back soon.
+ */
+async function catchUp(hand = dispatch) {
+  for (let tries = 0; tries < MOST_TRIES; tries += 1) {
+    const before = heard;
+    let state;
+    try {
+      const answer = await fetch(address(about.unreadUrl), { headers: { Accept: "application/json" }, credentials: "same-origin" });
+      if (answer.status === 401 || answer.status === 403) return false;
+      if (!answer.ok) return true;
+      state = await answer.json();
+    } catch {
+      return true;
+    }
+    // What was heard meanwhile may be newer than the answer.
+    if (heard !== before) continue;
+    const { messages, ...unread } = state;
+    hand(unread);
+    for (const message of messages) hand(message);
+    hand({ type: "refresh" });
+    return true;
+  }
+  return true;
 }
 
 function read(text) {
@@ -92,8 +169,11 @@ function read(text) {
 }
 
 function dispatch(event) {
-  const mine = document.getElementById("banners")?.dataset.person ?? "";
-  if (event.person !== undefined && event.person !== mine) return;
+  if (event.type === "message") {
+    if (event.id <= newest) return;
+    newest = event.id;
+  }
+  if (["message", "message-read", "unread"].includes(event.type)) heard += 1;
   for (const act of listeners.get(event.type) ?? []) act(event);
 }
 
@@ -121,11 +201,39 @@ function showMessage(region, { id, level = "info", text = "", link = "", link_te
   banner.querySelector("input[name=message_id]").value = id;
   banner.querySelector("button").setAttribute("aria-label", `Dismiss: ${text}`);
   region.prepend(banner);
+  redrawList();
 }
+
+/** The list of all messages is drawn again by the site when one has come. */
+const redrawList = debounce(async () => {
+  const list = document.querySelector("[data-messages-list]");
+  if (!list) return;
+  try {
+    const answer = await fetch(location.href, { headers: { Accept: "text/html" }, credentials: "same-origin" });
+    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+    const drawn = page.querySelector("[data-messages-list]");
+    if (!drawn) return;
+    const focused = list.contains(document.activeElement) ? document.activeElement.getAttribute("aria-label") : null;
+    list.replaceWith(document.adoptNode(drawn));
+    if (focused) drawn.querySelector(`[aria-label="${CSS.escape(focused)}"]`)?.focus();
+  } catch {
+    // The banner is there; the next load of the page draws the list.
+  }
+}, 100);
 
 function forgetMessage({ id, unread }) {
   showUnread(unread);
   for (const shown of document.querySelectorAll(`[data-message-id="${Number(id)}"]`)) forget(shown);
+}
+
+/** Takes away what was dismissed while this page did not hear of it. */
+function reconcile({ unread, ids, from, to }) {
+  const open = new Set(ids);
+  for (const shown of document.querySelectorAll("[data-message-id]")) {
+    const id = Number(shown.dataset.messageId);
+    if (id >= from && id <= to && !open.has(id)) forget(shown);
+  }
+  showUnread(unread);
 }
 
 /** A banner goes; a line of the list of messages stays, as read. */
@@ -155,16 +263,14 @@ async function dismiss(event) {
   if (!shown) return;
   event.preventDefault();
   const next = shown.nextElementSibling?.querySelector("button") ?? document.getElementById("main");
-  const unread = Number.parseInt(document.querySelector("[data-unread]")?.dataset.unread ?? "0", 10);
   try {
     await post(shown.dataset.messageUrl, { message_id: shown.dataset.messageId });
   } catch {
     event.target.submit();
     return;
   }
-  const read = { type: "message-read", id: Number(shown.dataset.messageId), unread: Math.max(unread - 1, 0) };
   next?.focus();
-  dispatch(read);
-  channel?.postMessage({ ...read, person: document.getElementById("banners")?.dataset.person ?? "" });
+  // The stream tells the other tabs, and the number at the bell.
+  for (const gone of document.querySelectorAll(`[data-message-id="${Number(shown.dataset.messageId)}"]`)) forget(gone);
   announce("Dismissed");
 }

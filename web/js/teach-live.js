@@ -1,6 +1,6 @@
 // File cards that keep telling the truth: states from live events, and cards for files on their way.
 
-import { announce, element, icon, setIcon } from "./common.js";
+import { announce, debounce, element, icon, setIcon } from "./common.js";
 import { onEvent } from "./events.js";
 import { size } from "./words.js";
 
@@ -95,7 +95,10 @@ async function fromSite(row, id) {
   }
 }
 
-onEvent("upload", (event) => {
+onEvent("upload", show);
+onEvent("refresh", debounce(readAgain, 200));
+
+function show(event) {
   for (const shown of document.querySelectorAll(`[data-upload-id="${Number(event.id)}"]`)) {
     const name = shown.dataset.name ?? "";
     if (!setState(shown, event)) continue;
@@ -104,7 +107,29 @@ onEvent("upload", (event) => {
     if (shown.classList.contains("file-card")) fromSite(shown, shown.dataset.id);
     else offerReload(shown);
   }
-});
+}
+
+/** Events may have been missed: asks the page how the files are that were on their way. */
+async function readAgain() {
+  const moving = document.querySelectorAll("[data-upload-id]:is([data-state='waiting'], [data-state='processing'])");
+  if (moving.length === 0) return;
+  try {
+    const answer = await fetch(location.pathname, { headers: { Accept: "text/html" }, credentials: "same-origin" });
+    if (!answer.ok) return;
+    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+    for (const { dataset } of moving) {
+      const id = Number(dataset.uploadId);
+      const drawn = page.querySelector(`[data-upload-id="${id}"]`);
+      // In a lesson, the note is gone when the file is ready.
+      const state = drawn?.dataset.state ?? "ready";
+      const words = drawn?.querySelector(".words")?.textContent ?? "Ready";
+      const value = drawn?.querySelector("progress")?.getAttribute("value") ?? null;
+      show({ id, state, words, percent: value === null ? null : Number(value) });
+    }
+  } catch {
+    // The next event, or the next load of the page, tells.
+  }
+}
 
 /** In a lesson: what became ready is shown after a reload, when the reader likes. */
 function offerReload(shown) {
