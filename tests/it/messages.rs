@@ -89,7 +89,7 @@ async fn dismissing_hides_a_message_for_its_recipient_only_and_on_all_her_pages(
     let (anna, ben) = (site.login("anna").await, site.login("ben").await);
     tell(&site, anna_id, "the site moves").await;
     tell(&site, ben_id, "the site moves").await;
-    let annas_id = messages_of(&site, anna_id).await[0].id.to_string();
+    let message_id = messages_of(&site, anna_id).await[0].id.to_string();
     let mut pages = [
         anna.events("/events/", None).await,
         anna.events("/events/", None).await,
@@ -99,12 +99,12 @@ async fn dismissing_hides_a_message_for_its_recipient_only_and_on_all_her_pages(
     }
 
     let page = anna.get("/messages/").await;
-    page.has(&format!("data-message-id=\"{annas_id}\""))
+    page.has(&format!("data-message-id=\"{message_id}\""))
         .has("data-message-url=\"/messages/read/\"")
         .has("class=\"unread\"");
     for _ in 0..2 {
         let answer = anna
-            .post("/messages/read/", &[("message_id", &annas_id)])
+            .post("/messages/read/", &[("message_id", &message_id)])
             .await;
         assert_eq!(answer.expect(200).text(), "OK");
     }
@@ -112,7 +112,7 @@ async fn dismissing_hides_a_message_for_its_recipient_only_and_on_all_her_pages(
         let told = page.next_of("message-read").await.data;
         assert_eq!(
             (told["id"].to_string(), &told["unread"]),
-            (annas_id.clone(), &serde_json::json!(0))
+            (message_id.clone(), &serde_json::json!(0))
         );
     }
     anna.get("/messages/")

@@ -44,16 +44,23 @@ impl EventReader {
     /// The next event; `None` when the stream has ended.
     pub async fn next(&mut self) -> Option<Told> {
         loop {
-            while let Some((block, rest)) = self.text.split_once("\n\n") {
-                let told = parse(block);
-                self.text = rest.to_owned();
-                if told.is_some() {
-                    return told;
-                }
+            if let Some(told) = self.take() {
+                return Some(told);
             }
             let bytes = self.response.chunk().await.unwrap()?;
             self.text.push_str(std::str::from_utf8(&bytes).unwrap());
         }
+    }
+
+    /// An event that was read already; lines that only keep the connection alive are dropped.
+    fn take(&mut self) -> Option<Told> {
+        let mut told = None;
+        while told.is_none() {
+            let (block, rest) = self.text.split_once("\n\n")?;
+            told = parse(block);
+            self.text = rest.to_owned();
+        }
+        told
     }
 
     /// The next event of a type; others are passed over.
