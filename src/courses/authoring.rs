@@ -276,7 +276,7 @@ fn loss(modules: i64, contents: i64, students: i64) -> String {
         (0, _) => "It has no modules yet.".to_owned(),
         (_, 0) => format!(
             "With it {}.",
-            verb(modules, text::count(modules, "module", "modules"))
+            verb(modules, &text::count(modules, "module", "modules"))
         ),
         _ => format!(
             "Its {}, {} and their files go with it.",
@@ -292,7 +292,7 @@ fn loss(modules: i64, contents: i64, students: i64) -> String {
     format!("{what}{whom} This cannot be undone.")
 }
 
-fn verb(number: i64, words: String) -> String {
+fn verb(number: i64, words: &str) -> String {
     if number == 1 {
         format!("goes {words}")
     } else {

@@ -80,7 +80,7 @@ impl CataloguePage {
     }
 
     /// The address of another page of the same list.
-    fn page_url(&self, number: &u64) -> String {
+    fn page_url(&self, number: u64) -> String {
         let mut query = url::form_urlencoded::Serializer::new(String::new());
         if self.is_search() {
             query.append_pair("q", &self.query);

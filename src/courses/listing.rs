@@ -133,7 +133,7 @@ impl Wanted {
         };
         if let Some(subject_id) = self.subject_id {
             values.push(subject_id.into());
-            sql.push_str(&format!(" AND c.subject_id = ${}", values.len()));
+            sql = format!("{sql} AND c.subject_id = ${}", values.len());
         }
         (sql, values)
     }

@@ -57,7 +57,7 @@ pub fn parts(markdown: &str) -> Overview {
         && first.kind == Kind::PlainParagraph
         && first.words.chars().count() <= LONGEST_LEAD
     {
-        overview.lead = first.words.trim().to_owned();
+        first.words.trim().clone_into(&mut overview.lead);
         cuts.push(first.range.clone());
     }
     let left = |block: &&Block| !cuts.contains(&block.range);
