@@ -120,7 +120,9 @@ impl Wanted {
             (None, _) => "FROM courses c WHERE c.is_draft = FALSE".to_owned(),
             (Some(words), DbBackend::Sqlite) => {
                 values.push(fts5_query(words).into());
-                "FROM courses_search JOIN courses c ON c.id = courses_search.rowid \
+                // CROSS JOIN makes SQLite begin with the words (its optimizer overview): looked up course by course,
+                // the words of a search over 20,000 courses took half a minute.
+                "FROM courses_search CROSS JOIN courses c ON c.id = courses_search.rowid \
                  WHERE courses_search MATCH $1 AND c.is_draft = FALSE"
                     .to_owned()
             }
