@@ -57,8 +57,8 @@ async fn a_teacher_makes_changes_and_deletes_a_course() {
         .expect(200)
         .has("value=\"baroque-violin\"");
     site.wait_seconds(60);
-    let changes = [("title", "Viola"), ("slug", "viola"), ("draft", "on")];
-    send(&site, &teacher, &edit, &changes).await.expect(303);
+    let viola = [("title", "Viola"), ("slug", "viola"), ("draft", "on")];
+    send(&site, &teacher, &edit, &viola).await.expect(303);
     let changed = courses(&site).await.remove(0);
     assert!(changed.is_draft && changed.slug == "viola" && changed.title == "Viola");
     assert_eq!(changed.created_at, course.created_at);

@@ -63,7 +63,7 @@ impl Start {
     }
 }
 
-fn pair(a: (i64, Value), b: (i64, Value)) -> String {
+fn pair(a: (i64, i64), b: (i64, i64)) -> String {
     json!({a.0.to_string(): a.1, b.0.to_string(): b.1}).to_string()
 }
 
@@ -78,7 +78,7 @@ async fn an_owner_and_staff_put_modules_and_contents_into_order() {
         (&start.teacher, swapped),
         (&staff, [(one, 0), (two, 1), (a, 0), (b, 1)]),
     ] {
-        let place = |index: usize| (orders[index].0, json!(orders[index].1));
+        let place = |index: usize| orders[index];
         for (path, body) in [
             (MODULES, pair(place(0), place(1))),
             (CONTENTS, pair(place(2), place(3))),
@@ -134,19 +134,13 @@ async fn older_scripts_need_not_name_the_type_of_the_body() {
 async fn ids_that_are_not_hers_are_404_and_nothing_is_changed() {
     let start = start().await;
     let before = start.orders().await;
-    let own = (start.own.modules[0], json!(5));
-    let own_content = (start.own.contents[0], json!(5));
+    let own = (start.own.modules[0], 5);
+    let own_content = (start.own.contents[0], 5);
     for (path, body) in [
-        (
-            MODULES,
-            pair(own.clone(), (start.foreign.modules[0], json!(0))),
-        ),
-        (MODULES, pair(own, (999_999, json!(0)))),
-        (
-            CONTENTS,
-            pair(own_content.clone(), (start.foreign.contents[0], json!(0))),
-        ),
-        (CONTENTS, pair(own_content, (999_999, json!(0)))),
+        (MODULES, pair(own, (start.foreign.modules[0], 0))),
+        (MODULES, pair(own, (999_999, 0))),
+        (CONTENTS, pair(own_content, (start.foreign.contents[0], 0))),
+        (CONTENTS, pair(own_content, (999_999, 0))),
         (MODULES, "{\"99999999999999999999\": 0}".into()),
     ] {
         start.teacher.post_json(path, &body).await.expect(404);

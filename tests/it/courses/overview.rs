@@ -26,7 +26,7 @@ async fn an_overview_tells_what_one_will_learn_the_modules_and_the_teacher() {
     let overview = "A course about one string.\n\n## What you will learn\n\n- Hear <b>overtones</b>\n- Tune\n\n## About the course\n\nPluck *it*.";
     let course = site
         .course_with(teacher, "strings", |row| {
-            row.overview = Set(overview.into())
+            row.overview = Set(overview.into());
         })
         .await;
     site.course(teacher, "another").await;

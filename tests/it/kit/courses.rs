@@ -122,7 +122,7 @@ impl TestApp {
             kind: Set(UploadKind::Video),
             mime: Set("video/mp4".into()),
             size_bytes: Set(1_000),
-            prefix: Set(format!("uploads/{}", uuid::Uuid::new_v4().simple())),
+            prefix: Set(format!("uploads/{}", self.clock.random_token())),
             state: Set(UploadState::Ready),
             progress_percent: Set(100.0),
             duration_seconds: Set(Some(seconds)),
