@@ -2,6 +2,7 @@
 
 use crate::app::App;
 use crate::config::Config;
+mod demo;
 mod serve;
 
 use crate::web::health;
@@ -46,6 +47,12 @@ enum Command {
     },
     /// Process files and other work without serving; as many as you like
     Work,
+    /// Fill an empty site with the demo school; asked again, change nothing
+    Demo {
+        /// The folder that demo/recordings.sh has made [default: lyceum/recordings in the user's cache]
+        #[arg(long, value_name = "DIR")]
+        recordings: Option<PathBuf>,
+    },
     /// Bring the tables up to date
     Migrate,
     /// Show the configuration in force and try every service that it names
@@ -96,6 +103,10 @@ async fn run(cli: Cli) -> CliResult {
         Command::Work => {
             let app = App::open(config, Clock::system(), true).await?;
             serve::work(app).await;
+        }
+        Command::Demo { recordings } => {
+            let app = App::open(config, Clock::system(), true).await?;
+            return demo::demo(app, recordings).await;
         }
         Command::Migrate => {
             App::open(config, Clock::system(), true).await?;

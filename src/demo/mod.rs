@@ -1,6 +1,10 @@
-//! The demo school: content to try the site with.
+//! The demo school: fills an empty site with people, courses and recordings to try things on.
 //!
-//! What it consists of is data under `demo/` and is read by [`school`]. Its recordings and pictures are made by
-//! `demo/recordings.sh`.
+//! Files go through the same upload and processing as a teacher's. Everything but the files is
+//! written in one transaction, so that a school is there whole or not at all.
 
 pub mod school;
+
+mod fill;
+
+pub use fill::{DemoError, Outcome, fill, settle};

@@ -24,7 +24,7 @@ mod view;
 
 pub use crate::entities::upload::{UploadKind, UploadState};
 pub use jobs::ProcessUpload;
-pub use receive::{Accepts, Received, ReceivedFile, receive};
+pub use receive::{Accepts, Received, ReceivedFile, receive, receive_local};
 pub use sweep::{DeleteFiles, SweepMedia};
 pub use view::{FileView, UploadEvent};
 

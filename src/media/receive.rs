@@ -18,13 +18,19 @@ use axum::http::request::Parts;
 use backends::files::{FileWriter, Files};
 use backends::media::{HEAD_BYTES, Kind, Sniffed};
 use bytes::{Bytes, BytesMut};
+use futures::StreamExt as _;
 use multer::{Field, Multipart};
+use std::path::Path;
 use std::time::Duration;
+use tokio::io::AsyncReadExt as _;
+use tokio_util::io::ReaderStream;
 
 /// A sender that sends nothing for so long is gone.
 const STALL_TIMEOUT: Duration = Duration::from_secs(120);
 /// What may come in before the head of the next field is whole; pieces alone may have some hundred kB.
 const FIELD_HEAD_BYTES: u64 = 2 << 20;
+/// What is read at once of a file of this machine.
+const LOCAL_PIECE_BYTES: usize = 256 << 10;
 /// Fields of one form.
 const MAX_FIELDS: usize = 1_000;
 
@@ -131,6 +137,42 @@ impl ReceivedFile {
     pub(super) fn keep(mut self) -> (Option<Files>, String) {
         (self.files.take(), std::mem::take(&mut self.prefix))
     }
+}
+
+/// Takes a file of this machine into the store, as if somebody had sent it.
+///
+/// # Errors
+/// As [`receive`]: the form that `accepts` names would not take it, or the disk is full.
+pub async fn receive_local(app: &App, accepts: Accepts, path: &Path) -> Result<ReceivedFile> {
+    let mut source = tokio::fs::File::open(path).await.map_err(Error::internal)?;
+    let mut head = Vec::with_capacity(HEAD_BYTES);
+    let mut start = (&mut source).take(HEAD_BYTES as u64);
+    start
+        .read_to_end(&mut head)
+        .await
+        .map_err(Error::internal)?;
+    let found = accepts
+        .kind()
+        .admit(&head)
+        .map_err(|refused| Error::UnsupportedType(refused.0.to_owned()))?;
+    let prefix = new_prefix(app);
+    let mut writer = app.files.create(&original_key(&prefix)).await?;
+    writer.write(Bytes::from(head)).await?;
+    let mut pieces = ReaderStream::with_capacity(source, LOCAL_PIECE_BYTES);
+    while let Some(piece) = pieces.next().await {
+        writer.write(piece.map_err(Error::internal)?).await?;
+    }
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let mut received = ReceivedFile {
+        name: names::clean(&name),
+        kind: kind_of(&found),
+        mime: found.mime,
+        size_bytes: 0,
+        prefix,
+        files: Some(app.files.clone()),
+    };
+    received.size_bytes = writer.finish().await?;
+    Ok(received)
 }
 
 impl Drop for ReceivedFile {
