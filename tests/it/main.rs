@@ -9,4 +9,7 @@ mod imports;
 mod jobs;
 mod kit;
 mod learning;
+mod media;
 mod messages;
+mod processing;
+mod uploads;

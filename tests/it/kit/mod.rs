@@ -8,9 +8,11 @@ mod browser;
 mod courses;
 mod events;
 mod learning;
+mod media;
 
 pub use browser::{Browser, Page};
 pub use events::EventReader;
+pub use media::{UploadForm, endless, until};
 
 use backends::clock::Clock;
 use chrono::{DateTime, Utc};
