@@ -72,14 +72,10 @@ impl Incoming {
     pub async fn linger(&self) {
         self.allow(u64::MAX);
         let end = self.bytes().saturating_add(LINGER_BYTES);
-        let mut rest = self.clone();
-        let reading = async {
-            while let Some(Ok(_)) = rest.next().await {
-                if rest.bytes() > end {
-                    break;
-                }
-            }
-        };
+        let rest = self
+            .clone()
+            .take_while(|read| std::future::ready(read.is_ok() && self.bytes() <= end));
+        let reading = rest.for_each(|_| std::future::ready(()));
         // Whoever still sends after that sees the connection closed.
         let _ = tokio::time::timeout(LINGER_TIMEOUT, reading).await;
     }

@@ -215,13 +215,13 @@ async fn follow(
             Ok(()) => {}
             Err(JobError::CutOff) => return context.canceled.cancel(),
             Err(error) => {
-                tracing::warn!(%error, upload = upload_id, "progress could not be written")
+                tracing::warn!(%error, upload = upload_id, "progress could not be written");
             }
         }
         tokio::time::sleep(TELL_EVERY).await;
     }
     // The engine has told its last; its result follows.
-    std::future::pending().await
+    std::future::pending::<()>().await;
 }
 
 async fn write_progress(
