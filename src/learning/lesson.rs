@@ -1,6 +1,5 @@
 //! The lesson page: the modules of a course at the side, the contents of one of them in the middle.
 
-use super::files::{FileView, list_files};
 use super::lesson_path;
 use super::progress::{Progress, list_positions, reading_seconds, visit};
 use super::render::{Playback, ending, render_item};
@@ -11,6 +10,7 @@ use crate::entities::item::{self, ItemKind};
 use crate::entities::upload::UploadState;
 use crate::entities::{content, course, enrollment, module, user};
 use crate::error::{Error, Result};
+use crate::media::{FileView, list_files};
 use crate::web::extract::Path;
 use crate::web::identity::{Person, Student};
 use crate::web::shell::{Place, Shell, page};
@@ -305,9 +305,7 @@ impl Room {
 }
 
 fn is_ready(item: &item::Model, file: Option<&FileView>) -> bool {
-    item.kind == ItemKind::Text
-        || item.url.is_some()
-        || file.is_some_and(|file| file.upload.state == UploadState::Ready)
+    item.kind == ItemKind::Text || item.url.is_some() || file.is_some_and(FileView::is_ready)
 }
 
 fn icon(kind: ItemKind) -> &'static str {

@@ -1,7 +1,7 @@
 //! What a lesson's buttons and players tell the site: a content is done, a recording stands here.
 
 use super::lesson_path;
-use super::progress::{Progress, mark, set_position, stop_at};
+use super::progress::{Progress, set_done, set_position, stop_at};
 use super::store::get_studied_content;
 use crate::app::App;
 use crate::entities::item::{self, ItemKind};
@@ -44,7 +44,7 @@ pub async fn done(
         }
     };
     let write = app.write().await?;
-    mark(&app, &write, person.id, &content, is_done).await?;
+    set_done(&app, &write, person.id, &content, is_done).await?;
     stop_at(&app, &write, person.id, course.id, &content).await?;
     write.commit().await?;
     if !prefers_json(&headers) {

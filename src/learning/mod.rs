@@ -5,7 +5,6 @@
 //! lessons and the API show it. Finding and writing courses is the feature `courses`, stored files are
 //! the feature `media`.
 
-mod files;
 pub mod lesson;
 pub mod marks;
 pub mod pages;
@@ -14,7 +13,7 @@ mod render;
 mod shelf;
 mod store;
 
-pub use files::{FileView, list_files};
+pub use progress::{set_done, set_position, stop_at};
 pub use render::{Playback, render_item};
 pub use store::{enroll, is_enrolled, may_study};
 

@@ -175,7 +175,7 @@ pub async fn list_positions(
 ///
 /// # Errors
 /// [`Error::NotFound`] when the content has just been deleted.
-pub async fn mark(
+pub async fn set_done(
     app: &App,
     write: &Write,
     user_id: i64,

@@ -3,11 +3,10 @@
 //! Whatever a teacher typed is escaped or sanitized here, and nothing here can fail: an item that
 //! lacks its file, or has an address that is not known, says so in its place.
 
-use super::files::FileView;
 use crate::courses::video_page;
 use crate::entities::item::{self, ItemKind, TextFormat};
-use crate::entities::rendition;
 use crate::entities::upload::UploadState;
+use crate::media::FileView;
 use crate::web::assets;
 use crate::web::text::{self, escape};
 use url::Url;
@@ -35,7 +34,7 @@ pub fn render_item(
         (ItemKind::Video, Some(url)) => web_video(item, url),
         (_, _) => match file {
             None => missing(),
-            Some(file) if file.upload.state != UploadState::Ready => processing(item, file),
+            Some(file) if !file.is_ready() => processing(item, file),
             Some(file) => stored(item, file, playback),
         },
     }
@@ -91,39 +90,34 @@ fn processing(item: &item::Model, file: &FileView) -> String {
 }
 
 fn download(file: &FileView) -> String {
-    let url = escape(&file.url("original"));
+    let url = escape(&file.original_url());
     format!(
         "<a class=\"button\" href=\"{url}\" download>{}Download file</a>",
         icon("download")
     )
 }
 
-/// What was made from the upload and has this type, for example `image/`.
-fn made<'a>(file: &'a FileView, mime: &'a str) -> impl Iterator<Item = &'a rendition::Model> {
-    let made = file.renditions.iter();
-    made.filter(move |one| one.name != "original" && one.mime.starts_with(mime))
-}
-
-/// The sizes of a picture, smallest first.
 fn image(item: &item::Model, file: &FileView) -> String {
-    let mut sizes: Vec<_> = made(file, "image/")
-        .filter_map(|one| Some((one.width?, one.height?, &one.name)))
-        .collect();
-    sizes.sort_unstable();
-    let srcset: Vec<String> = sizes
-        .iter()
-        .map(|(width, _, name)| format!("{} {width}w", file.url(name)))
-        .collect();
-    let Some((width, height, name)) = sizes.last() else {
+    let largest = file.pictures().last().copied();
+    let (Some(largest), Some(url)) = (largest, file.image_url()) else {
         return missing();
     };
     format!(
-        "<figure><div class=\"figure\"><img src=\"{}\" srcset=\"{}\" sizes=\"(max-width: 60rem) 100vw, 720px\" \
-         width=\"{width}\" height=\"{height}\" alt=\"{}\" loading=\"lazy\"></div></figure>",
-        escape(&file.url(name)),
-        escape(&srcset.join(", ")),
+        "<figure><div class=\"figure\"><img src=\"{}\" srcset=\"{}\" sizes=\"(max-width: 60rem) 100vw, 720px\"{} \
+         alt=\"{}\" loading=\"lazy\"></div></figure>",
+        escape(&url),
+        escape(&file.srcset()),
+        size(largest.width, largest.height),
         escape(&item.title),
     )
+}
+
+/// The attributes that keep the page from moving when the picture arrives.
+fn size(width: Option<i32>, height: Option<i32>) -> String {
+    match (width, height) {
+        (Some(width), Some(height)) => format!(" width=\"{width}\" height=\"{height}\""),
+        _ => String::new(),
+    }
 }
 
 /// The player of YouTube or Vimeo; any other address is a plain link, and one that browsers would run is words.
@@ -158,22 +152,17 @@ fn resume(playback: Option<Playback>) -> String {
 }
 
 fn video(item: &item::Model, file: &FileView, playback: Option<Playback>) -> String {
-    let Some(film) = made(file, "video/").next() else {
+    let Some(url) = file.video_url() else {
         return missing();
     };
     let poster = file
         .poster_url()
         .map(|url| format!(" poster=\"{}\"", escape(&url)))
         .unwrap_or_default();
-    let upload = &file.upload;
-    let (width, height) = (film.width.or(upload.width), film.height.or(upload.height));
-    let size = match (width, height) {
-        (Some(width), Some(height)) => format!(" width=\"{width}\" height=\"{height}\""),
-        _ => String::new(),
-    };
     format!(
-        "<video controls{poster} src=\"{}\" class=\"video\" preload=\"metadata\"{size} aria-label=\"{}\"{}></video>",
-        escape(&file.url(&film.name)),
+        "<video controls{poster} src=\"{}\" class=\"video\" preload=\"metadata\"{} aria-label=\"{}\"{}></video>",
+        escape(&url),
+        size(file.upload.width, file.upload.height),
         escape(&item.title),
         resume(playback),
     )
@@ -181,25 +170,25 @@ fn video(item: &item::Model, file: &FileView, playback: Option<Playback>) -> Str
 
 fn audio(item: &item::Model, file: &FileView, playback: Option<Playback>) -> String {
     let title = escape(&item.title);
-    let formats: Vec<_> = made(file, "audio/").collect();
-    let Some(first) = formats.first() else {
+    let sounds = file.sounds();
+    let Some((_, first)) = sounds.first() else {
         return missing();
     };
-    let downloads: String = formats
+    let downloads: String = sounds
         .iter()
-        .map(|format| {
+        .map(|(format, url)| {
             format!(
                 "<a class=\"button ghost\" href=\"{}\" download>{}{}<span class=\"sr-only\">, download {title}</span></a>",
-                escape(&file.url(&format.name)),
+                escape(url),
                 icon("download"),
-                escape(&ending(&format.name)),
+                escape(format),
             )
         })
         .collect();
     format!(
         "<div class=\"recording\"><audio controls src=\"{}\" preload=\"metadata\" aria-label=\"{title}\"{}></audio>\
          <div class=\"downloads\">{downloads}</div></div>",
-        escape(&file.url(&first.name)),
+        escape(first),
         resume(playback),
     )
 }
@@ -213,5 +202,68 @@ pub fn ending(name: &str) -> String {
         ending.to_ascii_uppercase()
     } else {
         "File".into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use chrono::DateTime;
+
+    fn item(kind: ItemKind, title: &str, url: Option<&str>) -> item::Model {
+        item::Model {
+            id: 1,
+            owner_id: 1,
+            kind,
+            title: title.to_owned(),
+            body: Some(title.to_owned()),
+            format: TextFormat::Plain,
+            url: url.map(str::to_owned),
+            upload_id: None,
+            created_at: DateTime::UNIX_EPOCH,
+            updated_at: DateTime::UNIX_EPOCH,
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_address_and_no_title_gets_out_of_its_place(title in "\\PC*", url in "\\PC*") {
+            let html = render_item(&item(ItemKind::Video, &title, Some(&url)), None, None);
+            assert!(html.starts_with("<p>"), "{html}");
+            assert!(html.matches('<').count() <= 4, "{html}");
+            let quotes = html.matches('"').count();
+            assert!(quotes == 0 || quotes == 4, "{html}");
+        }
+    }
+
+    #[test]
+    fn only_addresses_of_the_web_become_links() {
+        for (url, is_link) in [
+            ("https://example.org/", true),
+            ("http://example.org/", true),
+            ("javascript:alert(1)", false),
+            ("JavaScript://example.org/%0aalert(1)", false),
+            ("data:text/html,<script>alert(1)</script>", false),
+            ("//example.org/", false),
+        ] {
+            let html = render_item(&item(ItemKind::Video, "A talk", Some(url)), None, None);
+            assert_eq!(html.contains("<a "), is_link, "{html}");
+            assert!(!html.contains("<script"), "{html}");
+        }
+    }
+
+    #[test]
+    fn endings_are_told_only_where_there_is_a_plain_one() {
+        for (name, words) in [
+            ("a.pdf", "PDF"),
+            ("a.tar.gz", "GZ"),
+            ("README", "File"),
+            ("a.", "File"),
+            ("a.b c", "File"),
+            ("a.<b>", "File"),
+            ("a.toolongtotell", "File"),
+        ] {
+            assert_eq!(ending(name), words, "{name}");
+        }
     }
 }
