@@ -3,6 +3,7 @@
 
 mod accounts;
 mod courses;
+mod demo;
 mod docs;
 mod house;
 mod imports;
