@@ -10,15 +10,22 @@ use super::{ORIGINAL, notices, tell};
 use crate::app::App;
 use crate::entities::upload::{self, UploadKind, UploadState};
 use crate::jobs::{Fault, Job, JobContext, JobError, PRIORITY_NORMAL, PRIORITY_SOON};
+use backends::files::FilesError;
 use backends::media::{self, FaultKind, Progress};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tokio::sync::watch;
 
 /// Progress is written at most so often.
 const TELL_EVERY: Duration = Duration::from_secs(1);
+
+const LATER: &str = "This file could not be processed just now. It will be tried again.";
+
+/// So many of those in line hear that the line has moved.
+const LINE_TOLD: usize = 20;
 
 /// Processes an upload: makes its renditions, or says why that cannot be.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -52,6 +59,11 @@ impl ProcessUpload {
     pub fn subject_of(upload_id: i64) -> String {
         format!("upload:{upload_id}")
     }
+
+    /// The upload of a subject.
+    pub(super) fn upload_of(subject: &str) -> Option<i64> {
+        subject.strip_prefix("upload:")?.parse().ok()
+    }
 }
 
 impl Job for ProcessUpload {
@@ -69,18 +81,18 @@ impl Job for ProcessUpload {
         let Some(upload) = begin(&context, self.upload_id).await? else {
             return Ok(());
         };
-        let app = &context.app;
-        let name = format!("job-{}-{}", context.id, context.fence);
-        let folder = WorkFolder(app.files.temporary_dir(&name).await?);
-        let made = tokio::select! {
-            made = work(&context, &upload, &folder.0) => made,
-            () = context.canceled.cancelled() => return Err(JobError::CutOff),
+        let outcome = match attempt(&context, &upload).await {
+            Ok(()) => Ok(()),
+            Err(_) if context.canceled.is_cancelled() => Err(JobError::CutOff),
+            Err(Broken::Fault(fault)) => Err(self.fault(&context, fault).await),
+            Err(Broken::Job(JobError::Retry(reason))) => Err(self
+                .fault(&context, media::Fault::temporary(LATER, reason))
+                .await),
+            Err(Broken::Job(error)) => Err(error),
         };
-        let outcome = match made {
-            Ok(results) => publish(&context, &upload, results).await,
-            Err(fault) => Err(self.fault(&context, fault).await),
-        };
-        folder.remove().await;
+        if context.app.stopping.is_cancelled() && outcome.is_err() {
+            self.hand_back(&context).await;
+        }
         outcome
     }
 
@@ -110,11 +122,8 @@ impl Job for ProcessUpload {
 }
 
 impl ProcessUpload {
-    /// What a fault of the engine means for the job. While it is tried again, the teacher can read why.
+    /// What a fault means for the job. While it is tried again, the teacher can read why.
     async fn fault(&self, context: &JobContext, fault: media::Fault) -> JobError {
-        if context.canceled.is_cancelled() {
-            return JobError::CutOff;
-        }
         if fault.kind == FaultKind::Permanent {
             return JobError::GiveUp(Fault {
                 words: fault.words,
@@ -130,31 +139,73 @@ impl ProcessUpload {
                 detail: fault.detail,
             });
         }
-        if let Err(error) = self.wait_again(context, &fault).await {
-            tracing::warn!(%error, upload = self.upload_id, "that a file waits again could not be noted");
-        }
-        JobError::Retry(format!("{} {}", fault.words, fault.detail))
-    }
-
-    async fn wait_again(&self, context: &JobContext, fault: &media::Fault) -> Result<(), JobError> {
-        let mut write = context.write().await?;
         let change = Change {
             fault: Some(fault.words.clone()),
             fault_detail: Some(fault.detail.clone()),
             ..Change::default()
         };
-        store::set_state(
-            &context.app,
-            &write,
-            self.upload_id,
-            UploadState::Waiting,
-            change,
-        )
-        .await?;
+        if let Err(error) = self.wait_again(context, change).await {
+            tracing::warn!(%error, upload = self.upload_id, "that a file waits again could not be noted");
+        }
+        JobError::Retry(format!("{} {}", fault.words, fault.detail))
+    }
+
+    /// The process stops and another goes on: until then the file is in line.
+    async fn hand_back(&self, context: &JobContext) {
+        if let Err(error) = self.wait_again(context, Change::default()).await {
+            tracing::warn!(%error, upload = self.upload_id, "that a file is back in line could not be noted");
+        }
+    }
+
+    async fn wait_again(&self, context: &JobContext, change: Change) -> Result<(), JobError> {
+        let mut write = context.write().await?;
+        let state = UploadState::Waiting;
+        store::set_state(&context.app, &write, self.upload_id, state, change).await?;
         tell(&mut write, self.upload_id).await?;
         write.commit().await?;
         Ok(())
     }
+}
+
+/// How an attempt ended that did not end well.
+enum Broken {
+    /// The engine says why.
+    Fault(media::Fault),
+    /// Something else of ours.
+    Job(JobError),
+}
+
+impl From<JobError> for Broken {
+    fn from(error: JobError) -> Self {
+        Self::Job(error)
+    }
+}
+
+impl From<FilesError> for Broken {
+    fn from(error: FilesError) -> Self {
+        let error = match error {
+            FilesError::Full => io::ErrorKind::StorageFull.into(),
+            FilesError::Io(error) => error,
+            other => io::Error::other(other),
+        };
+        Self::Fault(media::Fault::from_io("the file store", &error))
+    }
+}
+
+/// One attempt, in a work folder of its own.
+async fn attempt(context: &JobContext, upload: &upload::Model) -> Result<(), Broken> {
+    let name = format!("job-{}-{}", context.id, context.fence);
+    let folder = WorkFolder(context.app.files.temporary_dir(&name).await?);
+    let made = tokio::select! {
+        made = work(context, upload, &folder.0) => made,
+        () = context.canceled.cancelled() => return Err(JobError::CutOff.into()),
+    };
+    let outcome = match made {
+        Ok(results) => publish(context, upload, results).await,
+        Err(fault) => Err(Broken::Fault(fault)),
+    };
+    folder.remove().await;
+    outcome
 }
 
 /// The first sentence: those after it promise another attempt, and there is none.
@@ -173,6 +224,9 @@ async fn begin(context: &JobContext, upload_id: i64) -> Result<Option<upload::Mo
     let state = UploadState::Processing;
     store::set_state(&context.app, &write, upload_id, state, Change::default()).await?;
     tell(&mut write, upload_id).await?;
+    for waiting in store::first_in_line(&*write, LINE_TOLD).await? {
+        tell(&mut write, waiting).await?;
+    }
     write.commit().await?;
     Ok(Some(upload))
 }
@@ -249,16 +303,18 @@ async fn publish(
     context: &JobContext,
     upload: &upload::Model,
     results: Results,
-) -> Result<(), JobError> {
+) -> Result<(), Broken> {
     let folder = format!("{}/{}", upload.prefix, context.fence);
     let outcome = match store_files(&context.app, &folder, &results.files).await {
-        Ok(()) => commit(context, upload, &folder, results).await,
-        Err(error) => Err(error),
+        Ok(()) => commit(context, upload, &folder, results)
+            .await
+            .map_err(Broken::Job),
+        Err(error) => Err(error.into()),
     };
     match &outcome {
         Ok(()) => remove_leftovers(&context.app, upload).await,
         // Another holds the lease: what was put there meanwhile belongs to nobody.
-        Err(JobError::CutOff) => {
+        Err(Broken::Job(JobError::CutOff)) => {
             if let Err(error) = context.app.files.delete_prefix(&folder).await {
                 tracing::warn!(%error, folder, "files of an attempt that was cut off stay behind");
             }
@@ -269,7 +325,7 @@ async fn publish(
     outcome
 }
 
-async fn store_files(app: &App, folder: &str, files: &[Made]) -> Result<(), JobError> {
+async fn store_files(app: &App, folder: &str, files: &[Made]) -> Result<(), FilesError> {
     for file in files {
         let key = format!("{folder}/{}", file.name);
         app.files.put(&key, &file.path).await?;
@@ -344,9 +400,9 @@ impl Drop for WorkFolder {
 }
 
 /// What cannot be removed now is swept.
-fn report(path: &Path, removed: std::io::Result<()>) {
+fn report(path: &Path, removed: io::Result<()>) {
     if let Err(error) = removed
-        && error.kind() != std::io::ErrorKind::NotFound
+        && error.kind() != io::ErrorKind::NotFound
     {
         tracing::warn!(%error, folder = %path.display(), "a work folder stays behind");
     }

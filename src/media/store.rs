@@ -89,7 +89,26 @@ pub async fn list_renditions(
 
 /// The place in line, from 1, of all that wait to be processed, by the subject of their job.
 pub async fn places_in_line(db: &impl ConnectionTrait) -> Result<HashMap<String, i64>> {
-    let subjects: Vec<Option<String>> = job::Entity::find()
+    let subjects: Vec<Option<String>> = line().into_tuple().all(db).await?;
+    let places = subjects.into_iter().zip(1..);
+    Ok(places
+        .filter_map(|(subject, place)| Some((subject?, place)))
+        .collect())
+}
+
+/// The uploads that will be processed next.
+pub async fn first_in_line(db: &impl ConnectionTrait, most: usize) -> Result<Vec<i64>> {
+    let most = u64::try_from(most).unwrap_or(u64::MAX);
+    let subjects: Vec<Option<String>> = line().limit(most).into_tuple().all(db).await?;
+    let ids = subjects
+        .iter()
+        .filter_map(|subject| ProcessUpload::upload_of(subject.as_deref()?));
+    Ok(ids.collect())
+}
+
+/// Subjects of those that wait to be processed, in the order in which workers take them.
+fn line() -> sea_orm::Select<job::Entity> {
+    job::Entity::find()
         .select_only()
         .column(job::Column::Subject)
         .filter(job::Column::State.eq(JobState::Waiting))
@@ -97,13 +116,6 @@ pub async fn places_in_line(db: &impl ConnectionTrait) -> Result<HashMap<String,
         .order_by_asc(job::Column::Priority)
         .order_by_asc(job::Column::RunAt)
         .order_by_asc(job::Column::Id)
-        .into_tuple()
-        .all(db)
-        .await?;
-    let places = subjects.into_iter().zip(1..);
-    Ok(places
-        .filter_map(|(subject, place)| Some((subject?, place)))
-        .collect())
 }
 
 /// Whether an item shows it.

@@ -9,7 +9,7 @@ use lyceum::entities::message::{self, MessageLevel};
 use lyceum::entities::upload::UploadState;
 use lyceum::media::SweepMedia;
 use sea_orm::EntityTrait as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use tokio::process::{Child, Command};
 
@@ -385,11 +385,11 @@ fn worker(site: &TestApp, ffmpeg: Option<&Path>) -> Child {
 }
 
 /// A folder with an ffmpeg that says who it is and then never ends, and the real ffprobe.
-fn stuck_ffmpeg(site: &TestApp) -> (std::path::PathBuf, std::path::PathBuf) {
+fn stuck_ffmpeg(scratch: &Path) -> (PathBuf, PathBuf) {
     use std::os::unix::fs::PermissionsExt as _;
-    let folder = site.scratch("bin");
+    let folder = scratch.join("bin");
     std::fs::create_dir_all(&folder).unwrap();
-    let pid = site.scratch("pid");
+    let pid = scratch.join("pid");
     let script = format!(
         "#!/bin/sh\necho $$ > '{0}.new' && mv '{0}.new' '{0}'\nexec sleep 1000\n",
         pid.display()
@@ -416,7 +416,7 @@ async fn a_worker_killed_takes_its_ffmpeg_along_and_its_job_is_done_once_elsewhe
     let clara = site.login("clara").await;
     let bytes = site.recording("bow.mkv", FILM).await;
     let id = studio.form.upload(&clara, "video", "bow.mkv", bytes).await;
-    let (ffmpeg, pid_file) = stuck_ffmpeg(site);
+    let (ffmpeg, pid_file) = stuck_ffmpeg(&site.scratch(""));
     let mut first = worker(site, Some(&ffmpeg));
     let pid = until("ffmpeg runs", async || {
         std::fs::read_to_string(&pid_file).ok()
@@ -473,4 +473,61 @@ fn is_alive(process: &Path) -> bool {
         .rsplit_once(") ")
         .map(|(_, rest)| rest.starts_with('Z'));
     state == Some(false)
+}
+
+#[tokio::test]
+async fn a_worker_that_stops_puts_the_file_back_in_line_and_ends_its_ffmpeg() {
+    let scratch = tempfile::tempdir().unwrap();
+    let (ffmpeg, pid_file) = stuck_ffmpeg(scratch.path());
+    let studio = studio(&[("ffmpeg", ffmpeg.to_str().unwrap())]).await;
+    let site = &studio.site;
+    let id = studio.upload("video", "bow.mkv", FILM).await;
+    let registry = lyceum::registry::registry();
+    let working = tokio::spawn(lyceum::jobs::work(site.app.clone(), registry));
+    let pid = until("ffmpeg runs", async || {
+        std::fs::read_to_string(&pid_file).ok()
+    })
+    .await;
+    assert_eq!(studio.words(id).await, "Processing 0 %");
+    site.app.stopping.cancel();
+    working.await.unwrap();
+    let process = Path::new("/proc").join(pid.trim());
+    until("its ffmpeg is gone", async || {
+        (!is_alive(&process)).then_some(())
+    })
+    .await;
+    assert_eq!(studio.words(id).await, "In line, 1st");
+    let [job] = site.jobs_of(id).await.try_into().unwrap();
+    assert_eq!((job.state, job.attempts), (JobState::Waiting, 0));
+    assert_eq!(studio.messages().await, []);
+}
+
+#[tokio::test]
+async fn those_in_line_hear_that_the_line_has_moved() {
+    let studio = studio(&[]).await;
+    let sound = studio.site.recording("clave.wav", SOUND).await;
+    let first = studio
+        .form
+        .upload(&studio.clara, "audio", "a.wav", sound.clone())
+        .await;
+    let second = studio
+        .form
+        .upload(&studio.clara, "audio", "b.wav", sound)
+        .await;
+    let owner_id = studio.site.view(first).await.upload.owner_id;
+    let group = format!("user:{owner_id}");
+    let mut events = studio.site.app.bus.subscribe(&group);
+    assert_eq!(studio.words(second).await, "In line, 2nd");
+    studio.site.drain().await;
+    let mut told = Vec::new();
+    while told.last().is_none_or(|words| words != "Processing 0 %") {
+        let Some(Delivery::Event(event)) = events.recv().await else {
+            panic!("events were lost");
+        };
+        let event: serde_json::Value = event.decode().unwrap();
+        if event["type"] == "upload" && event["id"] == second {
+            told.push(event["words"].as_str().unwrap().to_owned());
+        }
+    }
+    assert_eq!(told, ["In line, 1st", "Processing 0 %"]);
 }
