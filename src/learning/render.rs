@@ -174,7 +174,7 @@ fn audio(item: &item::Model, file: &FileView, playback: Option<Playback>) -> Str
     let Some((_, first)) = sounds.first() else {
         return missing();
     };
-    let downloads: String = sounds
+    let downloads: Vec<String> = sounds
         .iter()
         .map(|(format, url)| {
             format!(
@@ -187,9 +187,10 @@ fn audio(item: &item::Model, file: &FileView, playback: Option<Playback>) -> Str
         .collect();
     format!(
         "<div class=\"recording\"><audio controls src=\"{}\" preload=\"metadata\" aria-label=\"{title}\"{}></audio>\
-         <div class=\"downloads\">{downloads}</div></div>",
+         <div class=\"downloads\">{}</div></div>",
         escape(first),
         resume(playback),
+        downloads.concat(),
     )
 }
 
