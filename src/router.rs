@@ -2,7 +2,9 @@
 
 use crate::accounts::{pages as accounts, settings};
 use crate::app::App;
-use crate::courses::{authoring, catalogue, modules, order, overview, preview};
+use crate::courses::{
+    authoring, catalogue, contents, deletion, module_form, modules, moves, order, outline, overview, preview,
+};
 use crate::learning::{lesson, marks, pages as learning};
 use crate::media::pages as media;
 use crate::messages::{pages as messages, stream};
@@ -39,11 +41,14 @@ pub fn router(app: &App) -> Router {
         .merge(courses_routes())
         .merge(learning_routes())
         .merge(messages_routes())
+        .merge(outline_routes())
         .at("/uploads/{id}/retry/", post(media::retry));
     let forms = forms.layer(from_fn_with_state(app.clone(), csrf::guard));
+    let streams = content_routes().layer(from_fn_with_state(app.clone(), csrf::guard_streams));
     Router::new()
         .merge(forms)
         .merge(media_routes())
+        .merge(streams)
         .merge(open())
         .fallback(errors::not_found)
         .method_not_allowed_fallback(errors::method_not_allowed)
@@ -151,6 +156,42 @@ fn messages_routes() -> Router<App> {
         .at("/messages/read/all/", post(messages::read_all))
         .at("/messages/unread/", get(messages::unread))
         .at("/events/", get(stream::events))
+}
+
+/// The editor of a course.
+fn outline_routes() -> Router<App> {
+    Router::new()
+        .at("/course/{id}/outline/", get(outline::show_course))
+        .at("/course/{id}/module/add/", post(module_form::add))
+        .at("/course/module/{id}/", get(outline::show_module))
+        .at(
+            "/course/module/{id}/edit/",
+            get(module_form::edit).post(module_form::change),
+        )
+        .at(
+            "/course/module/{id}/delete/",
+            get(deletion::ask_module).post(deletion::delete_module),
+        )
+        .at("/course/module/{id}/move/", post(moves::module))
+        .at("/course/content/{id}/move/", post(moves::content))
+        .at("/course/content/{id}/retry/", post(moves::retry))
+        .at(
+            "/course/content/{id}/delete/",
+            get(deletion::ask_content).post(deletion::delete_content),
+        )
+}
+
+/// Forms that may bring a file: they are streamed, and check their token themselves.
+fn content_routes() -> Router<App> {
+    Router::new()
+        .at(
+            "/course/module/{id}/content/{kind}/create/",
+            get(contents::new).post(contents::create),
+        )
+        .at(
+            "/course/module/{id}/content/{kind}/{item}/",
+            get(contents::edit).post(contents::change),
+        )
 }
 
 /// What needs neither a person nor a form.

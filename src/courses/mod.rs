@@ -7,18 +7,26 @@
 
 pub mod authoring;
 mod card;
+mod cards;
 pub mod catalogue;
+mod content_form;
+pub mod contents;
+pub mod deletion;
 mod fields;
 mod figures;
 mod listing;
+pub mod module_form;
 pub mod modules;
+pub mod moves;
 pub mod order;
+pub mod outline;
 pub mod overview;
 pub mod preview;
 mod store;
 mod syllabus;
 mod video;
 
+pub use deletion::{delete_contents_and_files, delete_modules};
 pub use store::{
     delete_contents, get_owned_content, get_owned_course, get_owned_module, list_contents,
     list_modules, next_content_order, next_module_order, touch,

@@ -1,0 +1,542 @@
+//! The pages on which a content is made and changed, in its five kinds.
+//!
+//! The file is safely stored before the transaction begins; item, content and upload are written in one, and
+//! when it is not committed the file goes too.
+
+use super::content_form::{self, Asks, Draft, Given, Source};
+use super::store::touch;
+use super::{get_owned_module, next_content_order};
+use crate::app::App;
+use crate::db::Write;
+use crate::entities::item::{ItemKind, TextFormat};
+use crate::entities::{content, course, item, module};
+use crate::error::{Error, Problems, Result};
+use crate::media::{self, Accepts, FileView, Received, ReceivedFile};
+use crate::web::csrf::{self, Checked};
+use crate::web::errors::prefers_json;
+use crate::web::extract::{Path, Query};
+use crate::web::form::{FaultLine, Field, Form, fault_lines};
+use crate::web::identity::{Author, Person};
+use crate::web::shell::{Place, Shell, page, page_with};
+use crate::web::{redirect, text};
+use askama::Template;
+use askama::filters::Safe;
+use axum::Json;
+use axum::body::Body;
+use axum::extract::{FromRequest as _, Request, State};
+use axum::http::StatusCode;
+use axum::http::request::Parts;
+use axum::response::{Html, IntoResponse as _, Response};
+use sea_orm::{
+    ActiveModelTrait as _, ActiveValue::Set, ColumnTrait as _, ConnectionTrait, EntityTrait as _,
+    IntoActiveModel as _, QueryFilter as _,
+};
+use serde::{Deserialize, Serialize};
+
+/// The form of a content.
+#[derive(Template)]
+#[template(path = "courses/content_form.html")]
+struct ContentFormPage {
+    shell: Shell,
+    course: course::Model,
+    module: module::Model,
+    heading: &'static str,
+    action: String,
+    submit: &'static str,
+    asks: Asks,
+    held: Option<HeldFile>,
+    title: Field,
+    content: Field,
+    format: Field,
+    preview: Safe<String>,
+    file: Field,
+    url: Field,
+    upload: String,
+    faults: Vec<FaultLine>,
+}
+
+/// The file that an item has already, beside the field for another.
+struct HeldFile {
+    name: String,
+    about: String,
+}
+
+/// What a form is about: a module of hers, a kind, and the item when one is changed.
+struct Target {
+    module: module::Model,
+    course: course::Model,
+    kind: ItemKind,
+    held: Option<(content::Model, item::Model)>,
+}
+
+/// What a script is told when a content is stored.
+#[derive(Serialize)]
+struct Answer {
+    message: &'static str,
+    content: i64,
+    item: i64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    upload: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    state: Option<media::UploadState>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    words: Option<String>,
+    title: String,
+    next: String,
+}
+
+/// How the form of a video was come to.
+#[derive(Deserialize)]
+pub struct Origin {
+    from: Option<String>,
+}
+
+impl Origin {
+    fn is_web(&self) -> bool {
+        self.from.as_deref() == Some("web")
+    }
+}
+
+impl Target {
+    /// # Errors
+    /// [`Error::NotFound`] unless the module is hers, and holds the item where one is named.
+    async fn find(
+        app: &App,
+        person: &Person,
+        module_id: i64,
+        kind: ItemKind,
+        item_id: Option<i64>,
+    ) -> Result<Self> {
+        let db = app.db.read();
+        let (module, course) = get_owned_module(db, person, module_id).await?;
+        let held = match item_id {
+            Some(item_id) => Some(find_held(db, module.id, kind, item_id).await?),
+            None => None,
+        };
+        Ok(Self {
+            module,
+            course,
+            kind,
+            held,
+        })
+    }
+
+    fn item(&self) -> Option<&item::Model> {
+        self.held.as_ref().map(|(_, item)| item)
+    }
+
+    fn action(&self) -> String {
+        let start = format!(
+            "/course/module/{}/content/{}",
+            self.module.id,
+            content_form::segment(self.kind)
+        );
+        match self.item() {
+            Some(item) => format!("{start}/{}/", item.id),
+            None => format!("{start}/create/"),
+        }
+    }
+}
+
+/// The item with this number in the module, and its place.
+async fn find_held(
+    db: &impl ConnectionTrait,
+    module_id: i64,
+    kind: ItemKind,
+    item_id: i64,
+) -> Result<(content::Model, item::Model)> {
+    let found = content::Entity::find()
+        .find_also_related(item::Entity)
+        .filter(content::Column::ModuleId.eq(module_id))
+        .filter(content::Column::ItemId.eq(item_id))
+        .one(db)
+        .await?;
+    match found {
+        Some((content, Some(item))) if item.kind == kind => Ok((content, item)),
+        _ => Err(Error::NotFound),
+    }
+}
+
+/// GET: the form of a new content.
+pub async fn new(
+    State(app): State<App>,
+    Author(person): Author,
+    shell: Shell,
+    Path((module_id, kind)): Path<(i64, ItemKind)>,
+    Query(origin): Query<Origin>,
+) -> Result<Response> {
+    let target = Target::find(&app, &person, module_id, kind, None).await?;
+    let blank = Form::from_pairs(vec![("format".into(), "markdown".into())]);
+    let form = FormState {
+        form: &blank,
+        problems: &Problems::new(),
+        is_web: origin.is_web(),
+    };
+    page(&form_page(&app, shell, target, &form).await?)
+}
+
+/// POST: makes a content.
+pub async fn create(
+    State(app): State<App>,
+    Author(person): Author,
+    shell: Shell,
+    Path((module_id, kind)): Path<(i64, ItemKind)>,
+    request: Request,
+) -> Result<Response> {
+    let target = Target::find(&app, &person, module_id, kind, None).await?;
+    save(&app, &person, shell, target, request).await
+}
+
+/// GET: the form of a content that is there.
+pub async fn edit(
+    State(app): State<App>,
+    Author(person): Author,
+    shell: Shell,
+    Path((module_id, kind, item_id)): Path<(i64, ItemKind, i64)>,
+) -> Result<Response> {
+    let target = Target::find(&app, &person, module_id, kind, Some(item_id)).await?;
+    let stored = Form::from_pairs(target.item().map(as_typed).unwrap_or_default());
+    let form = FormState {
+        form: &stored,
+        problems: &Problems::new(),
+        is_web: false,
+    };
+    page(&form_page(&app, shell, target, &form).await?)
+}
+
+/// POST: changes a content.
+pub async fn change(
+    State(app): State<App>,
+    Author(person): Author,
+    shell: Shell,
+    Path((module_id, kind, item_id)): Path<(i64, ItemKind, i64)>,
+    request: Request,
+) -> Result<Response> {
+    let target = Target::find(&app, &person, module_id, kind, Some(item_id)).await?;
+    save(&app, &person, shell, target, request).await
+}
+
+/// POST: what a text will look like, as a piece of HTML for the page that is writing it.
+pub async fn preview(Author(_): Author, form: Form) -> Html<String> {
+    Html(shown_text(&form.long_text("content"), form.text("format")))
+}
+
+fn shown_text(body: &str, format: &str) -> String {
+    if format == "markdown" {
+        text::markdown(body)
+    } else {
+        text::plain(body)
+    }
+}
+
+/// The fields of an item as its form would send them.
+fn as_typed(item: &item::Model) -> Vec<(String, String)> {
+    let format = match item.format {
+        TextFormat::Plain => "plain",
+        TextFormat::Markdown => "markdown",
+    };
+    vec![
+        ("title".into(), item.title.clone()),
+        ("content".into(), item.body.clone().unwrap_or_default()),
+        ("format".into(), format.into()),
+        ("url".into(), item.url.clone().unwrap_or_default()),
+    ]
+}
+
+/// What a form shows: its fields as typed, and what is wrong with them.
+struct FormState<'a> {
+    form: &'a Form,
+    problems: &'a Problems,
+    is_web: bool,
+}
+
+async fn form_page(
+    app: &App,
+    shell: Shell,
+    target: Target,
+    state: &FormState<'_>,
+) -> Result<ContentFormPage> {
+    let FormState { form, problems, .. } = *state;
+    let held = match target.item().and_then(|item| item.upload_id) {
+        Some(id) => media::list_files(app.db.read(), &[id]).await?.remove(&id),
+        None => None,
+    };
+    let is_new = target.held.is_none();
+    let body = form.long_text("content");
+    let preview = if body.is_empty() {
+        "<p class=\"preview-words\">What you write shows here.</p>".into()
+    } else {
+        shown_text(&body, form.text("format"))
+    };
+    let upload = form
+        .number("upload")
+        .filter(|_| problems.at("file").is_empty());
+    Ok(ContentFormPage {
+        heading: content_form::heading(target.kind, is_new),
+        action: target.action(),
+        submit: if is_new { "Add it" } else { "Save" },
+        asks: Asks::of(app, target.kind, state.is_web && is_new),
+        held: held.map(held_file),
+        title: Field::new("title", form.get("title"), problems),
+        content: Field::new("content", body, problems),
+        format: Field::new("format", form.text("format"), problems),
+        preview: Safe(preview),
+        file: Field::new("file", "", problems),
+        url: Field::new("url", form.get("url"), problems),
+        upload: upload.map(|id| id.to_string()).unwrap_or_default(),
+        faults: fault_lines(problems),
+        shell: shell.at(Place::Teach),
+        course: target.course,
+        module: target.module,
+    })
+}
+
+fn held_file(view: FileView) -> HeldFile {
+    HeldFile {
+        about: format!(
+            "{} - {}",
+            text::size(view.upload.size_bytes),
+            view.state_words()
+        ),
+        name: view.upload.name,
+    }
+}
+
+/// Reads the form, judges it, stores it, answers.
+async fn save(
+    app: &App,
+    person: &Person,
+    shell: Shell,
+    target: Target,
+    request: Request,
+) -> Result<Response> {
+    let (parts, body) = request.into_parts();
+    let is_script = prefers_json(&parts.headers);
+    let Received { form, file } = read(app, person, target.kind, &parts, body).await?;
+    let chosen = find_chosen(app, person, &form).await?;
+    let given = Given {
+        form: &form,
+        file_name: file.as_ref().map(|file| file.name.as_str()),
+        chosen: chosen.as_ref(),
+        held: target.item(),
+    };
+    match content_form::parse(target.kind, &given) {
+        Ok(draft) => {
+            let saved = store(app, person, &target, draft, file).await?;
+            answer(app, &target, saved, is_script).await
+        }
+        Err(problems) if is_script => Err(Error::Invalid(problems)),
+        Err(problems) => {
+            let state = FormState {
+                form: &form,
+                problems: &problems,
+                is_web: false,
+            };
+            let again = form_page(app, shell, target, &state).await?;
+            page_with(StatusCode::UNPROCESSABLE_ENTITY, &again)
+        }
+    }
+}
+
+/// A text is an ordinary form; a form with a file is streamed to the store.
+async fn read(
+    app: &App,
+    person: &Person,
+    kind: ItemKind,
+    parts: &Parts,
+    body: Body,
+) -> Result<Received> {
+    if let Some(accepts) = Accepts::of(kind) {
+        return media::receive(app, person, accepts, parts, body).await;
+    }
+    let request = Request::from_parts(parts.clone(), body);
+    let form = Form::from_request(request, &()).await?;
+    if parts.extensions.get::<Checked>() != Some(&Checked::Yes) {
+        csrf::accept_field(app, parts, form.get(csrf::FIELD))?;
+    }
+    Ok(Received { form, file: None })
+}
+
+/// The upload that the form names, when it is one of hers.
+async fn find_chosen(app: &App, person: &Person, form: &Form) -> Result<Option<FileView>> {
+    let Some(id) = form.number("upload") else {
+        return Ok(None);
+    };
+    match media::get_own_file(app.db.read(), person, id).await {
+        Ok(view) => Ok(Some(view)),
+        Err(Error::NotFound) => Ok(None),
+        Err(other) => Err(other),
+    }
+}
+
+/// What an item is made to show.
+struct Material {
+    body: Option<String>,
+    format: TextFormat,
+    url: Option<String>,
+    upload_id: Option<i64>,
+}
+
+/// What was stored.
+struct Saved {
+    content_id: i64,
+    item: item::Model,
+}
+
+/// Writes item, content and upload in one transaction.
+async fn store(
+    app: &App,
+    person: &Person,
+    target: &Target,
+    draft: Draft,
+    file: Option<ReceivedFile>,
+) -> Result<Saved> {
+    let mut write = app.write().await?;
+    // Holds the course until the end: its writers come one after another.
+    touch(app, &write, target.course.id).await?;
+    let material = material(app, &mut write, person, target, draft.source, file).await?;
+    let saved = match &target.held {
+        Some((content, item)) => {
+            let item = update(app, &mut write, item.id, draft.title, material).await?;
+            Saved {
+                content_id: content.id,
+                item,
+            }
+        }
+        None => insert(app, &write, person, target, draft.title, material).await?,
+    };
+    write.commit().await?;
+    Ok(saved)
+}
+
+async fn material(
+    app: &App,
+    write: &mut Write,
+    person: &Person,
+    target: &Target,
+    source: Source,
+    file: Option<ReceivedFile>,
+) -> Result<Material> {
+    let mut material = Material {
+        body: None,
+        format: TextFormat::Plain,
+        url: None,
+        upload_id: None,
+    };
+    match (source, file) {
+        (Source::Typed { body, format }, _) => {
+            material.body = Some(body);
+            material.format = format;
+        }
+        (Source::Page(url), _) => material.url = Some(url),
+        (Source::Arrived, Some(file)) => {
+            let upload = media::adopt(app, write, person.id, file).await?;
+            material.upload_id = Some(upload.id);
+        }
+        (Source::Arrived, None) => {
+            return Err(Error::internal("a file was judged and is not there"));
+        }
+        (Source::Chosen(id), _) => {
+            // It may have been discarded since it was looked at.
+            material.upload_id = Some(media::get_own_file(&**write, person, id).await?.upload.id);
+        }
+        (Source::Held, _) => {
+            let held = target.item().ok_or(Error::NotFound)?;
+            let held = item::Entity::find_by_id(held.id).one(&**write).await?;
+            let held = held.ok_or(Error::NotFound)?;
+            material.url = held.url;
+            material.upload_id = held.upload_id;
+        }
+    }
+    Ok(material)
+}
+
+/// A new item, in the last place of its module.
+async fn insert(
+    app: &App,
+    write: &Write,
+    person: &Person,
+    target: &Target,
+    title: String,
+    material: Material,
+) -> Result<Saved> {
+    let order = next_content_order(write, target.module.id).await?;
+    let now = app.clock.now();
+    let row = item::ActiveModel {
+        owner_id: Set(person.id),
+        kind: Set(target.kind),
+        title: Set(title),
+        body: Set(material.body),
+        format: Set(material.format),
+        url: Set(material.url),
+        upload_id: Set(material.upload_id),
+        created_at: Set(now),
+        updated_at: Set(now),
+        ..Default::default()
+    };
+    let item = row.insert(&**write).await?;
+    let row = content::ActiveModel {
+        module_id: Set(target.module.id),
+        item_id: Set(item.id),
+        order: Set(order),
+        ..Default::default()
+    };
+    let content = row.insert(&**write).await?;
+    Ok(Saved {
+        content_id: content.id,
+        item,
+    })
+}
+
+/// The item shows something else; an upload that it no longer shows is discarded.
+async fn update(
+    app: &App,
+    write: &mut Write,
+    item_id: i64,
+    title: String,
+    material: Material,
+) -> Result<item::Model> {
+    let found = item::Entity::find_by_id(item_id).one(&**write).await?;
+    let before = found.ok_or(Error::NotFound)?;
+    let dropped = before
+        .upload_id
+        .filter(|id| material.upload_id != Some(*id));
+    let mut row = before.into_active_model();
+    row.title = Set(title);
+    row.body = Set(material.body);
+    row.format = Set(material.format);
+    row.url = Set(material.url);
+    row.upload_id = Set(material.upload_id);
+    row.updated_at = Set(app.clock.now());
+    let item = row.update(&**write).await?;
+    if let Some(upload_id) = dropped {
+        media::discard(app, write, upload_id).await?;
+    }
+    Ok(item)
+}
+
+async fn answer(app: &App, target: &Target, saved: Saved, is_script: bool) -> Result<Response> {
+    let next = format!("/course/module/{}/", target.module.id);
+    if !is_script {
+        return Ok(redirect::see_other(&next));
+    }
+    let file = match saved.item.upload_id {
+        Some(id) => media::list_files(app.db.read(), &[id]).await?.remove(&id),
+        None => None,
+    };
+    let answer = Answer {
+        message: if file.is_some() {
+            "Upload complete!"
+        } else {
+            "Saved."
+        },
+        content: saved.content_id,
+        item: saved.item.id,
+        upload: saved.item.upload_id,
+        state: file.as_ref().map(|view| view.upload.state),
+        words: file.as_ref().map(FileView::state_words),
+        title: saved.item.title,
+        next,
+    };
+    Ok(Json(answer).into_response())
+}

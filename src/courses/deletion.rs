@@ -1,0 +1,150 @@
+//! Deleting contents and modules, with the files that nothing else shows. The pages ask first.
+
+use super::store::{delete_contents, touch};
+use super::{get_owned_content, get_owned_module};
+use crate::app::App;
+use crate::db::Write;
+use crate::entities::item::ItemKind;
+use crate::entities::{content, course, module};
+use crate::error::Result;
+use crate::media;
+use crate::web::extract::Path;
+use crate::web::identity::Author;
+use crate::web::shell::{Place, Shell, page};
+use crate::web::{redirect, text};
+use askama::Template;
+use axum::extract::State;
+use axum::response::Response;
+use sea_orm::{
+    ColumnTrait as _, EntityTrait as _, PaginatorTrait as _, QueryFilter as _, QuerySelect as _,
+};
+
+/// The page that asks whether to delete.
+#[derive(Template)]
+#[template(path = "courses/content_delete.html")]
+struct DeletePage {
+    shell: Shell,
+    course: course::Model,
+    module: module::Model,
+    name: String,
+    words: String,
+    action: String,
+    submit: &'static str,
+}
+
+/// Deletes these modules with their contents, the items that nothing else shows, and the files of those.
+/// The files themselves go by a job, once the transaction is committed.
+pub async fn delete_modules(app: &App, write: &mut Write, module_ids: &[i64]) -> Result<()> {
+    let contents: Vec<i64> = content::Entity::find()
+        .select_only()
+        .column(content::Column::Id)
+        .filter(content::Column::ModuleId.is_in(module_ids.iter().copied()))
+        .into_tuple()
+        .all(&**write)
+        .await?;
+    delete_contents_and_files(app, write, &contents).await?;
+    module::Entity::delete_many()
+        .filter(module::Column::Id.is_in(module_ids.iter().copied()))
+        .exec(&**write)
+        .await?;
+    Ok(())
+}
+
+/// Deletes these contents, the items that nothing else shows, and the files of those.
+pub async fn delete_contents_and_files(
+    app: &App,
+    write: &mut Write,
+    content_ids: &[i64],
+) -> Result<()> {
+    for upload_id in delete_contents(write, content_ids).await? {
+        media::discard(app, write, upload_id).await?;
+    }
+    Ok(())
+}
+
+/// GET: asks whether to delete a content.
+pub async fn ask_content(
+    State(app): State<App>,
+    Author(person): Author,
+    shell: Shell,
+    Path(id): Path<i64>,
+) -> Result<Response> {
+    let (content, item, module, course) = get_owned_content(app.db.read(), &person, id).await?;
+    let words = match item.kind {
+        ItemKind::Text => "Its text goes with it.",
+        _ if item.upload_id.is_some() => "Its file goes with it, in every form made of it.",
+        _ => "The video itself stays where it is.",
+    };
+    page(&DeletePage {
+        shell: shell.at(Place::Teach),
+        name: item.title,
+        words: words.into(),
+        action: format!("/course/content/{}/delete/", content.id),
+        submit: "Delete it",
+        course,
+        module,
+    })
+}
+
+/// POST: deletes a content with its item and its files.
+pub async fn delete_content(
+    State(app): State<App>,
+    Author(person): Author,
+    Path(id): Path<i64>,
+) -> Result<Response> {
+    let mut write = app.write().await?;
+    let (content, _, module, course) = get_owned_content(&*write, &person, id).await?;
+    touch(&app, &write, course.id).await?;
+    delete_contents_and_files(&app, &mut write, &[content.id]).await?;
+    write.commit().await?;
+    Ok(redirect::see_other(&format!(
+        "/course/module/{}/",
+        module.id
+    )))
+}
+
+/// GET: asks whether to delete a module.
+pub async fn ask_module(
+    State(app): State<App>,
+    Author(person): Author,
+    shell: Shell,
+    Path(id): Path<i64>,
+) -> Result<Response> {
+    let (module, course) = get_owned_module(app.db.read(), &person, id).await?;
+    let contents = content::Entity::find().filter(content::Column::ModuleId.eq(module.id));
+    let count = contents.count(app.db.read()).await?;
+    let words = match i64::try_from(count).unwrap_or(i64::MAX) {
+        0 => "It has no contents yet.".into(),
+        1 => "Its 1 content goes with it, with its files.".into(),
+        count => format!(
+            "Its {} go with it, with their files.",
+            text::count(count, "content", "contents")
+        ),
+    };
+    page(&DeletePage {
+        shell: shell.at(Place::Teach),
+        name: module.title.clone(),
+        words,
+        action: format!("/course/module/{}/delete/", module.id),
+        submit: "Delete the module",
+        course,
+        module,
+    })
+}
+
+/// POST: deletes a module with its contents and their files.
+pub async fn delete_module(
+    State(app): State<App>,
+    Author(person): Author,
+    Path(id): Path<i64>,
+) -> Result<Response> {
+    let mut write = app.write().await?;
+    let (module, course) = get_owned_module(&*write, &person, id).await?;
+    touch(&app, &write, course.id).await?;
+    delete_modules(&app, &mut write, &[module.id]).await?;
+    write.commit().await?;
+    Ok(redirect::see_other(&format!(
+        "/course/{}/outline/",
+        course.id
+    )))
+}

@@ -1,0 +1,151 @@
+//! Adding a module to the outline, and the form in which one is renamed and described.
+//!
+//! The form of all modules at once is a page of its own.
+
+use super::outline::outline;
+use super::store::touch;
+use super::{get_owned_course, get_owned_module, next_module_order};
+use crate::app::App;
+use crate::entities::{course, module};
+use crate::error::{Error, Problems, Result};
+use crate::web::extract::Path;
+use crate::web::form::{FaultLine, Field, Form, fault_lines};
+use crate::web::identity::Author;
+use crate::web::redirect;
+use crate::web::shell::{Place, Shell, page, page_with};
+use askama::Template;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::Response;
+use sea_orm::{ActiveModelTrait as _, ActiveValue::Set, IntoActiveModel as _};
+
+/// Longest title, in characters.
+const TITLE_MAX: usize = 200;
+
+/// The form of one module.
+#[derive(Template)]
+#[template(path = "courses/module_form.html")]
+struct ModuleFormPage {
+    shell: Shell,
+    course: course::Model,
+    module: module::Model,
+    heading: &'static str,
+    title: Field,
+    description: Field,
+    faults: Vec<FaultLine>,
+}
+
+impl ModuleFormPage {
+    fn new(
+        shell: Shell,
+        (module, course): (module::Model, course::Model),
+        (title, description): (&str, &str),
+        problems: &Problems,
+    ) -> Self {
+        Self {
+            shell: shell.at(Place::Teach),
+            heading: "Rename and describe",
+            title: Field::new("title", title, problems),
+            description: Field::new("description", description, problems),
+            faults: fault_lines(problems),
+            course,
+            module,
+        }
+    }
+}
+
+fn judge_title(title: &str) -> Problems {
+    let mut problems = Problems::new();
+    let length = title.chars().count();
+    problems.check(length > 0, "title", "A module needs a title.");
+    problems.check(
+        length <= TITLE_MAX,
+        "title",
+        format!("A title has at most {TITLE_MAX} characters; this one has {length}."),
+    );
+    problems
+}
+
+/// POST `/course/<id>/module/add/`: a module in the last place.
+pub async fn add(
+    State(app): State<App>,
+    Author(person): Author,
+    shell: Shell,
+    Path(id): Path<i64>,
+    form: Form,
+) -> Result<Response> {
+    let course = get_owned_course(app.db.read(), &person, id).await?;
+    let title = form.text("title").to_owned();
+    let problems = judge_title(&title);
+    if !problems.is_empty() {
+        let again = outline(&app, &person, shell, course, None, &(form, problems)).await?;
+        return page_with(StatusCode::UNPROCESSABLE_ENTITY, &again);
+    }
+    let write = app.write().await?;
+    touch(&app, &write, course.id).await?;
+    let row = module::ActiveModel {
+        course_id: Set(course.id),
+        title: Set(title),
+        description: Set(String::new()),
+        order: Set(next_module_order(&write, course.id).await?),
+        ..Default::default()
+    };
+    let module = row.insert(&*write).await?;
+    write.commit().await?;
+    Ok(redirect::see_other(&format!(
+        "/course/module/{}/",
+        module.id
+    )))
+}
+
+/// GET `/course/module/<id>/edit/`.
+pub async fn edit(
+    State(app): State<App>,
+    Author(person): Author,
+    shell: Shell,
+    Path(id): Path<i64>,
+) -> Result<Response> {
+    let (module, course) = get_owned_module(app.db.read(), &person, id).await?;
+    let (title, description) = (module.title.clone(), module.description.clone());
+    let typed = (title.as_str(), description.as_str());
+    page(&ModuleFormPage::new(
+        shell,
+        (module, course),
+        typed,
+        &Problems::new(),
+    ))
+}
+
+/// POST `/course/module/<id>/edit/`.
+pub async fn change(
+    State(app): State<App>,
+    Author(person): Author,
+    shell: Shell,
+    Path(id): Path<i64>,
+    form: Form,
+) -> Result<Response> {
+    let (module, course) = get_owned_module(app.db.read(), &person, id).await?;
+    let title = form.text("title").to_owned();
+    let description = form.long_text("description");
+    let problems = judge_title(&title);
+    if !problems.is_empty() {
+        let typed = (form.get("title"), description.as_str());
+        let again = ModuleFormPage::new(shell, (module, course), typed, &problems);
+        return page_with(StatusCode::UNPROCESSABLE_ENTITY, &again);
+    }
+    let write = app.write().await?;
+    let (module, course) = get_owned_module(&*write, &person, id).await?;
+    touch(&app, &write, course.id).await?;
+    let mut row = module.into_active_model();
+    row.title = Set(title);
+    row.description = Set(description);
+    let module = row.update(&*write).await.map_err(|error| match error {
+        sea_orm::DbErr::RecordNotUpdated => Error::NotFound,
+        other => other.into(),
+    })?;
+    write.commit().await?;
+    Ok(redirect::see_other(&format!(
+        "/course/module/{}/",
+        module.id
+    )))
+}

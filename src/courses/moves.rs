@@ -1,0 +1,159 @@
+//! Moving a module or a content up or down by one, without a script; with one, the page sends the whole
+//! order instead. And trying a file again.
+
+use super::store::touch;
+use super::{get_owned_content, get_owned_module, list_contents, list_modules};
+use crate::app::App;
+use crate::db::Write;
+use crate::entities::{content, module};
+use crate::error::{Error, Result};
+use crate::media;
+use crate::web::extract::Path;
+use crate::web::form::Form;
+use crate::web::identity::Author;
+use crate::web::redirect;
+use axum::extract::State;
+use axum::response::Response;
+use sea_orm::{ColumnTrait as _, EntityTrait as _, QueryFilter as _, sea_query::Expr};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Direction {
+    Up,
+    Down,
+}
+
+impl Direction {
+    fn of(form: &Form) -> Result<Self> {
+        match form.text("direction") {
+            "up" => Ok(Self::Up),
+            "down" => Ok(Self::Down),
+            _ => Err(Error::BadRequest(
+                "The field direction is up or down.".into(),
+            )),
+        }
+    }
+}
+
+/// POST: moves a module.
+pub async fn module(
+    State(app): State<App>,
+    Author(person): Author,
+    Path(id): Path<i64>,
+    form: Form,
+) -> Result<Response> {
+    let direction = Direction::of(&form)?;
+    let write = app.write().await?;
+    let (module, course) = get_owned_module(&*write, &person, id).await?;
+    touch(&app, &write, course.id).await?;
+    let modules = list_modules(&*write, course.id).await?;
+    let places = modules.iter().map(|row| (row.id, row.order)).collect();
+    for (id, order) in changes(places, module.id, direction) {
+        set_module_order(&write, id, order).await?;
+    }
+    write.commit().await?;
+    let open = format!("/course/module/{}/", module.id);
+    Ok(back(&form, &open, &format!("module-{}", module.id)))
+}
+
+/// POST: moves a content within its module.
+pub async fn content(
+    State(app): State<App>,
+    Author(person): Author,
+    Path(id): Path<i64>,
+    form: Form,
+) -> Result<Response> {
+    let direction = Direction::of(&form)?;
+    let write = app.write().await?;
+    let (content, _, module, course) = get_owned_content(&*write, &person, id).await?;
+    touch(&app, &write, course.id).await?;
+    let contents = list_contents(&*write, &[module.id]).await?;
+    let places = contents
+        .iter()
+        .map(|(row, _)| (row.id, row.order))
+        .collect();
+    for (id, order) in changes(places, content.id, direction) {
+        set_content_order(&write, id, order).await?;
+    }
+    write.commit().await?;
+    let open = format!("/course/module/{}/", module.id);
+    Ok(back(&form, &open, &format!("content-{}", content.id)))
+}
+
+/// POST: processes the file of a content again that could not be processed.
+pub async fn retry(
+    State(app): State<App>,
+    Author(person): Author,
+    Path(id): Path<i64>,
+) -> Result<Response> {
+    let (_, item, module, _) = get_owned_content(app.db.read(), &person, id).await?;
+    let upload_id = item.upload_id.ok_or(Error::NotFound)?;
+    media::retry(&app, &person, upload_id).await?;
+    Ok(redirect::see_other(&format!(
+        "/course/module/{}/",
+        module.id
+    )))
+}
+
+/// To the page where the button was, at the row that moved.
+fn back(form: &Form, otherwise: &str, row: &str) -> Response {
+    let next = redirect::local(form.text("next")).unwrap_or(otherwise);
+    let next = next.split('#').next().unwrap_or(otherwise);
+    redirect::see_other(&format!("{next}#{row}"))
+}
+
+/// The rows whose place changes, with the new one: places are 0, 1, 2, ... afterwards, so that ties end.
+fn changes(rows: Vec<(i64, i64)>, moved: i64, direction: Direction) -> Vec<(i64, i64)> {
+    let mut ids: Vec<i64> = rows.iter().map(|(id, _)| *id).collect();
+    let Some(at) = ids.iter().position(|id| *id == moved) else {
+        return Vec::new();
+    };
+    let neighbor = match direction {
+        Direction::Up => at.checked_sub(1),
+        Direction::Down => Some(at + 1).filter(|next| *next < ids.len()),
+    };
+    let Some(neighbor) = neighbor else {
+        return Vec::new();
+    };
+    ids.swap(at, neighbor);
+    let placed = ids.into_iter().zip(0_i64..);
+    placed.filter(|place| !rows.contains(place)).collect()
+}
+
+async fn set_module_order(write: &Write, id: i64, order: i64) -> Result<()> {
+    module::Entity::update_many()
+        .col_expr(module::Column::Order, Expr::value(order))
+        .filter(module::Column::Id.eq(id))
+        .exec(&**write)
+        .await?;
+    Ok(())
+}
+
+async fn set_content_order(write: &Write, id: i64, order: i64) -> Result<()> {
+    content::Entity::update_many()
+        .col_expr(content::Column::Order, Expr::value(order))
+        .filter(content::Column::Id.eq(id))
+        .exec(&**write)
+        .await?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Direction, changes};
+
+    #[test]
+    fn neighbors_change_places() {
+        let rows = vec![(7, 0), (8, 1), (9, 2)];
+        assert_eq!(changes(rows.clone(), 8, Direction::Up), [(8, 0), (7, 1)]);
+        assert_eq!(changes(rows.clone(), 8, Direction::Down), [(9, 1), (8, 2)]);
+        assert_eq!(changes(rows.clone(), 7, Direction::Up), []);
+        assert_eq!(changes(rows, 9, Direction::Down), []);
+    }
+
+    #[test]
+    fn ties_and_gaps_end_with_the_first_move() {
+        // As listed: equal places newest first.
+        let rows = vec![(9, 3), (8, 3), (7, 10)];
+        assert_eq!(changes(rows, 7, Direction::Up), [(9, 0), (7, 1), (8, 2)]);
+    }
+}
