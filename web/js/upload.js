@@ -197,7 +197,8 @@ function enqueue(form, rows, file) {
     showOnTheirWay();
   };
   card.onRetry = () => wait(job);
-  const fault = tooLarge(file, Number(form.dataset.maxBytes));
+  const { maxBytes, imageMaxBytes } = form.dataset;
+  const fault = tooLarge(file, Number(kindOf(file) === "image" && imageMaxBytes ? imageMaxBytes : maxBytes));
   if (fault) card.fail(fault);
   else wait(job);
 }
@@ -222,8 +223,8 @@ async function work() {
 }
 
 async function send({ form, file, card, controller }) {
+  // Without a title the site makes one of the file's name.
   const body = new FormData(form);
-  body.set("title", file.name.slice(0, 250));
   body.set("file", file, file.name);
   setState(card.row, { state: "uploading", words: "Uploading 0 %", percent: 0 });
   announce(`Uploading ${file.name}`);
