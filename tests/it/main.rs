@@ -2,6 +2,7 @@
 //! Behavior of the whole site: a file a feature, over real HTTP.
 
 mod accounts;
+mod contents;
 mod courses;
 mod demo;
 mod docs;
@@ -12,5 +13,6 @@ mod kit;
 mod learning;
 mod media;
 mod messages;
+mod outline;
 mod processing;
 mod uploads;

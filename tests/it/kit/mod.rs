@@ -7,11 +7,13 @@
 mod browser;
 mod courses;
 mod events;
+mod forms;
 mod learning;
 mod media;
 
 pub use browser::{Browser, Page};
 pub use events::EventReader;
+pub use forms::{MP4_HEAD, PNG};
 pub use media::{UploadForm, endless, until};
 
 use backends::clock::Clock;
