@@ -1,17 +1,15 @@
 //! The pages on which a content is made and changed, in its five kinds.
 //!
-//! The file is safely stored before the transaction begins; item, content and upload are written in one, and
-//! when it is not committed the file goes too.
+//! A form with a file is streamed to the store while it comes in (`media::receive`), then judged
+//! (`content_form`), then written (`content_store`).
 
-use super::content_form::{self, Asks, Draft, Given, Source};
-use super::store::touch;
-use super::{get_owned_module, next_content_order};
+use super::content_form::{self, Asks, Given};
+use super::content_store::{Saved, Target, store};
 use crate::app::App;
-use crate::db::Write;
 use crate::entities::item::{ItemKind, TextFormat};
-use crate::entities::{content, course, item, module};
+use crate::entities::{course, item, module};
 use crate::error::{Error, Problems, Result};
-use crate::media::{self, Accepts, FileView, Received, ReceivedFile};
+use crate::media::{self, Accepts, FileView, Received};
 use crate::web::csrf::{self, Checked};
 use crate::web::errors::prefers_json;
 use crate::web::extract::{Path, Query};
@@ -27,10 +25,6 @@ use axum::extract::{FromRequest as _, Request, State};
 use axum::http::StatusCode;
 use axum::http::request::Parts;
 use axum::response::{Html, IntoResponse as _, Response};
-use sea_orm::{
-    ActiveModelTrait as _, ActiveValue::Set, ColumnTrait as _, ConnectionTrait, EntityTrait as _,
-    IntoActiveModel as _, QueryFilter as _,
-};
 use serde::{Deserialize, Serialize};
 
 /// The form of a content.
@@ -61,14 +55,6 @@ struct HeldFile {
     about: String,
 }
 
-/// What a form is about: a module of hers, a kind, and the item when one is changed.
-struct Target {
-    module: module::Model,
-    course: course::Model,
-    kind: ItemKind,
-    held: Option<(content::Model, item::Model)>,
-}
-
 /// What a script is told when a content is stored.
 #[derive(Serialize)]
 struct Answer {
@@ -94,66 +80,6 @@ pub struct Origin {
 impl Origin {
     fn is_web(&self) -> bool {
         self.from.as_deref() == Some("web")
-    }
-}
-
-impl Target {
-    /// # Errors
-    /// [`Error::NotFound`] unless the module is hers, and holds the item where one is named.
-    async fn find(
-        app: &App,
-        person: &Person,
-        module_id: i64,
-        kind: ItemKind,
-        item_id: Option<i64>,
-    ) -> Result<Self> {
-        let db = app.db.read();
-        let (module, course) = get_owned_module(db, person, module_id).await?;
-        let held = match item_id {
-            Some(item_id) => Some(find_held(db, module.id, kind, item_id).await?),
-            None => None,
-        };
-        Ok(Self {
-            module,
-            course,
-            kind,
-            held,
-        })
-    }
-
-    fn item(&self) -> Option<&item::Model> {
-        self.held.as_ref().map(|(_, item)| item)
-    }
-
-    fn action(&self) -> String {
-        let start = format!(
-            "/course/module/{}/content/{}",
-            self.module.id,
-            content_form::segment(self.kind)
-        );
-        match self.item() {
-            Some(item) => format!("{start}/{}/", item.id),
-            None => format!("{start}/create/"),
-        }
-    }
-}
-
-/// The item with this number in the module, and its place.
-async fn find_held(
-    db: &impl ConnectionTrait,
-    module_id: i64,
-    kind: ItemKind,
-    item_id: i64,
-) -> Result<(content::Model, item::Model)> {
-    let found = content::Entity::find()
-        .find_also_related(item::Entity)
-        .filter(content::Column::ModuleId.eq(module_id))
-        .filter(content::Column::ItemId.eq(item_id))
-        .one(db)
-        .await?;
-    match found {
-        Some((content, Some(item))) if item.kind == kind => Ok((content, item)),
-        _ => Err(Error::NotFound),
     }
 }
 
@@ -367,152 +293,6 @@ async fn find_chosen(app: &App, person: &Person, form: &Form) -> Result<Option<F
         Err(Error::NotFound) => Ok(None),
         Err(other) => Err(other),
     }
-}
-
-/// What an item is made to show.
-struct Material {
-    body: Option<String>,
-    format: TextFormat,
-    url: Option<String>,
-    upload_id: Option<i64>,
-}
-
-/// What was stored.
-struct Saved {
-    content_id: i64,
-    item: item::Model,
-}
-
-/// Writes item, content and upload in one transaction.
-async fn store(
-    app: &App,
-    person: &Person,
-    target: &Target,
-    draft: Draft,
-    file: Option<ReceivedFile>,
-) -> Result<Saved> {
-    let mut write = app.write().await?;
-    // Holds the course until the end: its writers come one after another.
-    touch(app, &write, target.course.id).await?;
-    let material = material(app, &mut write, person, target, draft.source, file).await?;
-    let saved = match &target.held {
-        Some((content, item)) => {
-            let item = update(app, &mut write, item.id, draft.title, material).await?;
-            Saved {
-                content_id: content.id,
-                item,
-            }
-        }
-        None => insert(app, &write, person, target, draft.title, material).await?,
-    };
-    write.commit().await?;
-    Ok(saved)
-}
-
-async fn material(
-    app: &App,
-    write: &mut Write,
-    person: &Person,
-    target: &Target,
-    source: Source,
-    file: Option<ReceivedFile>,
-) -> Result<Material> {
-    let mut material = Material {
-        body: None,
-        format: TextFormat::Plain,
-        url: None,
-        upload_id: None,
-    };
-    match (source, file) {
-        (Source::Typed { body, format }, _) => {
-            material.body = Some(body);
-            material.format = format;
-        }
-        (Source::Page(url), _) => material.url = Some(url),
-        (Source::Arrived, Some(file)) => {
-            let upload = media::adopt(app, write, person.id, file).await?;
-            material.upload_id = Some(upload.id);
-        }
-        (Source::Arrived, None) => {
-            return Err(Error::internal("a file was judged and is not there"));
-        }
-        (Source::Chosen(id), _) => {
-            // It may have been discarded since it was looked at.
-            material.upload_id = Some(media::get_own_file(&**write, person, id).await?.upload.id);
-        }
-        (Source::Held, _) => {
-            let held = target.item().ok_or(Error::NotFound)?;
-            let held = item::Entity::find_by_id(held.id).one(&**write).await?;
-            let held = held.ok_or(Error::NotFound)?;
-            material.url = held.url;
-            material.upload_id = held.upload_id;
-        }
-    }
-    Ok(material)
-}
-
-/// A new item, in the last place of its module.
-async fn insert(
-    app: &App,
-    write: &Write,
-    person: &Person,
-    target: &Target,
-    title: String,
-    material: Material,
-) -> Result<Saved> {
-    let order = next_content_order(write, target.module.id).await?;
-    let now = app.clock.now();
-    let row = item::ActiveModel {
-        owner_id: Set(person.id),
-        kind: Set(target.kind),
-        title: Set(title),
-        body: Set(material.body),
-        format: Set(material.format),
-        url: Set(material.url),
-        upload_id: Set(material.upload_id),
-        created_at: Set(now),
-        updated_at: Set(now),
-        ..Default::default()
-    };
-    let item = row.insert(&**write).await?;
-    let row = content::ActiveModel {
-        module_id: Set(target.module.id),
-        item_id: Set(item.id),
-        order: Set(order),
-        ..Default::default()
-    };
-    let content = row.insert(&**write).await?;
-    Ok(Saved {
-        content_id: content.id,
-        item,
-    })
-}
-
-/// The item shows something else; an upload that it no longer shows is discarded.
-async fn update(
-    app: &App,
-    write: &mut Write,
-    item_id: i64,
-    title: String,
-    material: Material,
-) -> Result<item::Model> {
-    let found = item::Entity::find_by_id(item_id).one(&**write).await?;
-    let before = found.ok_or(Error::NotFound)?;
-    let dropped = before
-        .upload_id
-        .filter(|id| material.upload_id != Some(*id));
-    let mut row = before.into_active_model();
-    row.title = Set(title);
-    row.body = Set(material.body);
-    row.format = Set(material.format);
-    row.url = Set(material.url);
-    row.upload_id = Set(material.upload_id);
-    row.updated_at = Set(app.clock.now());
-    let item = row.update(&**write).await?;
-    if let Some(upload_id) = dropped {
-        media::discard(app, write, upload_id).await?;
-    }
-    Ok(item)
 }
 
 async fn answer(app: &App, target: &Target, saved: Saved, is_script: bool) -> Result<Response> {

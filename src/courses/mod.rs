@@ -10,6 +10,7 @@ mod card;
 mod cards;
 pub mod catalogue;
 mod content_form;
+mod content_store;
 pub mod contents;
 pub mod deletion;
 mod fields;
