@@ -17,14 +17,14 @@ mod notices;
 pub mod pages;
 mod progress;
 mod ranges;
-mod receive;
+mod receiver;
 mod store;
 mod sweep;
 mod view;
 
 pub use crate::entities::upload::{UploadKind, UploadState};
 pub use jobs::ProcessUpload;
-pub use receive::{Accepts, Received, ReceivedFile, receive, receive_local};
+pub use receiver::{Accepts, Received, ReceivedFile, receive, receive_local};
 pub use sweep::{DeleteFiles, SweepMedia};
 pub use view::{FileView, UploadEvent};
 
