@@ -3,7 +3,8 @@
 use crate::accounts::{pages as accounts, settings};
 use crate::app::App;
 use crate::courses::{
-    authoring, catalogue, contents, deletion, module_form, modules, moves, order, outline, overview, preview,
+    authoring, catalogue, contents, deletion, module_form, modules, moves, order, outline,
+    overview, preview,
 };
 use crate::learning::{lesson, marks, pages as learning};
 use crate::media::pages as media;

@@ -110,7 +110,7 @@ pub async fn mine(
                 "thumb",
             )),
             path: of_course.first().map_or_else(
-                || format!("/course/{}/module/", course.id),
+                || format!("/course/{}/outline/", course.id),
                 |first| format!("/course/module/{first}/"),
             ),
             modules: of_course.len(),

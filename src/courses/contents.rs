@@ -24,7 +24,7 @@ use axum::body::Body;
 use axum::extract::{FromRequest as _, Request, State};
 use axum::http::StatusCode;
 use axum::http::request::Parts;
-use axum::response::{Html, IntoResponse as _, Response};
+use axum::response::{IntoResponse as _, Response};
 use serde::{Deserialize, Serialize};
 
 /// The form of a content.
@@ -140,11 +140,6 @@ pub async fn change(
 ) -> Result<Response> {
     let target = Target::find(&app, &person, module_id, kind, Some(item_id)).await?;
     save(&app, &person, shell, target, request).await
-}
-
-/// POST: what a text will look like, as a piece of HTML for the page that is writing it.
-pub async fn preview(Author(_): Author, form: Form) -> Html<String> {
-    Html(shown_text(&form.long_text("content"), form.text("format")))
 }
 
 fn shown_text(body: &str, format: &str) -> String {

@@ -1,9 +1,8 @@
-//! Deleting contents and modules, with the files that nothing else shows. The pages ask first.
+//! The pages that delete a content or a module, with the files that nothing else shows. They ask first.
 
-use super::store::{delete_contents, touch};
+use super::store::{delete_contents, delete_modules, touch};
 use super::{get_owned_content, get_owned_module};
 use crate::app::App;
-use crate::db::Write;
 use crate::entities::item::ItemKind;
 use crate::entities::{content, course, module};
 use crate::error::Result;
@@ -15,9 +14,7 @@ use crate::web::{redirect, text};
 use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
-use sea_orm::{
-    ColumnTrait as _, EntityTrait as _, PaginatorTrait as _, QueryFilter as _, QuerySelect as _,
-};
+use sea_orm::{ColumnTrait as _, EntityTrait as _, PaginatorTrait as _, QueryFilter as _};
 
 /// The page that asks whether to delete.
 #[derive(Template)]
@@ -30,36 +27,6 @@ struct DeletePage {
     words: String,
     action: String,
     submit: &'static str,
-}
-
-/// Deletes these modules with their contents, the items that nothing else shows, and the files of those.
-/// The files themselves go by a job, once the transaction is committed.
-pub async fn delete_modules(app: &App, write: &mut Write, module_ids: &[i64]) -> Result<()> {
-    let contents: Vec<i64> = content::Entity::find()
-        .select_only()
-        .column(content::Column::Id)
-        .filter(content::Column::ModuleId.is_in(module_ids.iter().copied()))
-        .into_tuple()
-        .all(&**write)
-        .await?;
-    delete_contents_and_files(app, write, &contents).await?;
-    module::Entity::delete_many()
-        .filter(module::Column::Id.is_in(module_ids.iter().copied()))
-        .exec(&**write)
-        .await?;
-    Ok(())
-}
-
-/// Deletes these contents, the items that nothing else shows, and the files of those.
-pub async fn delete_contents_and_files(
-    app: &App,
-    write: &mut Write,
-    content_ids: &[i64],
-) -> Result<()> {
-    for upload_id in delete_contents(write, content_ids).await? {
-        media::discard(app, write, upload_id).await?;
-    }
-    Ok(())
 }
 
 /// GET: asks whether to delete a content.
@@ -95,7 +62,9 @@ pub async fn delete_content(
     let mut write = app.write().await?;
     let (content, _, module, course) = get_owned_content(&*write, &person, id).await?;
     touch(&app, &write, course.id).await?;
-    delete_contents_and_files(&app, &mut write, &[content.id]).await?;
+    for upload_id in delete_contents(&write, &[content.id]).await? {
+        media::discard(&app, &mut write, upload_id).await?;
+    }
     write.commit().await?;
     Ok(redirect::see_other(&format!(
         "/course/module/{}/",

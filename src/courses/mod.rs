@@ -27,9 +27,8 @@ mod store;
 mod syllabus;
 mod video;
 
-pub use deletion::{delete_contents_and_files, delete_modules};
 pub use store::{
-    delete_contents, get_owned_content, get_owned_course, get_owned_module, list_contents,
-    list_modules, next_content_order, next_module_order, touch,
+    delete_contents, delete_modules, get_owned_content, get_owned_course, get_owned_module,
+    list_contents, list_modules, next_content_order, next_module_order, touch,
 };
 pub use video::video_page;

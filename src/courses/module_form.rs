@@ -2,6 +2,7 @@
 //!
 //! The form of all modules at once is a page of its own.
 
+use super::fields::title_fault;
 use super::outline::outline;
 use super::store::touch;
 use super::{get_owned_course, get_owned_module, next_module_order};
@@ -18,9 +19,6 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use sea_orm::{ActiveModelTrait as _, ActiveValue::Set, IntoActiveModel as _};
-
-/// Longest title, in characters.
-const TITLE_MAX: usize = 200;
 
 /// The form of one module.
 #[derive(Template)]
@@ -55,15 +53,9 @@ impl ModuleFormPage {
 }
 
 fn judge_title(title: &str) -> Problems {
-    let mut problems = Problems::new();
-    let length = title.chars().count();
-    problems.check(length > 0, "title", "A module needs a title.");
-    problems.check(
-        length <= TITLE_MAX,
-        "title",
-        format!("A title has at most {TITLE_MAX} characters; this one has {length}."),
-    );
-    problems
+    title_fault(title, "A module needs a title.")
+        .map(|fault| Problems::of("title", fault))
+        .unwrap_or_default()
 }
 
 /// POST `/course/<id>/module/add/`: a module in the last place.

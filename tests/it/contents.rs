@@ -728,7 +728,7 @@ async fn a_preview_shows_what_students_will_see_and_runs_nothing() {
     let content = "*one*\n\n<script>alert(1)</script>";
     let preview = async |format| {
         let fields = [("content", content), ("format", format)];
-        desk.teacher.post("/course/content/preview/", &fields).await
+        desk.teacher.post("/course/preview/", &fields).await
     };
     preview("markdown")
         .await
@@ -742,7 +742,7 @@ async fn a_preview_shows_what_students_will_see_and_runs_nothing() {
         .lacks("<script");
     let student = desk.site.login_as("mira", Role::Student).await;
     student
-        .post("/course/content/preview/", &[("content", "x")])
+        .post("/course/preview/", &[("content", "x")])
         .await
         .expect(403);
 }
