@@ -13,7 +13,7 @@ mod store;
 
 pub use profile::{Profile, set_theme, update_profile};
 pub use rules::{check_email, check_password, check_username};
-pub use store::{find_user, list_users};
+pub use store::{find_user, list_members, list_users};
 
 use crate::app::App;
 use crate::db::Write;

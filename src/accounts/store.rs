@@ -1,6 +1,6 @@
 //! The queries of accounts.
 
-use crate::entities::{course, session, user};
+use crate::entities::{course, group, session, user, user_group};
 use crate::error::{Error, Result};
 use chrono::{DateTime, Utc};
 use sea_orm::sea_query::{Expr, ExprTrait as _, Func, LikeExpr};
@@ -54,6 +54,17 @@ pub async fn list_users(db: &impl ConnectionTrait) -> Result<Vec<user::Model>> {
 pub async fn get_user(db: &impl ConnectionTrait, user_id: i64) -> Result<user::Model> {
     let found = user::Entity::find_by_id(user_id).one(db).await?;
     found.ok_or(Error::NotFound)
+}
+
+/// Numbers of those who are in a group.
+pub async fn list_members(db: &impl ConnectionTrait, group_name: &str) -> Result<Vec<i64>> {
+    let members = user_group::Entity::find()
+        .select_only()
+        .column(user_group::Column::UserId)
+        .inner_join(group::Entity)
+        .filter(group::Column::Name.eq(group_name))
+        .into_tuple();
+    Ok(members.all(db).await?)
 }
 
 /// The sessions of a person that have not ended, the one used last first.

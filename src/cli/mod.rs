@@ -4,6 +4,7 @@ use crate::app::App;
 use crate::config::Config;
 mod demo;
 mod serve;
+mod user;
 
 use crate::web::health;
 use backends::clock::Clock;
@@ -53,6 +54,9 @@ enum Command {
         #[arg(long, value_name = "DIR")]
         recordings: Option<PathBuf>,
     },
+    /// Make and change accounts
+    #[command(subcommand, arg_required_else_help = true)]
+    User(user::UserCommand),
     /// Bring the tables up to date
     Migrate,
     /// Show the configuration in force and try every service that it names
@@ -107,6 +111,13 @@ async fn run(cli: Cli) -> CliResult {
         Command::Demo { recordings } => {
             let app = App::open(config, Clock::system(), true).await?;
             return demo::demo(app, recordings).await;
+        }
+        Command::User(command) => {
+            let app = App::open(config, Clock::system(), true).await?;
+            let done = user::run(&app, command).await;
+            app.bus.close().await;
+            app.db.clone().close().await?;
+            return done;
         }
         Command::Migrate => {
             App::open(config, Clock::system(), true).await?;

@@ -2,8 +2,11 @@
 //! Behavior of the whole site: a file a feature, over real HTTP.
 
 mod accounts;
+mod accounts_cli;
 mod contents;
 mod courses;
+mod credentials;
+mod csrf;
 mod demo;
 mod docs;
 mod house;
