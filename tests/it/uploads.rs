@@ -103,7 +103,7 @@ async fn an_upload_cut_off_leaves_nothing_behind() {
     );
     let key = new_key();
     let begun = form
-        .begin(&clara, &keyed("file", &key), &[7; 400_000], 5_000_000)
+        .begin(&clara, &keyed("file", &key), &vec![7; 400_000], 5_000_000)
         .await;
     until("the upload is seen", async || {
         let (_, answer) = status(&clara, &key).await;
@@ -134,7 +134,7 @@ async fn progress_is_the_same_from_every_process() {
     );
     let key = new_key();
     let begun = form
-        .begin(&clara, &keyed("file", &key), &[7; 300_000], 900_000)
+        .begin(&clara, &keyed("file", &key), &vec![7; 300_000], 900_000)
         .await;
     let expected = json!({"uploaded": begun.sent, "totalsize": begun.length});
     let there = clara.at(&other.url);
@@ -149,7 +149,7 @@ async fn progress_is_the_same_from_every_process() {
         .await;
     assert_eq!(older.expect(200).json(), expected);
     let length = begun.length;
-    let answer = begun.finish(&[7; 600_000]).await;
+    let answer = begun.finish(&vec![7; 600_000]).await;
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
     let all = json!({"uploaded": length, "totalsize": length});
     assert_eq!(status(&there, &key).await, (200, all));
@@ -164,10 +164,10 @@ async fn two_uploads_of_one_user_keep_their_own_progress() {
     );
     let (one, two) = (new_key(), new_key());
     let first = form
-        .begin(&clara, &keyed("file", &one), &[1; 100_000], 500_000)
+        .begin(&clara, &keyed("file", &one), &vec![1; 100_000], 500_000)
         .await;
     let second = form
-        .begin(&clara, &keyed("file", &two), &[2; 50_000], 800_000)
+        .begin(&clara, &keyed("file", &two), &vec![2; 50_000], 800_000)
         .await;
     for (key, begun) in [(&one, &first), (&two, &second)] {
         let expected = json!({"uploaded": begun.sent, "totalsize": begun.length});
@@ -182,7 +182,7 @@ async fn two_uploads_of_one_user_keep_their_own_progress() {
     })
     .await;
     assert_eq!(status(&clara, &one).await.0, 200, "the first goes on");
-    let answer = first.finish(&[1; 400_000]).await;
+    let answer = first.finish(&vec![1; 400_000]).await;
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
 }
 
