@@ -431,6 +431,12 @@ async fn a_worker_killed_takes_its_ffmpeg_along_and_its_job_is_done_once_elsewhe
         (!is_alive(&process)).then_some(())
     })
     .await;
+    // What an attempt leaves that dies between storing its results and saying so.
+    let prefix = site.view(id).await.upload.prefix;
+    let left = format!("{prefix}/1/video.mp4");
+    let mut writer = site.app.files.create(&left).await.unwrap();
+    writer.write(vec![1].into()).await.unwrap();
+    writer.finish().await.unwrap();
     let mut second = worker(site, None);
     until("the file is ready", async || {
         let page = clara.get(&format!("/uploads/{id}/state/")).await;

@@ -1,15 +1,20 @@
 //! Uploading: streamed to its place, limited, told apart by bytes, followed by its key, and gone when cut off.
 
 use crate::kit::{Browser, Role, TestApp, UploadForm, endless, until};
+use futures::StreamExt as _;
 use lyceum::entities::item::ItemKind;
 use lyceum::entities::upload::{UploadKind, UploadState};
-use lyceum::entities::upload_progress;
+use lyceum::entities::{upload_progress, user};
 use lyceum::error::Error;
+use lyceum::media::{self, Accepts};
+use lyceum::web::csrf::Checked;
+use lyceum::web::identity::Person;
 use proptest::strategy::{Strategy as _, ValueTree as _};
 use proptest::test_runner::TestRunner;
 use reqwest::multipart::{Form, Part};
 use sea_orm::EntityTrait as _;
 use serde_json::json;
+use std::collections::BTreeSet;
 use uuid::Uuid;
 
 const PNG: &[u8] = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x01\0\0\0\x01\x08\x06\0\0\0";
@@ -121,6 +126,41 @@ async fn an_upload_cut_off_leaves_nothing_behind() {
         answer["error"].as_str().unwrap().contains("send it again"),
         "{answer}"
     );
+    nothing_stays(&site).await;
+}
+
+#[tokio::test]
+async fn an_upload_whose_request_is_dropped_is_told_as_failed() {
+    let site = TestApp::start().await;
+    let clara = site.login_as("clara", Role::Instructor).await;
+    let account = user::Entity::find().one(site.app.db.read());
+    let person = Person::new(account.await.unwrap().unwrap(), BTreeSet::new());
+    let key = new_key();
+    let head = "--XX\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a\"\r\n\r\n";
+    let pieces = [head.to_owned(), "x".repeat(300_000)].map(Ok::<_, std::io::Error>);
+    let body = futures::stream::iter(pieces).chain(futures::stream::pending());
+    let request = axum::http::Request::builder()
+        .uri(keyed("file", &key))
+        .header("Content-Type", "multipart/form-data; boundary=XX")
+        .extension(Checked::Yes);
+    let (parts, ()) = request.body(()).unwrap().into_parts();
+    let app = site.app.clone();
+    let receiving = tokio::spawn(async move {
+        let body = axum::body::Body::from_stream(body);
+        let received = media::receive(&app, &person, Accepts::File, &parts, body).await;
+        received.map(|_| ())
+    });
+    until("the upload is seen", async || {
+        let (_, answer) = status(&clara, &key).await;
+        (answer["uploaded"].as_u64() > Some(300_000)).then_some(())
+    })
+    .await;
+    assert!(site.half_written() > 0, "nothing was being written");
+    receiving.abort();
+    until("the upload has failed", async || {
+        (status(&clara, &key).await.0 == 410).then_some(())
+    })
+    .await;
     nothing_stays(&site).await;
 }
 
