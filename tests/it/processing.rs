@@ -443,8 +443,6 @@ async fn a_worker_killed_takes_its_ffmpeg_along_and_its_job_is_done_once_elsewhe
         (page.json()["ready"] == true).then_some(())
     })
     .await;
-    second.start_kill().unwrap();
-    second.wait().await.unwrap();
     let names: Vec<String> = studio
         .made(id)
         .await
@@ -466,6 +464,8 @@ async fn a_worker_killed_takes_its_ffmpeg_along_and_its_job_is_done_once_elsewhe
         (site.stored().await == keys).then_some(())
     })
     .await;
+    second.start_kill().unwrap();
+    second.wait().await.unwrap();
     let [one] = studio.messages().await.try_into().unwrap();
     assert_eq!(one.text, "Your file bow.mkv has been processed");
     let [job] = site.jobs_of(id).await.try_into().unwrap();
