@@ -110,7 +110,7 @@ async fn run(cli: Cli) -> CliResult {
         }
         Command::Demo { recordings } => {
             let app = App::open(config, Clock::system(), true).await?;
-            return demo::demo(app, recordings).await;
+            return Box::pin(demo::demo(app, recordings)).await;
         }
         Command::User(command) => {
             let app = App::open(config, Clock::system(), true).await?;
@@ -123,7 +123,7 @@ async fn run(cli: Cli) -> CliResult {
             App::open(config, Clock::system(), true).await?;
             say("The tables are up to date.");
         }
-        Command::Check => return check(config).await,
+        Command::Check => return Box::pin(check(config)).await,
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -1,11 +1,10 @@
 //! People, groups, permissions, sessions, tokens; and the group Instructors.
 
-#![expect(
-    clippy::wildcard_imports,
-    reason = "a step is written in the vocabulary of schema and prelude"
-)]
-
-use sea_orm_migration::{prelude::*, schema::*};
+use sea_orm_migration::prelude::*;
+use sea_orm_migration::schema::{
+    big_integer, big_pk_auto, boolean, string_len, string_len_uniq, timestamp_with_time_zone,
+    timestamp_with_time_zone_null,
+};
 
 #[derive(DeriveMigrationName)]
 pub struct Migration;

@@ -1,12 +1,11 @@
 //! Uploads, what was made from them, and how much of an upload by form has arrived.
 
-#![expect(
-    clippy::wildcard_imports,
-    reason = "a step is written in the vocabulary of schema and prelude"
-)]
-
 use super::m0001_accounts::{Users, belongs_to};
-use sea_orm_migration::{prelude::*, schema::*};
+use sea_orm_migration::prelude::*;
+use sea_orm_migration::schema::{
+    big_integer, big_integer_null, big_pk_auto, double, double_null, integer_null, string_len,
+    string_len_uniq, text, text_null, timestamp_with_time_zone,
+};
 
 #[derive(DeriveMigrationName)]
 pub struct Migration;

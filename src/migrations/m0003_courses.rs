@@ -1,13 +1,12 @@
 //! Subjects, courses, modules, contents, items, enrollments; and the four starting subjects.
 
-#![expect(
-    clippy::wildcard_imports,
-    reason = "a step is written in the vocabulary of schema and prelude"
-)]
-
 use super::m0001_accounts::{Users, belongs_to};
 use super::m0002_media::Uploads;
-use sea_orm_migration::{prelude::*, schema::*};
+use sea_orm_migration::prelude::*;
+use sea_orm_migration::schema::{
+    big_integer, big_integer_null, big_pk_auto, boolean, double, string_len, string_len_uniq, text,
+    text_null, timestamp_with_time_zone, timestamp_with_time_zone_null,
+};
 
 #[derive(DeriveMigrationName)]
 pub struct Migration;

@@ -1,12 +1,11 @@
 //! The job queue, messages, and the events that processes of one site tell each other.
 
-#![expect(
-    clippy::wildcard_imports,
-    reason = "a step is written in the vocabulary of schema and prelude"
-)]
-
 use super::m0001_accounts::{Users, belongs_to};
-use sea_orm_migration::{prelude::*, schema::*};
+use sea_orm_migration::prelude::*;
+use sea_orm_migration::schema::{
+    big_integer, big_pk_auto, boolean, integer, string_len, string_len_null, text, text_null,
+    timestamp_with_time_zone, timestamp_with_time_zone_null,
+};
 
 #[derive(DeriveMigrationName)]
 pub struct Migration;

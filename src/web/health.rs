@@ -60,7 +60,7 @@ pub async fn check(app: &App) -> Vec<Health> {
         answer("bus", app.bus.check()),
         answer("files", app.files.check()),
         answer("mail", app.mail.check()),
-        answer("transcoder", transcoder(app)),
+        answer("transcoder", Box::pin(transcoder(app))),
     );
     vec![database, cache, bus, files, mail, transcoder]
 }
