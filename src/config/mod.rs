@@ -335,13 +335,13 @@ mod tests {
         let wrong = values(&[
             ("listen", "nowhere"),
             ("upload_max", "huge"),
-            ("colour", "red"),
+            ("shade", "red"),
             ("cache", "ftp://x"),
         ]);
         let error = Config::from_values(&wrong, Vec::new())
             .unwrap_err()
             .to_string();
-        for key in ["listen", "upload_max", "colour", "cache"] {
+        for key in ["listen", "upload_max", "shade", "cache"] {
             assert!(
                 error.contains(&format!("{key}:")),
                 "{key} is missing in {error}"

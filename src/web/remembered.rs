@@ -146,10 +146,10 @@ mod tests {
     async fn a_change_is_forgotten_for_its_person_alone() {
         let memory = memory();
         memory.keep("maya", memory.moment(), person(1), None).await;
-        memory.keep("ines", memory.moment(), person(2), None).await;
+        memory.keep("ingrid", memory.moment(), person(2), None).await;
         memory.forget(1);
         assert!(memory.get(&"maya").await.is_none());
-        assert!(memory.get(&"ines").await.is_some());
+        assert!(memory.get(&"ingrid").await.is_some());
         memory.keep("maya", memory.moment(), person(1), None).await;
         assert!(
             memory.get(&"maya").await.is_some(),
@@ -175,12 +175,12 @@ mod tests {
         let memory = memory();
         let began = memory.moment();
         memory.keep("maya", began, person(1), None).await;
-        memory.keep("ines", began, person(2), None).await;
+        memory.keep("ingrid", began, person(2), None).await;
         memory.forget(1);
         for id in 0..CHANGES {
             memory.forget(1000 + i64::try_from(id).unwrap());
         }
         assert!(memory.get(&"maya").await.is_none());
-        assert!(memory.get(&"ines").await.is_none());
+        assert!(memory.get(&"ingrid").await.is_none());
     }
 }
