@@ -60,7 +60,7 @@ pub struct Services {
 /// A service that does not answer at the start.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "{service} does not answer: {reason}\n  It is configured as {url}; `lyceum check` tries every service."
+    "{service} cannot be used: {reason}\n  It is configured as {url}; `lyceum check` shows the configuration in force."
 )]
 pub struct StartError {
     service: &'static str,
@@ -93,11 +93,9 @@ impl App {
         let db = within(Db::open(&config.database, &config.data))
             .await
             .map_err(|e| failed("database", e))?;
-        if migrate {
-            db.migrate()
-                .await
-                .map_err(|e| failed("database", e.to_string()))?;
-        }
+        prepare(&db, migrate)
+            .await
+            .map_err(|e| failed("database", e))?;
         let bus_database = BusDatabase {
             read: db.read().clone(),
             write: db.writer().clone(),
@@ -141,6 +139,20 @@ impl App {
     /// Begins a transaction that may write.
     pub async fn write(&self) -> Result<Write> {
         self.db.write(&self.bus).await
+    }
+}
+
+/// Brings the tables up to date, or makes sure that they are.
+async fn prepare(db: &Db, migrate: bool) -> Result<(), String> {
+    if migrate {
+        return db.migrate().await.map_err(|error| error.to_string());
+    }
+    match within(db.pending_migrations()).await? {
+        0 => Ok(()),
+        1 => Err("its tables are one step behind; run `lyceum migrate`".into()),
+        steps => Err(format!(
+            "its tables are {steps} steps behind; run `lyceum migrate`"
+        )),
     }
 }
 

@@ -6,20 +6,30 @@
 use crate::error::{Error, Result};
 use crate::migrations::Migrator;
 use backends::bus::{Bus, Recorded};
+use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use sea_orm::{
     ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DatabaseTransaction, DbBackend,
-    DbErr, SqliteTransactionMode, TransactionOptions, TransactionTrait,
+    DbErr, SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait,
 };
 use sea_orm_migration::MigratorTrait;
 use serde::Serialize;
 use std::ops::Deref;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 /// How long a request waits for a connection before the site says that it is busy.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// What a driver would not take as part of a path.
+const NOT_IN_PATH: &AsciiSet = &CONTROLS.add(b'%').add(b'?').add(b'#');
+
+/// How often the steps of the schema are tried when another process takes them at the same time.
+const MIGRATE_TRIES: u32 = 5;
+
+/// A connection of PostgreSQL that has rested this long is tried before it is used again.
+const RESTED: Duration = Duration::from_secs(1);
 
 /// The database of one site.
 #[derive(Clone)]
@@ -79,13 +89,18 @@ impl Db {
         })
     }
 
-    /// The URL with the path of the default file filled in.
+    /// The URL as drivers read it: with the path of the default file filled in, and whatever stands
+    /// after `sqlite:` taken as a path as it is, spaces and question marks included.
     pub fn full_url(url: &str, data: &Path) -> String {
-        if url == "sqlite:" {
-            format!("sqlite:{}", data.join("lyceum.sqlite3").display())
-        } else {
-            url.to_owned()
-        }
+        let Some(path) = url.strip_prefix("sqlite:") else {
+            return url.to_owned();
+        };
+        let path = match path.strip_prefix("//").unwrap_or(path) {
+            "" => data.join("lyceum.sqlite3"),
+            path => PathBuf::from(path),
+        };
+        let path = path.to_string_lossy();
+        format!("sqlite:{}", utf8_percent_encode(&path, NOT_IN_PATH))
     }
 
     /// For queries.
@@ -116,14 +131,26 @@ impl Db {
         &self.write
     }
 
-    /// Brings the tables up to date.
+    /// Brings the tables up to date. Processes that start at once may all ask for it: each step is a
+    /// transaction, so that one of them takes it and the others find it taken.
     pub async fn migrate(&self) -> Result<(), DbErr> {
-        Migrator::up(&self.write, None).await
+        let mut tries = 1;
+        loop {
+            match Migrator::up(&self.write, None).await {
+                Err(error) if tries < MIGRATE_TRIES => {
+                    tracing::debug!(%error, "another process may be migrating; looking again");
+                    tries += 1;
+                    tokio::time::sleep(Duration::from_millis(200)).await;
+                }
+                outcome => return outcome,
+            }
+        }
     }
 
     /// How many steps have not been taken yet.
     pub async fn pending_migrations(&self) -> Result<usize, DbErr> {
-        Ok(Migrator::get_pending_migrations(&self.write).await?.len())
+        let pending = Migrator::get_pending_migrations_read_only(&self.read).await?;
+        Ok(pending.len())
     }
 
     /// Statements sent since the start; tests hold pages to a constant number of them.
@@ -149,6 +176,20 @@ impl Db {
 }
 
 impl Write {
+    /// Waits until no other transaction is open that asked for the same name: for what is looked up
+    /// first and written then. On SQLite there is one writer at a time anyhow.
+    pub async fn alone(&self, name: &str) -> Result<()> {
+        if self.transaction.get_database_backend() == DbBackend::Postgres {
+            let lock = Statement::from_sql_and_values(
+                DbBackend::Postgres,
+                "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))",
+                [name.into()],
+            );
+            self.transaction.execute_raw(lock).await?;
+        }
+        Ok(())
+    }
+
     /// Tells the group, once this transaction is committed.
     pub async fn publish<T: Serialize + Sync>(&mut self, group: &str, payload: &T) -> Result<()> {
         let recorded = self.bus.record(&self.transaction, group, payload).await?;
@@ -221,6 +262,60 @@ fn postgres_options(url: &str) -> ConnectOptions {
         .connect_timeout(ACQUIRE_TIMEOUT)
         .acquire_timeout(ACQUIRE_TIMEOUT)
         .test_before_acquire(false)
-        .sqlx_logging(false);
+        .sqlx_logging(false)
+        // A busy site pays no round trip for this, and one whose server was away finds back at once.
+        .map_sqlx_postgres_before_acquire(|connection, about| {
+            Box::pin(async move {
+                Ok(about.idle_for < RESTED || sqlx::Connection::ping(connection).await.is_ok())
+            })
+        });
     options
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_path_of_the_database_is_taken_as_it_is() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in [
+            "plain.db",
+            "a b.db",
+            "what?.db",
+            "100%41.db",
+            "#1.db",
+            "é.db",
+        ] {
+            let path = folder.path().join(name);
+            let url = format!("sqlite:{}", path.display());
+            Db::open(&url, folder.path())
+                .await
+                .unwrap()
+                .close()
+                .await
+                .unwrap();
+            assert!(path.is_file(), "{name}");
+        }
+        let data = folder.path().join("data? of 100%");
+        std::fs::create_dir(&data).unwrap();
+        Db::open("sqlite:", &data)
+            .await
+            .unwrap()
+            .close()
+            .await
+            .unwrap();
+        assert!(data.join("lyceum.sqlite3").is_file());
+    }
+
+    #[tokio::test]
+    async fn two_processes_that_start_at_once_build_one_schema() {
+        let folder = tempfile::tempdir().unwrap();
+        let one = Db::open("sqlite:", folder.path()).await.unwrap();
+        let two = Db::open("sqlite:", folder.path()).await.unwrap();
+        let (first, second) = tokio::join!(one.migrate(), two.migrate());
+        first.unwrap();
+        second.unwrap();
+        assert_eq!(two.pending_migrations().await.unwrap(), 0);
+    }
 }

@@ -5,7 +5,7 @@
 
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use sea_orm::DbErr;
+use sea_orm::{DbErr, RuntimeErr};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -59,9 +59,17 @@ pub enum Error {
         /// When it may be tried again.
         retry_after_seconds: u64,
     },
-    /// A service that is needed does not answer, or the disk is full (503).
+    /// The site is too busy, or lacks what it needs (503).
     #[error("unavailable: {0}")]
     Unavailable(String),
+    /// A service that is needed does not answer (503); the source goes to the log only.
+    #[error("unavailable: {cause}")]
+    Down {
+        /// What to tell.
+        words: &'static str,
+        /// What it said, for the log.
+        cause: Arc<dyn std::error::Error + Send + Sync>,
+    },
     /// A fault of ours (500); the source goes to the log only.
     #[error("internal: {0}")]
     Internal(Arc<dyn std::error::Error + Send + Sync>),
@@ -171,7 +179,7 @@ impl Error {
             Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UnsupportedType(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::TooMany { .. } => StatusCode::TOO_MANY_REQUESTS,
-            Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Unavailable(_) | Self::Down { .. } => StatusCode::SERVICE_UNAVAILABLE,
             Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -189,6 +197,7 @@ impl Error {
             | Self::UnsupportedType(words)
             | Self::Unavailable(words) => words.clone(),
             Self::TooMany { message, .. } => message.clone(),
+            Self::Down { words, .. } => (*words).into(),
             Self::MethodNotAllowed => "Method not allowed.".into(),
             Self::NotAcceptable => "Could not satisfy the request Accept header.".into(),
             Self::Invalid(_) => "Some fields need mending.".into(),
@@ -197,16 +206,90 @@ impl Error {
     }
 }
 
+const NOT_REACHED: &str =
+    "The site cannot reach its database right now. Please try again in a moment.";
+const BUSY: &str = "The site is busy with other changes right now. Please try again in a moment.";
+const NO_ROOM: &str = "The site has no room left to keep this. Nothing was changed; please tell its staff and try again later.";
+
+/// A database that is away, busy or full will do later: 503. What it refuses for other reasons is a
+/// fault of ours; verbs that expect a unique constraint to refuse ask `DbErr::sql_err` before.
 impl From<DbErr> for Error {
     fn from(error: DbErr) -> Self {
-        if let DbErr::ConnectionAcquire(_) | DbErr::Conn(_) = error {
-            tracing::warn!(%error, "the database does not answer");
-            return Self::Unavailable(
-                "The site cannot reach its database right now. Please try again in a moment."
-                    .into(),
-            );
+        match later(&error) {
+            Some(words) => Self::Down {
+                words,
+                cause: Arc::new(error),
+            },
+            None if holds_nul(&error) => {
+                Self::BadRequest("The text holds a NUL character, which cannot be kept.".into())
+            }
+            None => Self::internal(error),
         }
-        Self::internal(error)
+    }
+}
+
+/// What to tell when the database may do later what it did not do now.
+fn later(error: &DbErr) -> Option<&'static str> {
+    use sqlx::Error as Sqlx;
+    if matches!(error, DbErr::ConnectionAcquire(_)) {
+        return Some(NOT_REACHED);
+    }
+    match driver_error(error)? {
+        Sqlx::Io(_)
+        | Sqlx::Tls(_)
+        | Sqlx::Protocol(_)
+        | Sqlx::PoolTimedOut
+        | Sqlx::PoolClosed
+        | Sqlx::WorkerCrashed
+        | Sqlx::BeginFailed => Some(NOT_REACHED),
+        Sqlx::Database(told) => later_by_code(told.code().as_deref()?),
+        _ if matches!(error, DbErr::Conn(_)) => Some(NOT_REACHED),
+        _ => None,
+    }
+}
+
+/// The codes of SQLite (decimal, sqlite.org/rescode.html) and of PostgreSQL (five characters,
+/// postgresql.org/docs/current/errcodes-appendix.html) never look alike.
+fn later_by_code(code: &str) -> Option<&'static str> {
+    if let (true, Ok(extended)) = (code.len() < 5, code.parse::<u32>()) {
+        // The low byte is the primary code: BUSY, LOCKED; FULL; READONLY, IOERR, CANTOPEN.
+        return match extended & 0xff {
+            5 | 6 => Some(BUSY),
+            13 => Some(NO_ROOM),
+            8 | 10 | 14 => Some(NOT_REACHED),
+            _ => None,
+        };
+    }
+    match code {
+        // Serialization failure, deadlock, lock not available, statement canceled.
+        "40001" | "40P01" | "55P03" | "57014" => Some(BUSY),
+        "53100" => Some(NO_ROOM),
+        // A server in recovery or a standby takes no writes.
+        "25006" => Some(NOT_REACHED),
+        // Connection exceptions, insufficient resources, operator intervention.
+        _ if ["08", "53", "57"]
+            .iter()
+            .any(|class| code.starts_with(class)) =>
+        {
+            Some(NOT_REACHED)
+        }
+        _ => None,
+    }
+}
+
+/// PostgreSQL keeps no NUL in text: `character_not_in_repertoire`, `untranslatable_character`.
+fn holds_nul(error: &DbErr) -> bool {
+    let told = driver_error(error).and_then(|driver| driver.as_database_error());
+    told.and_then(sqlx::error::DatabaseError::code)
+        .is_some_and(|code| matches!(&*code, "22021" | "22P05"))
+}
+
+fn driver_error(error: &DbErr) -> Option<&sqlx::Error> {
+    match error {
+        DbErr::Conn(RuntimeErr::SqlxError(driver))
+        | DbErr::Exec(RuntimeErr::SqlxError(driver))
+        | DbErr::Query(RuntimeErr::SqlxError(driver)) => Some(driver),
+        _ => None,
     }
 }
 
@@ -225,7 +308,10 @@ impl From<backends::files::FilesError> for Error {
 
 impl From<backends::bus::BusError> for Error {
     fn from(error: backends::bus::BusError) -> Self {
-        Self::internal(error)
+        match error {
+            backends::bus::BusError::Database(error) => Self::from(error),
+            other => Self::internal(other),
+        }
     }
 }
 
@@ -247,5 +333,27 @@ impl IntoResponse for Error {
         let mut response = self.status().into_response();
         response.extensions_mut().insert(self);
         response
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_that_pass_by_themselves_are_told_from_faults_of_ours() {
+        // SQLITE_BUSY_SNAPSHOT is 5 | (2 << 8); 23505 and 2067 are unique violations.
+        for code in ["5", "517", "6", "40001", "40P01", "55P03"] {
+            assert_eq!(later_by_code(code), Some(BUSY), "{code}");
+        }
+        for code in ["13", "53100"] {
+            assert_eq!(later_by_code(code), Some(NO_ROOM), "{code}");
+        }
+        for code in ["14", "266", "08006", "57P01", "57P03", "53300"] {
+            assert_eq!(later_by_code(code), Some(NOT_REACHED), "{code}");
+        }
+        for code in ["1", "2067", "1555", "23505", "42P01", "22021"] {
+            assert_eq!(later_by_code(code), None, "{code}");
+        }
     }
 }

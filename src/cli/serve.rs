@@ -5,61 +5,114 @@ use crate::config::Listen;
 use crate::router::router;
 use crate::web::sessions;
 use crate::{jobs, registry};
+use axum::serve::ListenerExt as _;
 use std::future::IntoFuture as _;
 use std::io;
 use std::net::SocketAddr;
+use std::os::unix::fs::FileTypeExt as _;
+use std::path::Path;
 use std::time::Duration;
-use tokio::net::{TcpListener, UnixListener};
+use tokio::net::{TcpListener, UnixListener, UnixStream};
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::JoinHandle;
 
 /// Requests that run get this long to end once the process is asked to stop.
 const STOP_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// What services get to close once nothing runs any more.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// An address that cannot be listened on.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "cannot listen on {listen}: {reason}\n  Another address is set by --listen or LYCEUM_LISTEN."
+)]
+pub struct ListenError {
+    listen: Listen,
+    reason: String,
+}
 
 /// Serves until the process is asked to stop; with a worker inside unless told otherwise.
 ///
 /// # Errors
 /// When the address cannot be listened on.
-pub async fn serve(app: App, with_worker: bool) -> io::Result<()> {
-    let background = background(&app, with_worker);
+pub async fn serve(app: App, with_worker: bool) -> Result<(), ListenError> {
+    let listen = app.config.listen.clone();
+    let failed = |error: io::Error| {
+        let reason = match error.kind() {
+            io::ErrorKind::AddrInUse => "another program listens there".to_owned(),
+            _ => error.to_string(),
+        };
+        ListenError {
+            listen: listen.clone(),
+            reason,
+        }
+    };
     let routes = router(&app);
     let stopping = app.stopping.clone();
     let stopped = async move { stopping.cancelled().await };
-    let serving = match &app.config.listen {
+    // Listening comes first: a process that cannot serve takes no jobs.
+    let (serving, background) = match &listen {
         Listen::Tcp(address) => {
-            let listener = TcpListener::bind(address.as_str()).await?;
-            let address = listener.local_addr()?;
+            let listener = TcpListener::bind(address.as_str()).await.map_err(failed)?;
+            let address = listener.local_addr().map_err(failed)?;
+            let background = background(&app, with_worker);
             tracing::info!("listening on http://{address}");
+            // Small answers, such as lines of an event stream, leave at once.
+            let listener = listener.tap_io(|connection| {
+                if let Err(error) = connection.set_nodelay(true) {
+                    tracing::debug!(%error, "a connection stays slow");
+                }
+            });
             let service = routes.into_make_service_with_connect_info::<SocketAddr>();
-            tokio::spawn(
-                axum::serve(listener, service)
-                    .with_graceful_shutdown(stopped)
-                    .into_future(),
-            )
+            let serving = axum::serve(listener, service).with_graceful_shutdown(stopped);
+            (tokio::spawn(serving.into_future()), background)
         }
         Listen::Unix(path) => {
-            let _ = std::fs::remove_file(path);
-            let listener = UnixListener::bind(path)?;
+            let listener = listen_at(path).await.map_err(failed)?;
+            let background = background(&app, with_worker);
             tracing::info!("listening on unix:{}", path.display());
-            tokio::spawn(
-                axum::serve(listener, routes)
-                    .with_graceful_shutdown(stopped)
-                    .into_future(),
-            )
+            let serving = axum::serve(listener, routes).with_graceful_shutdown(stopped);
+            (tokio::spawn(serving.into_future()), background)
         }
     };
-    let abort = serving.abort_handle();
-    let ended = async {
-        app.stopping.cancelled().await;
-        tokio::time::sleep(STOP_TIMEOUT).await;
-        tracing::warn!("some requests did not end in time and are cut off");
-        abort.abort();
-    };
-    tokio::select! {
-        _ = serving => {}
-        () = ended => {}
+    end(&app, serving).await;
+    if let Listen::Unix(path) = &listen {
+        // Its listener is closed; what is left is a name that leads nowhere.
+        let _ = std::fs::remove_file(path);
     }
     close(app, background).await;
     Ok(())
+}
+
+/// Listens on a socket file. One that a killed process left behind is replaced, one on which
+/// somebody answers, and any other file, is not.
+async fn listen_at(path: &Path) -> io::Result<UnixListener> {
+    let is_socket = std::fs::symlink_metadata(path).is_ok_and(|file| file.file_type().is_socket());
+    if is_socket && UnixStream::connect(path).await.is_err() {
+        std::fs::remove_file(path)?;
+    }
+    UnixListener::bind(path)
+}
+
+/// Waits for the end of the requests; past the bound they are cut off.
+async fn end(app: &App, serving: JoinHandle<io::Result<()>>) {
+    let abort = serving.abort_handle();
+    let bound = async {
+        app.stopping.cancelled().await;
+        tokio::time::sleep(STOP_TIMEOUT).await;
+    };
+    tokio::select! {
+        ended = serving => {
+            if let Ok(Err(error)) = ended {
+                tracing::error!(%error, "serving ended by itself");
+            }
+        }
+        () = bound => {
+            tracing::warn!("some requests did not end in time and are cut off");
+            abort.abort();
+        }
+    }
 }
 
 /// Works without serving, until the process is asked to stop.
@@ -70,7 +123,7 @@ pub async fn work(app: App) {
 }
 
 /// What runs beside the requests: the listener for changed accounts, and the worker.
-fn background(app: &App, with_worker: bool) -> Vec<tokio::task::JoinHandle<()>> {
+fn background(app: &App, with_worker: bool) -> Vec<JoinHandle<()>> {
     tokio::spawn(stop_on_signal(app.clone()));
     tokio::spawn(sessions::listen(app.clone()));
     if with_worker {
@@ -80,14 +133,20 @@ fn background(app: &App, with_worker: bool) -> Vec<tokio::task::JoinHandle<()>> 
     }
 }
 
-async fn close(app: App, background: Vec<tokio::task::JoinHandle<()>>) {
+async fn close(app: App, background: Vec<JoinHandle<()>>) {
     app.stopping.cancel();
     for task in background {
         let _ = task.await;
     }
-    app.bus.close().await;
-    if let Err(error) = app.db.clone().close().await {
-        tracing::warn!(%error, "the database did not close");
+    let closing = async {
+        app.bus.close().await;
+        if let Err(error) = app.db.clone().close().await {
+            tracing::warn!(%error, "the database did not close");
+        }
+    };
+    // A request that was cut off may still hold a connection.
+    if tokio::time::timeout(CLOSE_TIMEOUT, closing).await.is_err() {
+        tracing::warn!("the database did not close in time");
     }
     tracing::info!("stopped");
 }
@@ -105,4 +164,10 @@ async fn stop_on_signal(app: App) {
     }
     tracing::info!("stopping");
     app.stopping.cancel();
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+    }
+    tracing::warn!("asked again to stop: ending at once");
+    std::process::exit(1);
 }

@@ -307,15 +307,40 @@ impl fmt::Display for Listen {
     }
 }
 
-/// A URL with its password masked.
+const MASK: &str = "********";
+
+/// A URL with its passwords masked: in front of the host, and in the query.
 fn mask(text: &str) -> String {
-    match Url::parse(text) {
-        Ok(mut url) if url.password().is_some() => {
-            let _ = url.set_password(Some("********"));
-            url.to_string()
-        }
-        _ => text.to_owned(),
+    let Ok(mut url) = Url::parse(text) else {
+        // Whatever it is, what stands before an @ may be a password.
+        return match (text.split_once(':'), text.rsplit_once('@')) {
+            (Some((scheme, _)), Some((_, rest))) => format!("{scheme}:{MASK}@{rest}"),
+            _ => text.to_owned(),
+        };
+    };
+    let is_secret = |key: &str| {
+        let key = key.to_ascii_lowercase();
+        ["password", "secret", "token", "key"]
+            .iter()
+            .any(|word| key.contains(word))
+    };
+    let has_secret = url.query_pairs().any(|(key, _)| is_secret(&key));
+    if url.password().is_none() && !has_secret {
+        return text.to_owned();
     }
+    if url.password().is_some() {
+        let _ = url.set_password(Some(MASK));
+    }
+    if has_secret {
+        let pairs: Vec<(String, String)> = url.query_pairs().into_owned().collect();
+        let mut query = url.query_pairs_mut();
+        query.clear();
+        for (key, value) in pairs {
+            let shown = if is_secret(&key) { MASK } else { &value };
+            query.append_pair(&key, shown);
+        }
+    }
+    url.to_string()
 }
 
 #[cfg(test)]
@@ -336,12 +361,23 @@ mod tests {
             ("listen", "nowhere"),
             ("upload_max", "huge"),
             ("shade", "red"),
+            ("secret", "short"),
+            ("log", "lyceum=loudly"),
+            ("public_url", "https://school.example/?a"),
             ("cache", "ftp://x"),
         ]);
         let error = Config::from_values(&wrong, Vec::new())
             .unwrap_err()
             .to_string();
-        for key in ["listen", "upload_max", "shade", "cache"] {
+        for key in [
+            "listen",
+            "upload_max",
+            "shade",
+            "cache",
+            "secret",
+            "log",
+            "public_url",
+        ] {
             assert!(
                 error.contains(&format!("{key}:")),
                 "{key} is missing in {error}"
@@ -373,7 +409,11 @@ mod tests {
         let secret = "x".repeat(32);
         let given = values(&[
             ("data", data),
-            ("database", "postgres://u:topsecret@h/db"),
+            (
+                "database",
+                "postgres://u:topsecret@h/db?sslmode=require&password=topsecret",
+            ),
+            ("mail", "smtp://u:top/secret@mail.example:587"),
             ("secret", &secret),
         ]);
         let shown = format!(
@@ -381,8 +421,31 @@ mod tests {
             Config::from_values(&given, Vec::new()).unwrap().shown()
         );
         assert!(
-            !shown.contains("topsecret") && !shown.contains(&secret),
+            !shown.contains("topsecret")
+                && !shown.contains("top/secret")
+                && !shown.contains(&secret),
             "{shown}"
+        );
+        assert!(
+            shown.contains("sslmode=require") && shown.contains("mail.example"),
+            "{shown}"
+        );
+    }
+
+    #[test]
+    fn a_url_that_cannot_be_read_does_not_show_its_password() {
+        let given = values(&[("database", "postgres://u:top/secret@h/db")]);
+        let error = Config::from_values(&given, Vec::new())
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.contains("database:") && error.contains("secret:"),
+            "{error}"
+        );
+        assert!(!error.contains("top/"), "{error}");
+        assert_eq!(
+            mask("postgres://u:top/secret@h/db"),
+            "postgres:********@h/db"
         );
     }
 

@@ -2,31 +2,34 @@
 
 use super::{Config, Listen, SETTINGS, Secret, Values};
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use url::Url;
 
+/// Variables of the scripts and tests that stand around the program, which are no settings.
+const NO_SETTINGS: [&str; 4] = ["bin", "chromium", "shots", "tools"];
+
+/// File, then environment; faults are the keys and files that cannot be read.
 pub(super) fn read_sources(file: Option<&Path>, faults: &mut Vec<String>) -> Values {
+    let mut values = read_file(file, faults);
+    values.extend(read_environment(std::env::vars_os(), faults));
+    values
+}
+
+fn read_file(file: Option<&Path>, faults: &mut Vec<String>) -> Values {
     let path = file.unwrap_or_else(|| Path::new("lyceum.toml"));
     let source = config::File::from(path)
         .format(config::FileFormat::Toml)
         .required(file.is_some());
-    let environment = config::Environment::with_prefix("LYCEUM")
-        .prefix_separator("_")
-        .separator("__");
-    let built = config::Config::builder()
+    let collected = config::Config::builder()
         .add_source(source)
-        .add_source(environment)
-        .build();
-    let collected =
-        built.and_then(config::Config::try_deserialize::<BTreeMap<String, config::Value>>);
+        .build()
+        .and_then(config::Config::try_deserialize::<BTreeMap<String, config::Value>>);
     let mut values = Values::new();
     match collected {
         Ok(found) => {
             for (key, value) in found {
-                if key.starts_with("test_") {
-                    continue;
-                }
                 match value.into_string() {
                     Ok(text) => drop(values.insert(key, text)),
                     Err(_) => faults.push(format!(
@@ -36,6 +39,28 @@ pub(super) fn read_sources(file: Option<&Path>, faults: &mut Vec<String>) -> Val
             }
         }
         Err(error) => faults.push(format!("{}: {error}", path.display())),
+    }
+    values
+}
+
+/// `LYCEUM_<KEY>` by key. An empty variable is one that is not set, as in Compose files.
+fn read_environment(
+    variables: impl IntoIterator<Item = (OsString, OsString)>,
+    faults: &mut Vec<String>,
+) -> Values {
+    let mut values = Values::new();
+    for (name, value) in variables {
+        let Some(key) = name.to_str().and_then(|name| name.strip_prefix("LYCEUM_")) else {
+            continue;
+        };
+        let key = key.to_lowercase();
+        if value.is_empty() || key.starts_with("test_") || NO_SETTINGS.contains(&key.as_str()) {
+            continue;
+        }
+        match value.into_string() {
+            Ok(value) => drop(values.insert(key, value)),
+            Err(_) => faults.push(format!("{key}: the value is not UTF-8")),
+        }
     }
     values
 }
@@ -52,7 +77,7 @@ impl Reader<'_> {
             listen: self.listen(),
             public_url: self.public_url(),
             site_name: self.text("site_name"),
-            database: self.url("database", &["sqlite", "postgres", "postgresql"]),
+            database: self.database(),
             cache: self.url("cache", &["memory", "off"]),
             bus: self.url("bus", &["database", "memory"]),
             files: self.url("files", &["disk"]),
@@ -60,14 +85,14 @@ impl Reader<'_> {
                 .filter(|path| !path.is_empty())
                 .map(PathBuf::from),
             mail: self.url("mail", &["file", "smtp", "smtps", "log"]),
-            secret: Secret(self.text("secret")),
+            secret: self.secret(),
             upload_max_bytes: self.size("upload_max"),
             image_max_bytes: self.size("image_max"),
             audio_formats: self.audio_formats(),
             workers: usize::try_from(self.number("workers", 1, 256)).unwrap_or(1),
             lease_seconds: self.number("lease_seconds", 1, 86_400),
             trusted_proxies: self.addresses("trusted_proxies"),
-            log: self.text("log"),
+            log: self.log(),
             log_as_json: self.choice("log_format", &["text", "json"]) == "json",
         })
         .filter(|_| {
@@ -115,6 +140,9 @@ impl Reader<'_> {
             Ok(url)
                 if matches!(url.scheme(), "http" | "https")
                     && url.path() == "/"
+                    && url.query().is_none()
+                    && url.fragment().is_none()
+                    && url.username().is_empty()
                     && url.has_host() =>
             {
                 Some(url)
@@ -137,6 +165,48 @@ impl Reader<'_> {
             self.fault(
                 key,
                 &format!("a URL is expected that begins with {}", known.join(" or ")),
+            );
+        }
+        text
+    }
+
+    fn database(&mut self) -> String {
+        let text = self.url("database", &["sqlite", "postgres", "postgresql"]);
+        if text.contains(":memory:") {
+            self.fault(
+                "database",
+                "a file is needed, so that all connections see the same",
+            );
+        }
+        if !text.starts_with("sqlite:") && text.contains(':') && Url::parse(&text).is_err() {
+            self.fault(
+                "database",
+                "this URL cannot be read; signs such as @ / ? # in a password are written as %40 %2F %3F %23",
+            );
+        }
+        text
+    }
+
+    fn secret(&mut self) -> Secret {
+        let secret = self.text("secret");
+        if !secret.is_empty() && secret.len() < 32 {
+            self.fault("secret", "32 characters or more are needed");
+        }
+        if secret.is_empty() && self.text("database").starts_with("postgres") {
+            self.fault(
+                "secret",
+                "with PostgreSQL it must be set, the same on every node (32 characters or more)",
+            );
+        }
+        Secret(secret)
+    }
+
+    fn log(&mut self) -> String {
+        let text = self.text("log");
+        if tracing_subscriber::EnvFilter::try_new(&text).is_err() {
+            self.fault(
+                "log",
+                "a filter is expected, for example info or lyceum=debug",
             );
         }
         text

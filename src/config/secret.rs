@@ -7,15 +7,7 @@ use std::path::Path;
 /// The configured secret, else the one in the data folder, made at the first start.
 pub(super) fn find_secret(config: &Config) -> Result<Secret, String> {
     if !config.secret.0.is_empty() {
-        let long_enough = config.secret.0.len() >= 32;
-        return if long_enough {
-            Ok(config.secret.clone())
-        } else {
-            Err("secret: 32 characters or more are needed".into())
-        };
-    }
-    if !config.database.starts_with("sqlite") {
-        return Err("secret: with PostgreSQL it must be set, the same on every node (32 characters or more)".into());
+        return Ok(config.secret.clone());
     }
     let path = config.data.join("secret");
     let io = |error: std::io::Error| format!("data: {} cannot be used: {error}", path.display());

@@ -1,7 +1,6 @@
 //! The border: every [`Error`] becomes a page or JSON here, and is logged here, once.
 
 use crate::app::App;
-use crate::config::Config;
 use crate::error::{Error, Problems};
 use crate::web::headers::REQUEST_ID;
 use crate::web::shell::{Shell, page_with};
@@ -9,10 +8,9 @@ use crate::web::{headers, redirect};
 use askama::Template;
 use axum::extract::{Request, State};
 use axum::http::header::{
-    ACCEPT, ALLOW, AUTHORIZATION, CACHE_CONTROL, RETRY_AFTER, WWW_AUTHENTICATE,
+    ACCEPT, AUTHORIZATION, CACHE_CONTROL, CONTENT_LENGTH, HeaderName, RETRY_AFTER, WWW_AUTHENTICATE,
 };
-use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value, json};
@@ -31,7 +29,7 @@ struct FaultPage {
 
 /// Gives the request its id and its line in the log.
 pub async fn trace(State(app): State<App>, mut request: Request, next: Next) -> Response {
-    let id = request_id(&app.config, &app, &request);
+    let id = request_id(&app, &request);
     let span = tracing::info_span!("request", id = %id, method = %request.method(), path = %request.uri().path());
     if let Ok(value) = HeaderValue::from_str(&id) {
         request.headers_mut().insert(REQUEST_ID, value);
@@ -49,22 +47,16 @@ pub async fn trace(State(app): State<App>, mut request: Request, next: Next) -> 
 }
 
 /// A proxy that is trusted may bring an id; everybody else gets a new one.
-fn request_id(config: &Config, app: &App, request: &Request) -> String {
+fn request_id(app: &App, request: &Request) -> String {
     let brought = request
         .headers()
         .get(REQUEST_ID)
         .and_then(|value| value.to_str().ok());
-    let is_trusted = config
-        .trusted_proxies
-        .contains(&headers::client_address(request));
-    match brought {
-        Some(id)
-            if is_trusted
-                && id.len() <= 64
-                && id.chars().all(|c| c.is_ascii_alphanumeric() || c == '-') =>
-        {
-            id.into()
-        }
+    let is_id = |id: &&str| {
+        (1..=64).contains(&id.len()) && id.chars().all(|c| c.is_ascii_alphanumeric() || c == '-')
+    };
+    match brought.filter(is_id) {
+        Some(id) if headers::is_by_proxy(request) => id.into(),
         _ => app
             .clock
             .random_token()
@@ -75,39 +67,53 @@ fn request_id(config: &Config, app: &App, request: &Request) -> String {
     }
 }
 
+/// What a fault needs to know of its request.
+struct Asked {
+    method: Method,
+    uri: Uri,
+    wants_json: bool,
+    request_id: Option<HeaderValue>,
+}
+
 /// Gives the answer of an [`Error`] its body. Answers without one pass as they are.
 pub async fn present(State(app): State<App>, request: Request, next: Next) -> Response {
-    let (parts, body) = request.into_parts();
-    let kept = parts.clone();
-    let response = next.run(Request::from_parts(parts, body)).await;
-    let Some(error) = response.extensions().get::<Error>().cloned() else {
+    let asked = Asked {
+        method: request.method().clone(),
+        uri: request.uri().clone(),
+        wants_json: wants_json(request.uri(), request.headers()),
+        request_id: request.headers().get(REQUEST_ID).cloned(),
+    };
+    let mut response = next.run(request).await;
+    let Some(error) = response.extensions_mut().remove::<Error>() else {
         return response;
     };
     log(&error);
-    let mut presented = if wants_json(&kept) {
-        as_json(&kept, &error)
+    let mut presented = if asked.wants_json {
+        as_json(&asked, &error)
     } else {
-        as_page(&app, &kept, &response, &error)
+        as_page(&app, &asked, &response, &error)
     };
-    let own = presented.headers().clone();
-    for (name, value) in response.headers() {
-        if !own.contains_key(name) && name != "content-length" {
-            presented.headers_mut().append(name.clone(), value.clone());
-        }
-    }
-    presented
-        .headers_mut()
-        .insert(CACHE_CONTROL, HeaderValue::from_static("private, no-store"));
+    keep_headers(&mut presented, &response);
+    let headers = presented.headers_mut();
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("private, no-store"));
     if let Error::TooMany {
         retry_after_seconds,
         ..
     } = &error
     {
-        presented
-            .headers_mut()
-            .insert(RETRY_AFTER, HeaderValue::from(*retry_after_seconds));
+        headers.insert(RETRY_AFTER, HeaderValue::from(*retry_after_seconds));
     }
     presented
+}
+
+/// Takes over what the bare answer carried, such as `Allow` and every `Set-Cookie`.
+fn keep_headers(presented: &mut Response, bare: &Response) {
+    let own: Vec<HeaderName> = presented.headers().keys().cloned().collect();
+    for (name, value) in bare.headers() {
+        if name != CONTENT_LENGTH && !own.contains(name) {
+            presented.headers_mut().append(name.clone(), value.clone());
+        }
+    }
 }
 
 fn log(error: &Error) {
@@ -116,6 +122,9 @@ fn log(error: &Error) {
             tracing::error!(error = %source, source = ?source.source(), "a request failed");
         }
         Error::Unavailable(words) => tracing::warn!(words, "a request could not be served"),
+        Error::Down { cause, .. } => {
+            tracing::warn!(error = %cause, "a service that a request needs does not answer");
+        }
         other => {
             tracing::info!(status = other.status().as_u16(), reason = %other, "a request was refused");
         }
@@ -124,37 +133,58 @@ fn log(error: &Error) {
 
 /// Programs get JSON: everything under `/api/`, whoever sends credentials and does not ask for
 /// a page, and whoever prefers it.
-pub fn wants_json(parts: &Parts) -> bool {
-    let accept = parts.headers.get(ACCEPT).map(HeaderValue::as_bytes);
-    let asks_for_page = String::from_utf8_lossy(accept.unwrap_or_default()).contains("text/html");
-    parts.uri.path().starts_with("/api/")
-        || (parts.headers.contains_key(AUTHORIZATION) && !asks_for_page)
-        || prefers_json(&parts.headers)
+pub fn wants_json(uri: &Uri, headers: &HeaderMap) -> bool {
+    is_api(uri)
+        || (headers.contains_key(AUTHORIZATION) && weight(headers, &PAGES) <= 0.0)
+        || prefers_json(headers)
+}
+
+fn is_api(uri: &Uri) -> bool {
+    uri.path().starts_with("/api/")
 }
 
 /// Whether a script asks: `X-Requested-With`, or an `Accept` that names JSON or an event stream and
-/// no page.
+/// no page, or with the greater weight (RFC 9110, section 12.5.1).
 pub fn prefers_json(headers: &HeaderMap) -> bool {
-    let header = |name: &str| {
-        headers
-            .get(name)
-            .and_then(|value| value.to_str().ok())
-            .unwrap_or("")
-    };
-    let accept = header(ACCEPT.as_str());
-    header("x-requested-with").eq_ignore_ascii_case("XMLHttpRequest")
-        || (["application/json", "text/event-stream"]
-            .iter()
-            .any(|mime| accept.contains(mime))
-            && !accept.contains("text/html"))
+    let is_script = headers
+        .get("x-requested-with")
+        .is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"XMLHttpRequest"));
+    is_script || weight(headers, &SCRIPTS) > weight(headers, &PAGES)
 }
 
-fn as_json(parts: &Parts, error: &Error) -> Response {
-    let is_api = parts.uri.path().starts_with("/api/");
+/// The types that scripts read.
+const SCRIPTS: [&str; 2] = ["application/json", "text/event-stream"];
+
+/// The types of a page.
+const PAGES: [&str; 2] = ["text/html", "application/xhtml+xml"];
+
+/// The greatest weight with which `Accept` names one of the types; 0 when it names none. Wildcards
+/// name nothing: whoever takes anything gets a page.
+fn weight(headers: &HeaderMap, types: &[&str]) -> f32 {
+    let ranges = headers
+        .get_all(ACCEPT)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','));
+    ranges
+        .filter_map(|range| {
+            let mut parts = range.split(';').map(str::trim);
+            let name = parts.next()?;
+            let is_named = types.iter().any(|wanted| wanted.eq_ignore_ascii_case(name));
+            let quality =
+                parts.find_map(|part| part.strip_prefix("q=").or(part.strip_prefix("Q=")));
+            let quality = quality.map_or(1.0, |q| q.trim().parse().unwrap_or(0.0));
+            is_named.then_some(quality)
+        })
+        .fold(0.0, f32::max)
+}
+
+fn as_json(asked: &Asked, error: &Error) -> Response {
+    let is_api = is_api(&asked.uri);
     let body = match error {
         Error::Invalid(problems) => problems_as_json(problems),
         Error::MethodNotAllowed => {
-            json!({"detail": format!("Method \"{}\" not allowed.", parts.method)})
+            json!({"detail": format!("Method \"{}\" not allowed.", asked.method)})
         }
         other => json!({"detail": other.words()}),
     };
@@ -185,10 +215,10 @@ fn problems_as_json(problems: &Problems) -> Value {
     Value::Object(fields.collect::<Map<_, _>>())
 }
 
-fn as_page(app: &App, parts: &Parts, response: &Response, error: &Error) -> Response {
-    let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
+fn as_page(app: &App, asked: &Asked, response: &Response, error: &Error) -> Response {
+    let path = asked.uri.path_and_query().map_or("/", |path| path.as_str());
     if matches!(error, Error::LoginRequired) {
-        let next = if parts.method == Method::GET {
+        let next = if matches!(asked.method, Method::GET | Method::HEAD) {
             path
         } else {
             "/"
@@ -196,9 +226,9 @@ fn as_page(app: &App, parts: &Parts, response: &Response, error: &Error) -> Resp
         return redirect::found(&redirect::login_path(next));
     }
     let shell = Shell::bare(app, path, response.extensions());
-    let request_id = parts
-        .headers
-        .get(REQUEST_ID)
+    let request_id = asked
+        .request_id
+        .as_ref()
         .and_then(|id| id.to_str().ok())
         .unwrap_or("")
         .to_owned();
@@ -210,9 +240,6 @@ fn as_page(app: &App, parts: &Parts, response: &Response, error: &Error) -> Resp
         request_id,
     };
     let mut presented = page_with(error.status(), &page).unwrap_or_else(|_| plain(error));
-    if let Some(allow) = response.headers().get(ALLOW) {
-        presented.headers_mut().insert(ALLOW, allow.clone());
-    }
     if error.status() == StatusCode::UNAUTHORIZED {
         presented.headers_mut().insert(
             WWW_AUTHENTICATE,
@@ -240,7 +267,7 @@ fn title(error: &Error) -> &'static str {
         Error::TooLarge(_) => "That is too large",
         Error::UnsupportedType(_) => "That kind of file is not taken here",
         Error::TooMany { .. } => "A short break, please",
-        Error::Unavailable(_) => "Please come back in a moment",
+        Error::Unavailable(_) | Error::Down { .. } => "Please come back in a moment",
         Error::Internal(_) => "Something broke on our side",
     }
 }
@@ -284,4 +311,51 @@ pub fn caught(panic: Box<dyn std::any::Any + Send + 'static>) -> Response {
         .or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()))
         .unwrap_or_else(|| "unknown panic".into());
     Error::internal(format!("panic: {text}")).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn prefers(accept: &'static str) -> bool {
+        let mut headers = HeaderMap::new();
+        headers.insert(ACCEPT, HeaderValue::from_static(accept));
+        prefers_json(&headers)
+    }
+
+    #[test]
+    fn json_goes_to_those_who_weigh_it_more_than_a_page() {
+        for json in [
+            "application/json",
+            "text/event-stream",
+            "application/json, text/plain, */*",
+            "text/html;q=0.5, application/json",
+            "application/json;q=0.9,text/html;q=0.8",
+        ] {
+            assert!(prefers(json), "{json}");
+        }
+        for page in [
+            "*/*",
+            "text/html,application/xhtml+xml,*/*;q=0.8",
+            "application/json;q=0.1, text/html",
+            "application/json, text/html",
+            "application/json;q=0",
+            "application/json;q=many",
+            "application/jsonp",
+        ] {
+            assert!(!prefers(page), "{page}");
+        }
+    }
+
+    #[test]
+    fn every_cookie_of_a_fault_is_kept() {
+        let mut bare = Error::NotFound.into_response();
+        for cookie in ["a=1", "b=2"] {
+            let value = HeaderValue::from_static(cookie);
+            bare.headers_mut().append("set-cookie", value);
+        }
+        let mut presented = StatusCode::NOT_FOUND.into_response();
+        keep_headers(&mut presented, &bare);
+        assert_eq!(presented.headers().get_all("set-cookie").iter().count(), 2);
+    }
 }

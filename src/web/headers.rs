@@ -98,15 +98,29 @@ pub fn set_cookie(
 #[derive(Debug, Clone, Copy)]
 pub struct ClientAddress(pub IpAddr);
 
+/// The request was handed on by a proxy that the configuration trusts.
+#[derive(Debug, Clone, Copy)]
+struct ByProxy;
+
 /// Finds the client's address; proxies count only when the configuration names them.
 pub async fn locate(State(app): State<App>, mut request: Request, next: Next) -> Response {
     let peer = request
         .extensions()
         .get::<ConnectInfo<SocketAddr>>()
-        .map(|info| info.0.ip());
+        .map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |info| {
+            info.0.ip().to_canonical()
+        });
+    if app.config.trusted_proxies.contains(&peer) {
+        request.extensions_mut().insert(ByProxy);
+    }
     let address = real_address(&app.config, peer, request.headers());
     request.extensions_mut().insert(ClientAddress(address));
     next.run(request).await
+}
+
+/// Whether a proxy that the configuration trusts handed the request on.
+pub fn is_by_proxy(request: &Request) -> bool {
+    request.extensions().get::<ByProxy>().is_some()
 }
 
 /// The address that [`locate`] found.
@@ -122,11 +136,9 @@ pub fn address_in(known: &Extensions) -> IpAddr {
 }
 
 /// The last address in `X-Forwarded-For` that is no trusted proxy; the peer itself when it is not trusted.
-/// A socket file has no peer address; it counts as this machine.
-fn real_address(config: &Config, peer: Option<IpAddr>, headers: &HeaderMap) -> IpAddr {
-    let peer = peer.map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |address| {
-        address.to_canonical()
-    });
+/// What stands before something unreadable is not believed. A socket file has no peer address; it
+/// counts as this machine.
+fn real_address(config: &Config, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
     if !config.trusted_proxies.contains(&peer) {
         return peer;
     }
@@ -174,7 +186,8 @@ mod tests {
         for value in forwarded {
             headers.append("x-forwarded-for", value.parse().unwrap());
         }
-        real_address(&config, peer.parse().ok(), &headers).to_string()
+        let peer: IpAddr = peer.parse().unwrap();
+        real_address(&config, peer.to_canonical(), &headers).to_string()
     }
 
     #[test]

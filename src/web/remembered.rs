@@ -146,7 +146,9 @@ mod tests {
     async fn a_change_is_forgotten_for_its_person_alone() {
         let memory = memory();
         memory.keep("maya", memory.moment(), person(1), None).await;
-        memory.keep("ingrid", memory.moment(), person(2), None).await;
+        memory
+            .keep("ingrid", memory.moment(), person(2), None)
+            .await;
         memory.forget(1);
         assert!(memory.get(&"maya").await.is_none());
         assert!(memory.get(&"ingrid").await.is_some());
