@@ -1,15 +1,18 @@
 //! Every kind of job, and what comes back by itself.
 
-use crate::jobs::{Registry, RegistryBuilder};
+use crate::jobs::{Registry, RegistryBuilder, Sweep};
 use crate::media::{DeleteFiles, ProcessUpload, SweepMedia};
 use std::sync::Arc;
 use std::time::Duration;
+
+const HOUR: Duration = Duration::from_secs(3600);
 
 /// Everything that a worker of this site can run.
 pub fn registry() -> Arc<Registry> {
     let registry = RegistryBuilder::default()
         .job::<ProcessUpload>()
         .job::<DeleteFiles>()
-        .every(Duration::from_secs(3600), &SweepMedia {});
+        .every(HOUR, &SweepMedia {})
+        .every(HOUR, &Sweep {});
     Arc::new(registry.build())
 }

@@ -11,11 +11,13 @@
 mod context;
 mod queue;
 mod registry;
+mod sweep;
 mod worker;
 
 pub use context::JobContext;
 pub use queue::{cancel, enqueue, enqueue_at, find_latest, place_in_line, retry};
 pub use registry::{Registry, RegistryBuilder};
+pub use sweep::Sweep;
 pub use worker::{drain, work};
 
 use crate::error::Error;

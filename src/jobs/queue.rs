@@ -76,6 +76,8 @@ pub async fn cancel(app: &App, write: &mut Write, subject: &str) -> Result<bool>
         .col_expr(job::Column::State, Expr::value(JobState::Canceled))
         .col_expr(job::Column::UpdatedAt, Expr::value(app.clock.now()))
         .filter(job::Column::Id.is_in(ids.clone()))
+        // One that ended a moment ago stays as it ended.
+        .filter(job::Column::State.is_in(open))
         .exec(&**write)
         .await?;
     for id in ids {
@@ -89,18 +91,21 @@ pub async fn retry(app: &App, write: &mut Write, subject: &str) -> Result<bool> 
     let Some(found) = find_latest(&**write, subject).await? else {
         return Ok(false);
     };
-    if !matches!(found.state, JobState::Failed | JobState::Canceled) {
-        return Ok(false);
-    }
     let now = app.clock.now();
-    job::Entity::update_many()
+    let none: Option<String> = None;
+    let again = job::Entity::update_many()
         .col_expr(job::Column::State, Expr::value(JobState::Waiting))
         .col_expr(job::Column::Attempts, Expr::value(0))
+        .col_expr(job::Column::Fault, Expr::value(none))
         .col_expr(job::Column::RunAt, Expr::value(now))
         .col_expr(job::Column::UpdatedAt, Expr::value(now))
         .filter(job::Column::Id.eq(found.id))
+        .filter(job::Column::State.is_in([JobState::Failed, JobState::Canceled]))
         .exec(&**write)
         .await?;
+    if again.rows_affected == 0 {
+        return Ok(false);
+    }
     write.publish(GROUP, &JobEvent::Enqueued).await?;
     Ok(true)
 }
@@ -145,29 +150,15 @@ pub async fn place_in_line(db: &impl ConnectionTrait, subject: &str) -> Result<O
     ))
 }
 
-/// Takes the next due job, or one whose worker no longer renews its lease.
-pub(super) async fn claim(app: &App, worker: &str) -> Result<Option<job::Model>> {
+/// Takes the next job of these kinds: one whose worker no longer renews its lease, else the next
+/// that is due. Each is one step in the index `jobs_line`, however long the line is.
+pub(super) async fn claim(app: &App, worker: &str, kinds: &[&str]) -> Result<Option<job::Model>> {
     let write = app.write().await?;
     let now = app.clock.now();
-    let due = Condition::any()
-        .add(
-            Condition::all()
-                .add(job::Column::State.eq(JobState::Waiting))
-                .add(job::Column::RunAt.lte(now)),
-        )
-        .add(
-            Condition::all()
-                .add(job::Column::State.eq(JobState::Running))
-                .add(job::Column::LeasedUntil.lt(now)),
-        );
-    let found = job::Entity::find()
-        .filter(due)
-        .order_by_asc(job::Column::Priority)
-        .order_by_asc(job::Column::RunAt)
-        .order_by_asc(job::Column::Id)
-        .lock_with_behavior(LockType::Update, LockBehavior::SkipLocked)
-        .one(&*write)
-        .await?;
+    let found = match lock_first(&write, is_abandoned(now), kinds).await? {
+        Some(found) => Some(found),
+        None => lock_first(&write, is_waiting(now), kinds).await?,
+    };
     let Some(mut found) = found else {
         return Ok(None);
     };
@@ -188,24 +179,43 @@ pub(super) async fn claim(app: &App, worker: &str) -> Result<Option<job::Model>>
     Ok(Some(found))
 }
 
+/// Locks the first row that no other worker is about to take.
+async fn lock_first(
+    write: &Write,
+    condition: Condition,
+    kinds: &[&str],
+) -> Result<Option<job::Model>> {
+    let first = job::Entity::find()
+        .filter(condition)
+        .filter(job::Column::Kind.is_in(kinds.iter().copied()))
+        .order_by_asc(job::Column::Priority)
+        .order_by_asc(job::Column::RunAt)
+        .order_by_asc(job::Column::Id)
+        .lock_with_behavior(LockType::Update, LockBehavior::SkipLocked);
+    Ok(first.one(&**write).await?)
+}
+
+fn is_waiting(now: DateTime<Utc>) -> Condition {
+    Condition::all()
+        .add(job::Column::State.eq(JobState::Waiting))
+        .add(job::Column::RunAt.lte(now))
+}
+
+fn is_abandoned(now: DateTime<Utc>) -> Condition {
+    Condition::all()
+        .add(job::Column::State.eq(JobState::Running))
+        .add(job::Column::LeasedUntil.lt(now))
+}
+
 /// Whether anything is due, without taking it: workers look with this before they lock.
-pub(super) async fn is_due(app: &App) -> Result<bool> {
+pub(super) async fn is_due(app: &App, kinds: &[&str]) -> Result<bool> {
     let now = app.clock.now();
-    let due = Condition::any()
-        .add(
-            Condition::all()
-                .add(job::Column::State.eq(JobState::Waiting))
-                .add(job::Column::RunAt.lte(now)),
-        )
-        .add(
-            Condition::all()
-                .add(job::Column::State.eq(JobState::Running))
-                .add(job::Column::LeasedUntil.lt(now)),
-        );
+    let due = Condition::any().add(is_waiting(now)).add(is_abandoned(now));
     let found: Option<i64> = job::Entity::find()
         .select_only()
         .column(job::Column::Id)
         .filter(due)
+        .filter(job::Column::Kind.is_in(kinds.iter().copied()))
         .into_tuple()
         .one(app.db.read())
         .await?;
@@ -314,6 +324,18 @@ pub(super) async fn fail(app: &App, job: &job::Model, fault: &Fault) -> Result<b
         .exec(app.db.writer())
         .await?;
     Ok(failed.rows_affected == 1)
+}
+
+/// Deletes what ended before a time; answers how many.
+pub(super) async fn trim(
+    db: &impl ConnectionTrait,
+    ended: &[JobState],
+    before: DateTime<Utc>,
+) -> Result<u64> {
+    let delete = job::Entity::delete_many()
+        .filter(job::Column::State.is_in(ended.iter().copied()))
+        .filter(job::Column::UpdatedAt.lt(before));
+    Ok(delete.exec(db).await?.rows_affected)
 }
 
 /// Whether a job of this kind waits or runs.

@@ -32,6 +32,14 @@ pub struct Registry {
     pub(super) kinds: HashMap<&'static str, Kind>,
 }
 
+impl Registry {
+    /// The names of all kinds: a worker leaves those that it does not know to one that does, for
+    /// example while nodes are brought to a new version one after the other.
+    pub(super) fn names(&self) -> Vec<&'static str> {
+        self.kinds.keys().copied().collect()
+    }
+}
+
 /// Collects kinds for a [`Registry`].
 #[derive(Default)]
 pub struct RegistryBuilder(Registry);

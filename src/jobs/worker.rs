@@ -4,7 +4,7 @@ use super::queue::{self, JobEvent};
 use super::{Fault, GROUP, JobContext, JobError, Registry};
 use crate::app::App;
 use crate::entities::job;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use backends::bus::Delivery;
 use futures::FutureExt as _;
 use std::collections::HashMap;
@@ -21,6 +21,12 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// How often it sees to it that what comes back by itself is in line.
 const SCHEDULE_EVERY: Duration = Duration::from_secs(60);
 
+/// How often it tries to note the end of an attempt.
+const END_TRIES: u32 = 10;
+
+/// After so many attempts beyond the last a job is marked as given up although nobody could be told.
+const TELL_TRIES: i32 = 3;
+
 /// What a stopping worker still waits for.
 const STOP_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -28,9 +34,17 @@ struct Worker {
     app: App,
     registry: Arc<Registry>,
     name: String,
-    running: Mutex<HashMap<i64, CancellationToken>>,
+    kinds: Vec<&'static str>,
+    /// By number and fence: after a lost lease the same job may run here twice for a moment.
+    running: Mutex<HashMap<(i64, i64), Running>>,
     /// When the schedule was last looked at, by the clock's steady time.
     schedule_seen: Mutex<Option<Duration>>,
+}
+
+/// A job that runs here.
+struct Running {
+    job: job::Model,
+    canceled: CancellationToken,
 }
 
 /// Runs jobs until the site stops; then hands back what runs.
@@ -41,12 +55,15 @@ pub async fn work(app: App, registry: Arc<Registry>) {
     tracing::info!(worker = worker.name, slots = app.config.workers, "working");
     let listener = tokio::spawn(Arc::clone(&worker).listen(Arc::clone(&wake)));
     let jobs = TaskTracker::new();
+    let mut is_down = false;
     while !app.stopping.is_cancelled() {
         let slot = tokio::select! {
             slot = Arc::clone(&slots).acquire_owned() => slot,
             () = app.stopping.cancelled() => break,
         };
-        match worker.take().await {
+        let taken = worker.take().await;
+        note(&mut is_down, taken.as_ref().err());
+        match taken {
             Ok(Some(job)) => {
                 let worker = Arc::clone(&worker);
                 jobs.spawn(async move {
@@ -54,13 +71,8 @@ pub async fn work(app: App, registry: Arc<Registry>) {
                     drop(slot);
                 });
             }
-            Ok(None) => {
+            Ok(None) | Err(_) => {
                 drop(slot);
-                wait(&app, &wake).await;
-            }
-            Err(error) => {
-                drop(slot);
-                tracing::warn!(%error, "the queue cannot be read");
                 wait(&app, &wake).await;
             }
         }
@@ -71,7 +83,19 @@ pub async fn work(app: App, registry: Arc<Registry>) {
         .await
         .is_err()
     {
-        tracing::warn!("some jobs did not stop in time; their leases will end");
+        worker.hand_back_rest().await;
+    }
+}
+
+/// Logs the beginning and the end of a fault, once each.
+fn note(is_down: &mut bool, error: Option<&Error>) {
+    let was_down = std::mem::replace(is_down, error.is_some());
+    match error {
+        Some(error) if !was_down => {
+            tracing::warn!(%error, "the queue cannot be read; trying again");
+        }
+        None if was_down => tracing::info!("the queue is read again"),
+        _ => {}
     }
 }
 
@@ -87,7 +111,7 @@ async fn wait(app: &App, wake: &Notify) {
 pub async fn drain(app: &App, registry: &Arc<Registry>) -> Result<usize> {
     let worker = Worker::new(app.clone(), Arc::clone(registry));
     let mut ran = 0;
-    while let Some(job) = queue::claim(app, &worker.name).await? {
+    while let Some(job) = queue::claim(app, &worker.name, &worker.kinds).await? {
         worker.run(job).await;
         ran += 1;
     }
@@ -105,6 +129,7 @@ impl Worker {
             .collect();
         let name = format!("{}-{suffix}", std::process::id());
         Arc::new(Self {
+            kinds: registry.names(),
             app,
             registry,
             name,
@@ -115,8 +140,8 @@ impl Worker {
 
     async fn take(&self) -> Result<Option<job::Model>> {
         self.keep_schedule().await?;
-        if queue::is_due(&self.app).await? {
-            queue::claim(&self.app, &self.name).await
+        if queue::is_due(&self.app, &self.kinds).await? {
+            queue::claim(&self.app, &self.name, &self.kinds).await
         } else {
             Ok(None)
         }
@@ -143,6 +168,7 @@ impl Worker {
                 continue;
             }
             let mut write = self.app.write().await?;
+            write.alone("jobs: schedule").await?;
             if !queue::is_open(&*write, kind).await? {
                 (schedule.enqueue)(
                     &self.app,
@@ -162,15 +188,16 @@ impl Worker {
         while let Some(delivery) = events.recv().await {
             if let Delivery::Event(event) = delivery
                 && let Ok(JobEvent::Canceled { id }) = event.decode()
-                && let Some(token) = self.running().get(&id)
             {
-                token.cancel();
+                let running = self.running();
+                let canceled = running.values().filter(|running| running.job.id == id);
+                canceled.for_each(|running| running.canceled.cancel());
             }
             wake.notify_one();
         }
     }
 
-    fn running(&self) -> std::sync::MutexGuard<'_, HashMap<i64, CancellationToken>> {
+    fn running(&self) -> std::sync::MutexGuard<'_, HashMap<(i64, i64), Running>> {
         self.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -183,13 +210,52 @@ impl Worker {
             canceled: self.app.stopping.child_token(),
             is_complete: Arc::default(),
         };
-        self.running().insert(job.id, context.canceled.clone());
+        let key = (job.id, job.fence);
+        let running = Running {
+            job: job.clone(),
+            canceled: context.canceled.clone(),
+        };
+        self.running().insert(key, running);
         let heartbeat = tokio::spawn(renew(context.clone()));
         let outcome = self.attempt(&job, &context).await;
+        self.end(&job, &context, &outcome).await;
         heartbeat.abort();
-        self.running().remove(&job.id);
-        if let Err(error) = self.settle(&job, &context, outcome).await {
-            tracing::error!(%error, job = job.id, kind = job.kind, "the end of a job could not be noted; its lease will end");
+        self.running().remove(&key);
+    }
+
+    /// Notes how an attempt ended; a database that is away for some seconds is waited for, so that
+    /// hours of work are not done again.
+    async fn end(&self, job: &job::Model, context: &JobContext, outcome: &Result<(), JobError>) {
+        for tries in 1.. {
+            let Err(error) = self.settle(job, context, outcome).await else {
+                return;
+            };
+            if tries == END_TRIES || self.app.stopping.is_cancelled() {
+                tracing::error!(%error, job = job.id, kind = job.kind, "the end of a job could not be noted; its lease will end");
+                return;
+            }
+            tokio::select! {
+                () = tokio::time::sleep(LOOK_EVERY) => {}
+                () = self.app.stopping.cancelled() => {}
+            }
+        }
+    }
+
+    /// Hands back jobs that do not listen. What they still write does not count: they no longer hold
+    /// their lease.
+    async fn hand_back_rest(&self) {
+        let rest: Vec<job::Model> = self.running().values().map(|r| r.job.clone()).collect();
+        for job in rest {
+            match queue::hand_back(&self.app, &job).await {
+                Ok(()) => tracing::warn!(
+                    job = job.id,
+                    kind = job.kind,
+                    "job did not stop in time and was handed back"
+                ),
+                Err(error) => {
+                    tracing::warn!(%error, job = job.id, kind = job.kind, "job could not be handed back; its lease will end");
+                }
+            }
         }
     }
 
@@ -230,7 +296,7 @@ impl Worker {
         &self,
         job: &job::Model,
         context: &JobContext,
-        outcome: Result<(), JobError>,
+        outcome: &Result<(), JobError>,
     ) -> Result<()> {
         let is_complete = context
             .is_complete
@@ -257,43 +323,39 @@ impl Worker {
                     reason,
                     "job will be tried again"
                 );
-                queue::retry_later(&self.app, job, &reason).await?;
+                queue::retry_later(&self.app, job, reason).await?;
             }
             Err(JobError::Retry(reason)) => {
                 let words = "it was tried several times and never finished".to_owned();
-                self.give_up(
-                    job,
-                    context,
-                    Fault {
-                        words,
-                        detail: reason,
-                    },
-                )
-                .await?;
+                let detail = reason.clone();
+                self.give_up(job, context, &Fault { words, detail }).await?;
             }
             Err(JobError::GiveUp(fault)) => self.give_up(job, context, fault).await?,
         }
         Ok(())
     }
 
-    async fn give_up(&self, job: &job::Model, context: &JobContext, fault: Fault) -> Result<()> {
+    /// Tells those whom it concerns and then marks the job, so that nobody misses a failure; telling
+    /// bears being done twice. When nobody can be told the job is kept in line for some more attempts.
+    async fn give_up(&self, job: &job::Model, context: &JobContext, fault: &Fault) -> Result<()> {
         tracing::warn!(
             job = job.id,
             kind = job.kind,
             detail = fault.detail,
             "job given up"
         );
-        let Some(kind) = self.registry.kinds.get(job.kind.as_str()) else {
-            queue::fail(&self.app, job, &fault).await?;
-            return Ok(());
-        };
-        // Those whom it concerns are told first, so that nobody misses a failure; telling bears being done twice.
-        if let Err(error) =
-            (kind.give_up)(job.payload.clone(), context.clone(), fault.clone()).await
-        {
-            tracing::error!(%error, job = job.id, "nobody could be told of a job that was given up");
+        if let Some(kind) = self.registry.kinds.get(job.kind.as_str()) {
+            let telling = (kind.give_up)(job.payload.clone(), context.clone(), fault.clone());
+            let told = AssertUnwindSafe(telling).catch_unwind().await;
+            let told = told.unwrap_or_else(|_| Err(JobError::Retry("telling panicked".into())));
+            if let Err(error) = told {
+                tracing::error!(%error, job = job.id, "nobody could be told of a job that was given up");
+                if job.attempts < job.max_attempts.saturating_add(TELL_TRIES) {
+                    return queue::retry_later(&self.app, job, &fault.detail).await;
+                }
+            }
         }
-        queue::fail(&self.app, job, &fault).await?;
+        queue::fail(&self.app, job, fault).await?;
         Ok(())
     }
 }

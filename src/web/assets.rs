@@ -4,11 +4,13 @@
 //! ever; another hash is a 404, never an old file under a new name.
 
 use crate::error::{Error, Result};
-use axum::extract::Path;
+use crate::web::extract::Path;
 use axum::http::header::{ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, VARY};
 use axum::http::{HeaderMap, HeaderValue};
 use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
 use rust_embed::{Embed, EmbeddedFile};
+use std::borrow::Cow;
 use std::sync::LazyLock;
 
 #[derive(Embed)]
@@ -40,7 +42,12 @@ pub async fn serve(
         .and_then(|value| value.to_str().ok())
         .unwrap_or("");
     let (file, encoding) = find(&path, accepted).ok_or(Error::NotFound)?;
-    let mut response = file.data.into_owned().into_response();
+    // In a release the bytes are part of the program: nothing is copied.
+    let data = match file.data {
+        Cow::Borrowed(data) => Bytes::from_static(data),
+        Cow::Owned(data) => Bytes::from(data),
+    };
+    let mut response = data.into_response();
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     headers.insert(
@@ -61,10 +68,7 @@ pub async fn favicon() -> Response {
 
 fn find(path: &str, accepted: &str) -> Option<(EmbeddedFile, Option<&'static str>)> {
     for (encoding, ending) in [("br", "br"), ("gzip", "gz")] {
-        let is_accepted = accepted
-            .split(',')
-            .any(|part| part.split(';').next().is_some_and(|e| e.trim() == encoding));
-        if !is_accepted {
+        if !accepts(accepted, encoding) {
             continue;
         }
         if let Some(file) = Dist::get(&format!("{path}.{ending}")) {
@@ -72,6 +76,18 @@ fn find(path: &str, accepted: &str) -> Option<(EmbeddedFile, Option<&'static str
         }
     }
     Dist::get(path).map(|file| (file, None))
+}
+
+/// Whether `Accept-Encoding` names the encoding, and not with the weight 0 (RFC 9110, section 12.5.3).
+fn accepts(accepted: &str, encoding: &str) -> bool {
+    accepted.split(',').any(|part| {
+        let mut parts = part.split(';').map(str::trim);
+        let is_named = parts
+            .next()
+            .is_some_and(|name| name.eq_ignore_ascii_case(encoding));
+        let weight = parts.find_map(|part| part.strip_prefix("q="));
+        is_named && weight.is_none_or(|q| q.parse::<f32>().is_ok_and(|q| q > 0.0))
+    })
 }
 
 fn content_type(path: &str) -> Option<&'static str> {
@@ -84,4 +100,19 @@ fn content_type(path: &str) -> Option<&'static str> {
         "txt" => "text/plain; charset=utf-8",
         _ => return None,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::accepts;
+
+    #[test]
+    fn an_encoding_is_used_only_where_it_is_taken() {
+        for taken in ["br", "gzip, br", "gzip;q=1.0, BR;q=0.5", " br "] {
+            assert!(accepts(taken, "br"), "{taken}");
+        }
+        for not in ["", "gzip", "br;q=0", "br; q=0.000", "*", "brotli", "br;q=x"] {
+            assert!(!accepts(not, "br"), "{not}");
+        }
+    }
 }

@@ -6,7 +6,8 @@ use axum::http::header::CONTENT_TYPE;
 use axum::http::request::Parts;
 use serde::de::DeserializeOwned;
 
-/// Parts of the path. Whatever does not fit the type is no such page: 404.
+/// Parts of the path. Whatever does not fit the type is no such page: 404. So is a NUL, which no
+/// text of ours holds and PostgreSQL does not even take in a question.
 #[derive(Debug, Clone, Copy)]
 pub struct Path<T>(pub T);
 
@@ -22,6 +23,9 @@ impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Path<T>
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self> {
+        if parts.uri.path().contains("%00") {
+            return Err(Error::NotFound);
+        }
         let path = axum::extract::Path::<T>::from_request_parts(parts, state).await;
         path.map(|found| Self(found.0)).map_err(|_| Error::NotFound)
     }
@@ -31,12 +35,16 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self> {
-        let query = axum::extract::Query::<T>::from_request_parts(parts, state).await;
-        query.map(|found| Self(found.0)).map_err(|_| {
+        let unreadable = || {
             Error::BadRequest(
                 "The address has a part after the question mark that cannot be read.".into(),
             )
-        })
+        };
+        if parts.uri.query().is_some_and(|query| query.contains("%00")) {
+            return Err(unreadable());
+        }
+        let query = axum::extract::Query::<T>::from_request_parts(parts, state).await;
+        query.map(|found| Self(found.0)).map_err(|_| unreadable())
     }
 }
 

@@ -6,11 +6,12 @@ use askama::filters::Safe;
 use axum::extract::{FromRequest, Request};
 use axum::http::header::CONTENT_TYPE;
 use bytes::Bytes;
+use percent_encoding::percent_decode;
 use std::fmt;
 
 /// The fields of an ordinary form (url-encoded or multipart without files), in the order sent.
 ///
-/// Text is taken as UTF-8; NUL characters, which PostgreSQL cannot store, are refused.
+/// Text is UTF-8; anything else and NUL characters, which PostgreSQL cannot store, are refused.
 #[derive(Clone, Default)]
 pub struct Form {
     fields: Vec<(String, String)>,
@@ -80,18 +81,23 @@ impl<S: Send + Sync> FromRequest<S> for Form {
             .map_err(|_| {
                 Error::TooLarge("This form takes up to 1 MB. Please shorten what you typed.".into())
             })?;
-        let mime = content_type
-            .split(';')
-            .next()
-            .unwrap_or("")
-            .trim()
-            .to_ascii_lowercase();
-        let fields = match mime.as_str() {
-            "multipart/form-data" => multipart_fields(&content_type, bytes).await?,
-            "application/x-www-form-urlencoded" | "" => urlencoded_fields(&bytes),
+        Self::read(&content_type, bytes).await
+    }
+}
+
+impl Form {
+    async fn read(content_type: &str, bytes: Bytes) -> Result<Self> {
+        let mime = content_type.split(';').next().unwrap_or("").trim();
+        let fields = match mime.to_ascii_lowercase().as_str() {
+            "multipart/form-data" => multipart_fields(content_type, bytes).await?,
+            "application/x-www-form-urlencoded" | "" => urlencoded_fields(&bytes)?,
             _ => return Err(Error::UnsupportedType("A form is expected here.".into())),
         };
-        if fields.iter().any(|(_, value)| value.contains('\0')) {
+        let has_nul = |text: &str| text.contains('\0');
+        if fields
+            .iter()
+            .any(|(name, value)| has_nul(name) || has_nul(value))
+        {
             return Err(Error::BadRequest(
                 "The form holds a NUL character, which no text may have.".into(),
             ));
@@ -100,8 +106,28 @@ impl<S: Send + Sync> FromRequest<S> for Form {
     }
 }
 
-fn urlencoded_fields(bytes: &Bytes) -> Vec<(String, String)> {
-    url::form_urlencoded::parse(bytes).into_owned().collect()
+fn not_text() -> Error {
+    Error::BadRequest("The form holds bytes that are no text (UTF-8 is expected).".into())
+}
+
+/// WHATWG URL, section 5.1, except that bytes that are no UTF-8 are refused instead of replaced.
+fn urlencoded_fields(bytes: &[u8]) -> Result<Vec<(String, String)>> {
+    let decode = |part: &[u8]| {
+        let spaced: Vec<u8> = part
+            .iter()
+            .map(|byte| if *byte == b'+' { b' ' } else { *byte })
+            .collect();
+        String::from_utf8(percent_decode(&spaced).collect()).map_err(|_| not_text())
+    };
+    let pairs = bytes.split(|byte| *byte == b'&');
+    pairs
+        .filter(|pair| !pair.is_empty())
+        .map(|pair| {
+            let mut parts = pair.splitn(2, |byte| *byte == b'=');
+            let mut next = || decode(parts.next().unwrap_or_default());
+            Ok((next()?, next()?))
+        })
+        .collect()
 }
 
 async fn multipart_fields(content_type: &str, bytes: Bytes) -> Result<Vec<(String, String)>> {
@@ -117,7 +143,8 @@ async fn multipart_fields(content_type: &str, bytes: Bytes) -> Result<Vec<(Strin
     while let Some(field) = form.next_field().await.map_err(unreadable)? {
         let name = field.name().unwrap_or("").to_owned();
         let value = field.bytes().await.map_err(unreadable)?;
-        fields.push((name, String::from_utf8_lossy(&value).into_owned()));
+        let value = String::from_utf8(value.into()).map_err(|_| not_text())?;
+        fields.push((name, value));
     }
     Ok(fields)
 }
@@ -199,4 +226,102 @@ pub fn fault_lines_in(problems: &Problems, order: &[&str]) -> Vec<FaultLine> {
         }));
     }
     lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const MULTIPART: &str = "multipart/form-data; boundary=XX";
+
+    async fn read(content_type: &str, body: impl Into<Vec<u8>>) -> Result<Form> {
+        Form::read(content_type, Bytes::from(body.into())).await
+    }
+
+    async fn encoded(body: &str) -> Form {
+        read("application/x-www-form-urlencoded", body)
+            .await
+            .unwrap()
+    }
+
+    fn parts(parts: &[(&str, &[u8])]) -> Vec<u8> {
+        let mut body = Vec::new();
+        for (name, value) in parts {
+            body.extend(
+                format!("--XX\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n").bytes(),
+            );
+            body.extend(*value);
+            body.extend(b"\r\n");
+        }
+        body.extend(b"--XX--\r\n");
+        body
+    }
+
+    #[tokio::test]
+    async fn both_encodings_of_a_form_are_read_alike() {
+        let one = encoded("title=A+%26+B%2B&body=a%0D%0Ab&empty=&bare&=x&&").await;
+        let sent: [(&str, &[u8]); 5] = [
+            ("title", b"A & B+"),
+            ("body", b"a\r\nb"),
+            ("empty", b""),
+            ("bare", b""),
+            ("", b"x"),
+        ];
+        let two = read(MULTIPART, parts(&sent)).await.unwrap();
+        assert_eq!(one.fields, two.fields);
+        assert_eq!(one.get("title"), "A & B+");
+        assert_eq!(one.long_text("body"), "a\nb");
+        assert!(one.has("bare") && !one.has("absent"));
+    }
+
+    #[tokio::test]
+    async fn the_last_value_wins_when_a_name_comes_twice() {
+        assert_eq!(encoded("a=1&a=2").await.get("a"), "2");
+        let twice = read(MULTIPART, parts(&[("a", b"1"), ("a", b"2")])).await;
+        assert_eq!(twice.unwrap().get("a"), "2");
+    }
+
+    #[tokio::test]
+    async fn what_is_no_text_is_refused() {
+        for body in ["a=%00", "%00=a", "a=%ff", "a=%c3", "%ed%a0%80=1"] {
+            let refused = read("application/x-www-form-urlencoded", body).await;
+            assert!(matches!(refused, Err(Error::BadRequest(_))), "{body}");
+        }
+        for value in [&b"\0"[..], b"\xff", b"\xc3\x28"] {
+            let refused = read(MULTIPART, parts(&[("a", value)])).await;
+            assert!(matches!(refused, Err(Error::BadRequest(_))), "{value:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_multipart_form_that_is_cut_off_or_has_no_boundary_is_refused() {
+        let whole = parts(&[("a", b"1")]);
+        let half = whole.get(..whole.len() - 12).unwrap().to_vec();
+        let cut = read(MULTIPART, half).await;
+        assert!(matches!(cut, Err(Error::BadRequest(_))), "{cut:?}");
+        let bare = read("multipart/form-data", whole).await;
+        assert!(matches!(bare, Err(Error::BadRequest(_))), "{bare:?}");
+        let other = read("text/xml", "<a/>").await;
+        assert!(matches!(other, Err(Error::UnsupportedType(_))), "{other:?}");
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_comes_through_as_it_was_typed(name in "[^\0]{1,8}", value in "[^\0]{0,40}") {
+            let body = url::form_urlencoded::Serializer::new(String::new())
+                .append_pair(&name, &value)
+                .finish();
+            prop_assert_eq!(urlencoded_fields(body.as_bytes()).unwrap(), vec![(name, value)]);
+        }
+
+        #[test]
+        fn any_bytes_are_read_or_refused(body in proptest::collection::vec(any::<u8>(), 0..200)) {
+            let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+            for content_type in ["", MULTIPART] {
+                let outcome = runtime.block_on(read(content_type, body.clone()));
+                prop_assert!(matches!(outcome, Ok(_) | Err(Error::BadRequest(_))));
+            }
+        }
+    }
 }

@@ -11,6 +11,9 @@ use std::time::Duration;
 /// How long one service may take to answer.
 const TIMEOUT: Duration = Duration::from_secs(3);
 
+/// The same for the transcoder, whose check starts several programs on a machine that may be busy encoding.
+const TRANSCODER_TIMEOUT: Duration = Duration::from_secs(20);
+
 /// How long the transcoder's answer is kept.
 const TRANSCODER_KEPT: Duration = Duration::from_secs(15);
 
@@ -60,7 +63,7 @@ pub async fn check(app: &App) -> Vec<Health> {
         answer("bus", app.bus.check()),
         answer("files", app.files.check()),
         answer("mail", app.mail.check()),
-        answer("transcoder", Box::pin(transcoder(app))),
+        answer_within(TRANSCODER_TIMEOUT, "transcoder", Box::pin(transcoder(app))),
     );
     vec![database, cache, bus, files, mail, transcoder]
 }
@@ -88,10 +91,18 @@ async fn answer<E: ToString>(
     service: &'static str,
     check: impl Future<Output = Result<(), E>>,
 ) -> Health {
-    let reason = match tokio::time::timeout(TIMEOUT, check).await {
+    answer_within(TIMEOUT, service, check).await
+}
+
+async fn answer_within<E: ToString>(
+    timeout: Duration,
+    service: &'static str,
+    check: impl Future<Output = Result<(), E>>,
+) -> Health {
+    let reason = match tokio::time::timeout(timeout, check).await {
         Ok(Ok(())) => String::new(),
         Ok(Err(error)) => error.to_string(),
-        Err(_) => format!("no answer within {} seconds", TIMEOUT.as_secs()),
+        Err(_) => format!("no answer within {} seconds", timeout.as_secs()),
     };
     Health {
         service,

@@ -32,8 +32,9 @@ pub fn moved(path: &str) -> Response {
 }
 
 fn to(status: StatusCode, path: &str) -> Response {
-    // Paths come from our own routes or were checked by `local`; a byte that no header holds leads home.
-    let location = HeaderValue::from_str(path).unwrap_or(HeaderValue::from_static("/"));
+    // Controls and letters beyond ASCII are encoded, so that every path fits into the header.
+    let path = utf8_percent_encode(path, CONTROLS).to_string();
+    let location = HeaderValue::from_str(&path).unwrap_or(HeaderValue::from_static("/"));
     (status, [(LOCATION, location)]).into_response()
 }
 
@@ -61,7 +62,15 @@ pub fn local(next: &str) -> Option<&str> {
 
 #[cfg(test)]
 mod tests {
-    use super::local;
+    use super::*;
+
+    #[test]
+    fn any_path_fits_into_the_header_and_breaks_no_line() {
+        let leads = |path| see_other(path).headers().get(LOCATION).cloned().unwrap();
+        assert_eq!(leads("/course/é/?q=ü"), "/course/%C3%A9/?q=%C3%BC");
+        assert_eq!(leads("/a\r\nSet-Cookie: x"), "/a%0D%0ASet-Cookie: x");
+        assert_eq!(leads("/a%20b/"), "/a%20b/");
+    }
 
     #[test]
     fn next_is_followed_only_on_this_site() {

@@ -26,12 +26,28 @@ static SAFE: LazyLock<Builder<'static>> = LazyLock::new(|| {
     builder
 });
 
-/// CommonMark with tables, strikethrough and foot notes, as HTML in which nothing runs.
+/// Quotes and lists deeper than this stand at this depth: nobody reads them, and sanitizing costs
+/// the square of the depth.
+const DEEPEST: usize = 32;
+
+/// CommonMark with tables and strikethrough, as HTML in which nothing runs.
 /// Headings begin at level three, below the title of the content.
 pub fn markdown(text: &str) -> String {
     let options =
         Options::ENABLE_TABLES | Options::ENABLE_STRIKETHROUGH | Options::ENABLE_SMART_PUNCTUATION;
-    let events = Parser::new_ext(text, options).map(|event| match event {
+    let mut depth = 0_usize;
+    let parser = Parser::new_ext(text, options).filter(|event| match event {
+        Event::Start(_) => {
+            depth += 1;
+            depth <= DEEPEST
+        }
+        Event::End(_) => {
+            depth = depth.saturating_sub(1);
+            depth < DEEPEST
+        }
+        _ => true,
+    });
+    let events = parser.map(|event| match event {
         Event::Start(Tag::Heading {
             level,
             id,
@@ -131,6 +147,9 @@ pub fn size(bytes: i64) -> String {
         value /= 1000.0;
         unit += 1;
     }
+    if bytes == 1 {
+        return "1 byte".into();
+    }
     let name = units.get(unit).copied().unwrap_or("TB");
     if unit > 1 && value < 9.95 {
         format!("{value:.1} {name}")
@@ -215,7 +234,7 @@ pub fn date(time: DateTime<Utc>, zone: Tz) -> String {
     time.with_timezone(&zone).format("%-d %B %Y").to_string()
 }
 
-/// `3 September 2026, 14:02 (Europe/Lisbon)`: the exact time, for hovering.
+/// `3 September 2026, 14:02:07 (Europe/Lisbon)`: the exact time, for hovering.
 pub fn exact(time: DateTime<Utc>, zone: Tz) -> String {
     format!(
         "{} ({})",
@@ -232,6 +251,7 @@ pub fn machine(time: DateTime<Utc>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn markdown_runs_nothing() {
@@ -248,6 +268,129 @@ mod tests {
     }
 
     #[test]
+    fn nothing_is_nested_deeper_than_sanitizing_bears() {
+        let deep = [
+            ">".repeat(200_000),
+            "- ".repeat(100_000),
+            "* a\n".repeat(50_000),
+            "[".repeat(200_000),
+            "*a **b ".repeat(30_000),
+            "`".repeat(200_000),
+            "![".repeat(100_000),
+            "|a".repeat(1000) + "\n" + &"|-".repeat(1000) + "\n" + &"|b\n".repeat(2000),
+            "<".repeat(200_000),
+            "&#1;".repeat(50_000),
+            "_ ".repeat(100_000),
+            "> [a]: b\n".repeat(20_000),
+        ];
+        for text in deep {
+            let mut depth = 0_usize;
+            for tag in tags(&markdown(&text)) {
+                match tag.as_str() {
+                    "br" | "hr" => {}
+                    _ if tag.starts_with('/') => depth -= 1,
+                    _ => depth += 1,
+                }
+                assert!(depth <= DEEPEST, "{:?}", text.get(..8));
+            }
+        }
+    }
+
+    #[test]
+    fn quotes_deeper_than_anybody_reads_stay_whole() {
+        let html = markdown(&format!("{} deep\n\nafter", ">".repeat(100)));
+        assert_eq!(html.matches("<blockquote>").count(), DEEPEST);
+        assert_eq!(html.matches("</blockquote>").count(), DEEPEST);
+        assert!(
+            html.contains("deep") && html.ends_with("<p>after</p>\n"),
+            "{html}"
+        );
+    }
+
+    #[test]
+    fn links_lead_out_without_telling_or_recommending() {
+        let html = markdown("[a](https://a.example) <b@c.example>\n\n|x|y|\n|-|-|\n|1|2|");
+        assert!(
+            html.contains(r#"<a href="https://a.example" rel="noopener noreferrer nofollow">"#),
+            "{html}"
+        );
+        assert!(
+            html.contains("mailto:b@c.example") && html.contains("<td>2</td>"),
+            "{html}"
+        );
+    }
+
+    /// Pieces that meet in attacks, so that random text is not merely random.
+    fn hostile() -> impl Strategy<Value = String> {
+        let piece = prop_oneof![
+            Just("<script>".to_owned()),
+            Just("</p><img src=x onerror=alert(1)>".to_owned()),
+            Just("javascript:alert(1)".to_owned()),
+            Just("[x](javascript:alert(1))".to_owned()),
+            Just("[x]: data:text/html,<script>\n\n[x]".to_owned()),
+            Just("<java&#115;cript:x>".to_owned()),
+            Just("<svg/onload=x>".to_owned()),
+            Just("```rust onload=\"x\"\n".to_owned()),
+            Just("\" onclick=\"x".to_owned()),
+            Just("![a](x \"\\\" onerror=y\")".to_owned()),
+            Just("\n\n".to_owned()),
+            "[\\[\\]()<>*_`|#&;:/\"'=! a-z\n-]{0,12}",
+            any::<String>(),
+        ];
+        proptest::collection::vec(piece, 0..10).prop_map(|pieces| pieces.concat())
+    }
+
+    /// What stands inside of tags; text between them cannot run.
+    fn tags(html: &str) -> Vec<String> {
+        let pieces = html.split('<').skip(1);
+        pieces
+            .map(|piece| piece.split('>').next().unwrap_or("").to_ascii_lowercase())
+            .collect()
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_that_anybody_writes_runs(text in hostile()) {
+            for html in [markdown(&text), plain(&text)] {
+                for tag in tags(&html) {
+                    let name = tag.trim_start_matches('/').split([' ', '/']).next().unwrap_or("").to_owned();
+                    prop_assert!(!["script", "img", "svg", "iframe", "object", "style", "form", "input"].contains(&name.as_str()), "{}", html);
+                    prop_assert!(!tag.contains("href=\"javascript") && !tag.contains("href=\"data"), "{}", html);
+                    // Attributes stand after a space outside of quotes.
+                    let bare: String = tag.split('"').step_by(2).collect();
+                    prop_assert!(!bare.contains(" on"), "{}", html);
+                }
+            }
+        }
+
+        #[test]
+        fn words_are_shortened_to_what_fits(text in any::<String>(), most in 1_usize..60) {
+            prop_assert!(shorten(&text, most).chars().count() <= most);
+        }
+    }
+
+    #[test]
+    fn times_are_told_as_people_say_them() {
+        let now: DateTime<Utc> = "2026-03-02T09:30:00Z".parse().unwrap();
+        let told = |seconds| {
+            ago(
+                now - chrono::TimeDelta::seconds(seconds),
+                now,
+                chrono_tz::Europe::Lisbon,
+            )
+        };
+        assert_eq!(told(-5), "just now");
+        assert_eq!(told(59), "just now");
+        assert_eq!(told(60), "1 minute ago");
+        assert_eq!(told(3_599), "59 minutes ago");
+        assert_eq!(told(3_600), "1 hour ago");
+        assert_eq!(told(86_399), "23 hours ago");
+        assert_eq!(told(86_400), "1 day ago");
+        assert_eq!(told(604_799), "6 days ago");
+        assert_eq!(told(604_800), "23 February 2026");
+    }
+
+    #[test]
     fn plain_text_keeps_paragraphs_and_line_breaks_and_escapes() {
         assert_eq!(plain("a\nb\n\n<c>"), "<p>a<br>b</p>\n\n<p>&lt;c&gt;</p>");
     }
@@ -255,6 +398,12 @@ mod tests {
     #[test]
     fn sizes_and_spans_read_as_people_say_them() {
         assert_eq!(size(0), "0 bytes");
+        assert_eq!(size(1), "1 byte");
+        assert_eq!(size(-1), "0 bytes");
+        assert_eq!(size(999), "999 bytes");
+        assert_eq!(size(999_499), "999 kB");
+        assert_eq!(size(999_500), "1.0 MB");
+        assert_eq!(size(9_960_000), "10 MB");
         assert_eq!(size(310_000), "310 kB");
         assert_eq!(size(1_900_000_000), "1.9 GB");
         assert_eq!(span(39.6), "40 s");

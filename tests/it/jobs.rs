@@ -1,9 +1,10 @@
 //! The job queue: durable, leased, fenced, tried again, given up.
 
-use crate::kit::TestApp;
+use crate::kit::{Role, TestApp};
 use lyceum::entities::job::{self, JobState};
+use lyceum::entities::session;
 use lyceum::jobs::{self, Fault, Job, JobContext, JobError, Registry, RegistryBuilder};
-use sea_orm::{EntityTrait, QueryOrder};
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -241,4 +242,191 @@ async fn the_place_in_line_counts_those_before() {
     assert_eq!(jobs::place_in_line(db, "errand:1").await.unwrap(), Some(2));
     jobs::drain(&site.app, &registry()).await.unwrap();
     assert_eq!(jobs::place_in_line(db, "errand:1").await.unwrap(), None);
+}
+
+/// A job that comes back by itself.
+#[derive(Serialize, Deserialize)]
+struct Tick {}
+
+static TICKS: AtomicUsize = AtomicUsize::new(0);
+
+impl Job for Tick {
+    const KIND: &'static str = "test_tick";
+
+    async fn run(self, _: JobContext) -> Result<(), JobError> {
+        TICKS.fetch_add(1, Ordering::SeqCst);
+        Ok(())
+    }
+}
+
+/// A job that does not listen when it is told to stop.
+#[derive(Serialize, Deserialize)]
+struct Deaf {}
+
+impl Job for Deaf {
+    const KIND: &'static str = "test_deaf";
+
+    async fn run(self, _: JobContext) -> Result<(), JobError> {
+        RUNS.add_permits(1);
+        std::future::pending().await
+    }
+}
+
+/// A job that is given up, but nobody can be told so the first time.
+#[derive(Serialize, Deserialize)]
+struct Untold {}
+
+static TOLD: AtomicUsize = AtomicUsize::new(0);
+
+impl Job for Untold {
+    const KIND: &'static str = "test_untold";
+    const MAX_ATTEMPTS: i32 = 1;
+
+    async fn run(self, _: JobContext) -> Result<(), JobError> {
+        Err(JobError::Retry("it rained".into()))
+    }
+
+    async fn give_up(self, _: JobContext, _: Fault) -> Result<(), JobError> {
+        match TOLD.fetch_add(1, Ordering::SeqCst) {
+            0 => panic!("nobody is at home"),
+            _ => Ok(()),
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_comes_back_by_itself_comes_again_and_again_and_once_for_all_workers() {
+    let site = TestApp::start().await;
+    let other = site.second().await;
+    let every = std::time::Duration::from_secs(600);
+    let registry = Arc::new(RegistryBuilder::default().every(every, &Tick {}).build());
+    let workers = [&site, &other]
+        .map(|site| tokio::spawn(jobs::work(site.app.clone(), Arc::clone(&registry))));
+    while TICKS.load(Ordering::SeqCst) < 3 {
+        let open = job::Entity::find()
+            .filter(job::Column::State.is_in([JobState::Waiting, JobState::Running]));
+        let open = open.count(site.app.db.read()).await.unwrap();
+        assert!(open <= 1, "{open} are in line");
+        site.wait_seconds(60);
+        other.wait_seconds(60);
+        tokio::task::yield_now().await;
+    }
+    site.app.stopping.cancel();
+    other.app.stopping.cancel();
+    for worker in workers {
+        worker.await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_job_that_does_not_listen_is_handed_back_all_the_same() {
+    let site = TestApp::start().await;
+    let registry = Arc::new(RegistryBuilder::default().job::<Deaf>().build());
+    let worker = tokio::spawn(jobs::work(site.app.clone(), registry));
+    enqueue(&site, &Deaf {}).await;
+    runs().await;
+    site.app.stopping.cancel();
+    worker.await.unwrap();
+    let job = row(&site).await;
+    assert_eq!((job.state, job.attempts), (JobState::Waiting, 0));
+}
+
+#[tokio::test]
+async fn a_failure_that_nobody_could_be_told_of_is_told_later() {
+    let site = TestApp::start().await;
+    let registry = Arc::new(RegistryBuilder::default().job::<Untold>().build());
+    enqueue(&site, &Untold {}).await;
+    jobs::drain(&site.app, &registry).await.unwrap();
+    assert_eq!(row(&site).await.state, JobState::Waiting);
+    site.wait_seconds(5);
+    jobs::drain(&site.app, &registry).await.unwrap();
+    assert_eq!(row(&site).await.state, JobState::Failed);
+    assert_eq!(TOLD.load(Ordering::SeqCst), 2);
+}
+
+#[tokio::test]
+async fn a_worker_leaves_what_it_does_not_know_to_others() {
+    let site = TestApp::start().await;
+    enqueue(&site, &Errand::Succeed).await;
+    let older = Arc::new(RegistryBuilder::default().job::<Stay>().build());
+    assert_eq!(jobs::drain(&site.app, &older).await.unwrap(), 0);
+    assert_eq!(row(&site).await.state, JobState::Waiting);
+    assert_eq!(jobs::drain(&site.app, &registry()).await.unwrap(), 1);
+}
+
+#[tokio::test]
+async fn two_workers_at_once_never_take_the_same_job() {
+    let site = TestApp::start().await;
+    let other = site.second().await;
+    for _ in 0..20 {
+        enqueue(&site, &Errand::Succeed).await;
+    }
+    let registry = registry();
+    let (one, two) = tokio::join!(
+        jobs::drain(&site.app, &registry),
+        jobs::drain(&other.app, &registry)
+    );
+    assert_eq!(one.unwrap() + two.unwrap(), 20);
+    assert_eq!(BEGUN.load(Ordering::SeqCst), 20);
+}
+
+#[tokio::test]
+async fn what_ended_is_swept_and_what_may_be_tried_again_is_kept() {
+    let site = TestApp::start().await;
+    let registry = Arc::new(
+        RegistryBuilder::default()
+            .job::<Errand>()
+            .job::<jobs::Sweep>()
+            .build(),
+    );
+    enqueue(&site, &Errand::Succeed).await;
+    enqueue(&site, &Errand::SeeNoWay).await;
+    jobs::drain(&site.app, &registry).await.unwrap();
+    let ana = site.login_as("ana", Role::Student).await;
+    site.wait_seconds(15 * 86_400);
+    enqueue(&site, &jobs::Sweep {}).await;
+    jobs::drain(&site.app, &registry).await.unwrap();
+    let left = job::Entity::find().order_by_asc(job::Column::Id);
+    let left = left.all(site.app.db.read()).await.unwrap();
+    let kinds: Vec<_> = left
+        .iter()
+        .map(|job| (job.kind.as_str(), job.state))
+        .collect();
+    assert_eq!(
+        kinds,
+        [("test_errand", JobState::Failed), ("sweep", JobState::Done)]
+    );
+    let sessions = session::Entity::find().count(site.app.db.read()).await;
+    assert_eq!(sessions.unwrap(), 0);
+    assert!(ana.cookie("sessionid").is_some());
+}
+
+#[tokio::test]
+async fn taking_the_next_job_is_a_step_in_an_index_however_long_the_line() {
+    let site = TestApp::start().await;
+    let db = site.app.db.read();
+    if db.get_database_backend() != sea_orm::DbBackend::Sqlite {
+        return;
+    }
+    for condition in [
+        "state = 'waiting' AND run_at <= 'x'",
+        "state = 'running' AND leased_until < 'x'",
+    ] {
+        let explained = db
+            .query_all_raw(sea_orm::Statement::from_string(
+                sea_orm::DbBackend::Sqlite,
+                format!("EXPLAIN QUERY PLAN SELECT * FROM jobs WHERE {condition} AND kind IN ('a', 'b') ORDER BY priority, run_at, id LIMIT 1"),
+            ))
+            .await
+            .unwrap();
+        let plan: Vec<String> = explained
+            .iter()
+            .map(|row| row.try_get("", "detail").unwrap())
+            .collect();
+        assert_eq!(plan.len(), 1, "no sorting: {plan:?}");
+        assert!(
+            plan[0].contains("USING INDEX jobs_line (state=?"),
+            "{plan:?}"
+        );
+    }
 }
