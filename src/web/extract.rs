@@ -35,16 +35,12 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self> {
-        let unreadable = || {
+        let query = axum::extract::Query::<T>::from_request_parts(parts, state).await;
+        query.map(|found| Self(found.0)).map_err(|_| {
             Error::BadRequest(
                 "The address has a part after the question mark that cannot be read.".into(),
             )
-        };
-        if parts.uri.query().is_some_and(|query| query.contains("%00")) {
-            return Err(unreadable());
-        }
-        let query = axum::extract::Query::<T>::from_request_parts(parts, state).await;
-        query.map(|found| Self(found.0)).map_err(|_| unreadable())
+        })
     }
 }
 
