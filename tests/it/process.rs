@@ -196,13 +196,13 @@ async fn wrong_use_and_wrong_settings_have_codes_of_their_own() {
         );
     }
     let mut command = lyceum(folder.path());
-    command.arg("check").env("LYCEUM_COLOUR", "red");
+    command.arg("check").env("LYCEUM_SHADE", "red");
     command
         .env("LYCEUM_WORKERS", "none")
         .env("LYCEUM_LISTEN", "nowhere");
     let ran = run(&mut command).await;
     assert_eq!(ran.code, Some(1), "{}", ran.err);
-    for key in ["colour:", "workers:", "listen:"] {
+    for key in ["shade:", "workers:", "listen:"] {
         assert!(ran.err.contains(key), "{key} is missing: {}", ran.err);
     }
 }
