@@ -3,7 +3,7 @@
 //! Rules that need the database (whether a name is taken) are checked where it is asked.
 
 use crate::error::Problems;
-use zxcvbn::feedback::Warning;
+use zxcvbn::feedback::{Feedback, Warning};
 use zxcvbn::{Score, zxcvbn};
 
 /// Characters that a user name may have.
@@ -111,7 +111,7 @@ pub fn check_email(email: &str, field: &str, problems: &mut Problems) {
 /// fewer than a thousand guesses (`aaaaaaaa`).
 fn is_common(password: &str) -> bool {
     let estimate = zxcvbn(password, &[]);
-    let warning = estimate.feedback().and_then(|feedback| feedback.warning());
+    let warning = estimate.feedback().and_then(Feedback::warning);
     estimate.score() == Score::Zero
         || matches!(
             warning,

@@ -127,10 +127,12 @@ impl ProfilePage {
         }
     }
 
+    #[expect(clippy::unused_self, reason = "its template asks the page")]
     fn zones(&self) -> impl Iterator<Item = &'static str> {
         TZ_VARIANTS.iter().map(|zone| zone.name())
     }
 
+    #[expect(clippy::unused_self, reason = "its template asks the page")]
     fn themes(&self) -> [(&'static str, &'static str); 3] {
         [
             ("system", "As the system"),

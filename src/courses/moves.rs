@@ -46,8 +46,8 @@ pub async fn module(
     let (module, course) = get_owned_module(&*write, &person, id).await?;
     touch(&app, &write, course.id).await?;
     let modules = list_modules(&*write, course.id).await?;
-    let places = modules.iter().map(|row| (row.id, row.order)).collect();
-    for (id, order) in changes(places, module.id, direction) {
+    let places: Vec<_> = modules.iter().map(|row| (row.id, row.order)).collect();
+    for (id, order) in changes(&places, module.id, direction) {
         set_module_order(&write, id, order).await?;
     }
     write.commit().await?;
@@ -67,11 +67,11 @@ pub async fn content(
     let (content, _, module, course) = get_owned_content(&*write, &person, id).await?;
     touch(&app, &write, course.id).await?;
     let contents = list_contents(&*write, &[module.id]).await?;
-    let places = contents
+    let places: Vec<_> = contents
         .iter()
         .map(|(row, _)| (row.id, row.order))
         .collect();
-    for (id, order) in changes(places, content.id, direction) {
+    for (id, order) in changes(&places, content.id, direction) {
         set_content_order(&write, id, order).await?;
     }
     write.commit().await?;
@@ -102,7 +102,7 @@ fn back(form: &Form, otherwise: &str, row: &str) -> Response {
 }
 
 /// The rows whose place changes, with the new one: places are 0, 1, 2, ... afterwards, so that ties end.
-fn changes(rows: Vec<(i64, i64)>, moved: i64, direction: Direction) -> Vec<(i64, i64)> {
+fn changes(rows: &[(i64, i64)], moved: i64, direction: Direction) -> Vec<(i64, i64)> {
     let mut ids: Vec<i64> = rows.iter().map(|(id, _)| *id).collect();
     let Some(at) = ids.iter().position(|id| *id == moved) else {
         return Vec::new();
@@ -144,16 +144,16 @@ mod tests {
     #[test]
     fn neighbors_change_places() {
         let rows = vec![(7, 0), (8, 1), (9, 2)];
-        assert_eq!(changes(rows.clone(), 8, Direction::Up), [(8, 0), (7, 1)]);
-        assert_eq!(changes(rows.clone(), 8, Direction::Down), [(9, 1), (8, 2)]);
-        assert_eq!(changes(rows.clone(), 7, Direction::Up), []);
-        assert_eq!(changes(rows, 9, Direction::Down), []);
+        assert_eq!(changes(&rows, 8, Direction::Up), [(8, 0), (7, 1)]);
+        assert_eq!(changes(&rows, 8, Direction::Down), [(9, 1), (8, 2)]);
+        assert_eq!(changes(&rows, 7, Direction::Up), []);
+        assert_eq!(changes(&rows, 9, Direction::Down), []);
     }
 
     #[test]
     fn ties_and_gaps_end_with_the_first_move() {
         // As listed: equal places newest first.
         let rows = vec![(9, 3), (8, 3), (7, 10)];
-        assert_eq!(changes(rows, 7, Direction::Up), [(9, 0), (7, 1), (8, 2)]);
+        assert_eq!(changes(&rows, 7, Direction::Up), [(9, 0), (7, 1), (8, 2)]);
     }
 }

@@ -289,17 +289,16 @@ pub fn check_origin(app: &App, headers: &HeaderMap) -> Result<()> {
         return Ok(());
     };
     let origin = origin.to_str().unwrap_or("");
-    let is_ours = match &app.config.public_url {
-        Some(url) => url.origin().ascii_serialization() == origin,
-        None => {
-            let host = headers
-                .get(HOST)
-                .and_then(|value| value.to_str().ok())
-                .unwrap_or("");
-            origin
-                .split_once("://")
-                .is_some_and(|(_, authority)| authority.eq_ignore_ascii_case(host))
-        }
+    let is_ours = if let Some(url) = &app.config.public_url {
+        url.origin().ascii_serialization() == origin
+    } else {
+        let host = headers
+            .get(HOST)
+            .and_then(|value| value.to_str().ok())
+            .unwrap_or("");
+        origin
+            .split_once("://")
+            .is_some_and(|(_, authority)| authority.eq_ignore_ascii_case(host))
     };
     if is_ours {
         Ok(())
