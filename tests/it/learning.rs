@@ -41,7 +41,7 @@ impl School {
         format!("/students/course/{}/", self.course.id)
     }
 
-    fn lesson_of(&self, module: &module::Model) -> String {
+    fn lesson_of(module: &module::Model) -> String {
         format!("/students/course/{}/{}/", module.course_id, module.id)
     }
 
@@ -173,7 +173,7 @@ async fn a_visitor_is_asked_to_log_in() {
     for path in [
         "/students/courses/".to_owned(),
         lesson.clone(),
-        school.lesson_of(&school.module),
+        School::lesson_of(&school.module),
         format!("{lesson}leave/"),
     ] {
         let page = visitor.get(&path).await;
@@ -279,7 +279,7 @@ async fn a_student_of_another_course_gets_404_for_the_lesson() {
         .expect(404)
         .lacks("Waves that stand");
     stranger
-        .get(&school.lesson_of(&school.module))
+        .get(&School::lesson_of(&school.module))
         .await
         .expect(404);
 }
@@ -404,19 +404,19 @@ async fn every_module_is_a_link_and_the_neighbors_are_one_step_away() {
     let school = School::start().await;
     let second = school.site.module(school.course.id, "Timbre").await;
     let third = school.site.module(school.course.id, "Build & play").await;
-    let page = school.student.get(&school.lesson_of(&second)).await;
+    let page = school.student.get(&School::lesson_of(&second)).await;
     page.expect(200)
         .has("<h1 class=\"title\">Timbre</h1>")
         .has("Module 2 of 3")
         .has("Build &#38; play");
-    let (before, after) = (school.lesson_of(&school.module), school.lesson_of(&third));
+    let (before, after) = (School::lesson_of(&school.module), School::lesson_of(&third));
     page.has(&format!(
         "<a class=\"previous\" href=\"{before}\" rel=\"prev\">"
     ));
     page.has(&format!("<a class=\"next\" href=\"{after}\" rel=\"next\">"));
     page.has(&format!(
         "<a href=\"{}\" aria-current=\"page\">",
-        school.lesson_of(&second)
+        School::lesson_of(&second)
     ));
     let first = school.student.get(&before).await;
     first.lacks("class=\"previous\"").has("class=\"next\"");
@@ -430,7 +430,7 @@ async fn the_first_module_is_open_until_one_was_visited() {
     school.page().await.has(&opened("Waves that stand"));
     school
         .student
-        .get(&school.lesson_of(&second))
+        .get(&School::lesson_of(&second))
         .await
         .expect(200);
     school.page().await.has(&opened("Timbre"));
@@ -466,7 +466,7 @@ async fn modules_and_contents_come_in_their_order_ties_newest_first() {
         ..second
     };
     second.update(school.site.app.db.writer()).await.unwrap();
-    let text = school.student.get(&school.lesson_of(&tied)).await.text();
+    let text = school.student.get(&School::lesson_of(&tied)).await.text();
     assert!(text.find(">Newer</h2>").unwrap() < text.find(">Older</h2>").unwrap());
 }
 
@@ -484,7 +484,7 @@ async fn seeing_the_same_module_again_writes_nothing() {
     let second = school.site.module(school.course.id, "Timbre").await;
     let moved = school
         .site
-        .statements_of(student.get(&school.lesson_of(&second)))
+        .statements_of(student.get(&School::lesson_of(&second)))
         .await;
     assert!(
         moved > again,
@@ -729,7 +729,7 @@ async fn a_recording_has_a_button_for_each_format_that_is_ready() {
     let sound = school
         .site
         .file(school.teacher_id, UploadKind::Audio, "bow.wav", |row| {
-            row.duration_seconds = Set(Some(120.0))
+            row.duration_seconds = Set(Some(120.0));
         })
         .await;
     school
@@ -853,7 +853,7 @@ async fn a_done_mark_is_set_and_taken_back() {
         page.expect(303);
         assert_eq!(
             page.location(),
-            format!("{}#content-{}", school.lesson_of(&school.module), text.id)
+            format!("{}#content-{}", School::lesson_of(&school.module), text.id)
         );
     }
     assert_eq!(school.site.done(school.student_id).await, [text.id]);
@@ -1029,18 +1029,18 @@ async fn my_courses_show_how_far_i_am_and_go_on_where_i_stopped() {
         .has(">50 %</span>")
         .has("14 min")
         .has("1 module");
-    let place = format!("{}#content-{}", school.lesson_of(&school.module), film.id);
+    let place = format!("{}#content-{}", School::lesson_of(&school.module), film.id);
     page.has(&format!("<a class=\"whole\" href=\"{place}\">"));
     let second = school.site.module(school.course.id, "Timbre").await;
     school
         .student
-        .get(&school.lesson_of(&second))
+        .get(&School::lesson_of(&second))
         .await
         .expect(200);
     let page = school.student.get("/students/courses/").await;
     page.has(&format!(
         "<a class=\"whole\" href=\"{}\">",
-        school.lesson_of(&second)
+        School::lesson_of(&second)
     ));
     page.lacks("at 6:42");
 }

@@ -21,7 +21,10 @@ impl TestApp {
             kind: Set(kind),
             mime: Set("application/octet-stream".into()),
             size_bytes: Set(310_000),
-            prefix: Set(format!("uploads/{}", uuid::Uuid::new_v4().simple())),
+            prefix: Set(format!(
+                "uploads/{:032x}",
+                u128::from_be_bytes(self.clock.random_bytes())
+            )),
             state: Set(UploadState::Ready),
             progress_percent: Set(100.0),
             created_at: Set(self.clock.now()),
