@@ -180,6 +180,9 @@ function dispatch(event) {
 const LEVELS = { info: "info", success: "circle-check", ok: "circle-check", warning: "triangle-alert", warn: "triangle-alert", error: "circle-alert", fault: "circle-alert" };
 const TONES = { success: "ok", warning: "warn", error: "fault" };
 
+/** How many banners stand on a page; the site draws as many. */
+const MOST_BANNERS = 3;
+
 /** Fills the page's own banner template; data only ever becomes text. */
 function showMessage(region, { id, level = "info", text = "", link = "", link_text = "See it", unread }) {
   showUnread(unread);
@@ -201,6 +204,10 @@ function showMessage(region, { id, level = "info", text = "", link = "", link_te
   banner.querySelector("input[name=message_id]").value = id;
   banner.querySelector("button").setAttribute("aria-label", `Dismiss: ${text}`);
   region.prepend(banner);
+  // As many as a freshly drawn page shows; the older ones stay unread, behind the bell.
+  for (const old of [...region.querySelectorAll(".banner")].slice(MOST_BANNERS)) {
+    if (!old.contains(document.activeElement)) old.remove();
+  }
   redrawList();
 }
 
