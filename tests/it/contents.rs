@@ -9,7 +9,7 @@ use reqwest::Method;
 use reqwest::header::CONTENT_TYPE;
 use sea_orm::{
     ActiveModelTrait, ActiveValue::Set, ConnectionTrait, DbBackend, EntityTrait, IntoActiveModel,
-    PaginatorTrait,
+    PaginatorTrait, QueryOrder,
 };
 
 const VIMEO: &str = "https://vimeo.com/76979871";
@@ -56,6 +56,7 @@ impl Desk {
 
     async fn items(&self) -> Vec<item::Model> {
         item::Entity::find()
+            .order_by_id_asc()
             .all(self.site.app.db.read())
             .await
             .unwrap()
@@ -69,6 +70,7 @@ impl Desk {
 
     async fn uploads(&self) -> Vec<upload::Model> {
         upload::Entity::find()
+            .order_by_id_asc()
             .all(self.site.app.db.read())
             .await
             .unwrap()
@@ -425,6 +427,7 @@ async fn deleted_or_replaced_items_leave_no_files() {
         .expect(303);
     let first = desk.items().await.remove(0);
     let place = content::Entity::find()
+        .order_by_id_asc()
         .all(desk.site.app.db.read())
         .await
         .unwrap();
@@ -454,6 +457,7 @@ async fn deleted_or_replaced_items_leave_no_files() {
     assert_ne!(second.upload_id, first.upload_id);
     assert_eq!(
         content::Entity::find()
+            .order_by_id_asc()
             .all(desk.site.app.db.read())
             .await
             .unwrap(),
@@ -523,6 +527,7 @@ async fn an_upload_that_two_items_show_stays_until_the_last_is_deleted() {
         .await
         .expect(303);
     let contents = content::Entity::find()
+        .order_by_id_asc()
         .all(desk.site.app.db.read())
         .await
         .unwrap();
@@ -588,6 +593,7 @@ async fn new_contents_go_last_also_when_two_arrive_at_once() {
         page.expect(303);
     }
     let mut orders: Vec<i64> = content::Entity::find()
+        .order_by_id_asc()
         .all(desk.site.app.db.read())
         .await
         .unwrap()

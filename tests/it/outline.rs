@@ -3,7 +3,7 @@
 use crate::kit::{Browser, MP4_HEAD, Role, TestApp};
 use lyceum::entities::upload::UploadState;
 use lyceum::entities::{course, module, upload};
-use sea_orm::{ActiveModelTrait, ActiveValue::Set, EntityTrait, IntoActiveModel};
+use sea_orm::{ActiveModelTrait, ActiveValue::Set, EntityTrait, IntoActiveModel, QueryOrder};
 
 struct Desk {
     site: TestApp,
@@ -114,6 +114,7 @@ async fn each_file_says_in_one_line_how_it_stands() {
         .has("2 files");
     page.has("data-state=\"waiting\"");
     let uploads = upload::Entity::find()
+        .order_by_id_asc()
         .all(desk.site.app.db.read())
         .await
         .unwrap();
@@ -344,6 +345,7 @@ async fn a_module_is_added_last_renamed_and_deleted_with_its_contents() {
     page.expect(303);
     assert_eq!(page.location(), desk.path());
     let left = module::Entity::find()
+        .order_by_id_asc()
         .all(desk.site.app.db.read())
         .await
         .unwrap();
