@@ -4,6 +4,7 @@
 //! One module is open at a time; the others say in a line what they hold, so that the page stays small
 //! however long the course is.
 
+use super::card::color_of;
 use super::{cards, get_owned_course, get_owned_module, list_modules};
 use crate::app::App;
 use crate::entities::upload::UploadState;
@@ -136,11 +137,10 @@ pub(super) async fn outline(
         Panel::new(module, tally, open_id)
     });
     let (form, problems) = adding;
-    let nth_subject = usize::try_from(course.subject_id - 1).unwrap_or(0);
     Ok(OutlinePage {
         shell: shell.at(Place::Teach),
         subject: subject.map(|subject| subject.title).unwrap_or_default(),
-        cover: Safe(cover_svg(&course.slug, nth_subject, "")),
+        cover: Safe(cover_svg(&course.slug, color_of(course.subject_id), "")),
         students: students.count(db).await?,
         changed: Changed {
             words: text::ago(course.updated_at, app.clock.now(), person.time_zone),

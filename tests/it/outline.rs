@@ -3,7 +3,7 @@
 use crate::kit::{Browser, MP4_HEAD, Role, TestApp};
 use lyceum::entities::upload::UploadState;
 use lyceum::entities::{course, module, upload};
-use sea_orm::{ActiveModelTrait, ActiveValue::Set, EntityTrait, IntoActiveModel, QueryOrder};
+use sea_orm::{ActiveModelTrait, ActiveValue::Set, EntityTrait, IntoActiveModel};
 
 struct Desk {
     site: TestApp,
