@@ -1,0 +1,54 @@
+// Small real recordings and pictures, made by ffmpeg when a test needs them.
+
+import { execFile } from "node:child_process";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { promisify } from "node:util";
+
+const run = promisify(execFile);
+
+/** A folder for the files of one test file. */
+export async function openShelf() {
+  return new Shelf(await mkdtemp(join(tmpdir(), "lyceum-recordings-")));
+}
+
+export class Shelf {
+  constructor(folder) {
+    this.folder = folder;
+  }
+
+  async #make(name, ...options) {
+    const path = join(this.folder, name);
+    await run("ffmpeg", ["-nostdin", "-v", "error", "-y", ...options, path]);
+    return path;
+  }
+
+  /** A film of a test card with a tone, in the codecs that `name`'s ending stands for. */
+  film(name, seconds, frame = "320x180") {
+    const picture = `testsrc2=size=${frame}:rate=10:duration=${seconds}`;
+    const sound = `sine=frequency=440:duration=${seconds}`;
+    return this.#make(name, "-f", "lavfi", "-i", picture, "-f", "lavfi", "-i", sound, "-pix_fmt", "yuv420p");
+  }
+
+  /** A tone. */
+  tone(name, seconds) {
+    return this.#make(name, "-f", "lavfi", "-i", `sine=frequency=330:duration=${seconds}`);
+  }
+
+  /** A picture. */
+  picture(name, frame = "640x400") {
+    return this.#make(name, "-f", "lavfi", "-i", `testsrc=size=${frame}:duration=1:rate=1`, "-frames:v", "1");
+  }
+
+  /** Any bytes. */
+  async file(name, content) {
+    const path = join(this.folder, name);
+    await writeFile(path, content);
+    return path;
+  }
+
+  async remove() {
+    await rm(this.folder, { recursive: true, force: true });
+  }
+}
