@@ -8,7 +8,7 @@ use crate::entities::{content, course, module, subject};
 use crate::error::{Error, Problems, Result};
 use crate::web::cover::cover_svg;
 use crate::web::extract::Path;
-use crate::web::form::{FaultLine, Field, Form, fault_lines};
+use crate::web::form::{FaultLine, Field, Form, fault_lines_in};
 use crate::web::identity::{Author, Person};
 use crate::web::redirect::see_other;
 use crate::web::shell::{Place, Shell, page, page_with};
@@ -361,7 +361,7 @@ fn form_page(
     let field = |name: &str| Field::new(name, form.get(name), problems);
     FormPage {
         shell: shell.at(Place::Teach),
-        faults: fault_lines(problems),
+        faults: fault_lines_in(problems, &["subject", "title", "slug", "overview"]),
         course,
         subjects,
         subject: field("subject"),
