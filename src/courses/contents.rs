@@ -13,7 +13,7 @@ use crate::media::{self, Accepts, FileView, Received};
 use crate::web::csrf::{self, Checked};
 use crate::web::errors::prefers_json;
 use crate::web::extract::{Path, Query};
-use crate::web::form::{FaultLine, Field, Form, fault_lines};
+use crate::web::form::{FaultLine, Field, Form, fault_lines_in};
 use crate::web::identity::{Author, Person};
 use crate::web::shell::{Place, Shell, page, page_with};
 use crate::web::{redirect, text};
@@ -205,7 +205,7 @@ async fn form_page(
         file: Field::new("file", "", problems),
         url: Field::new("url", form.get("url"), problems),
         upload: upload.map(|id| id.to_string()).unwrap_or_default(),
-        faults: fault_lines(problems),
+        faults: fault_lines_in(problems, &["title", "content", "format", "file", "url"]),
         shell: shell.at(Place::Teach),
         course: target.course,
         module: target.module,
