@@ -31,11 +31,13 @@ static SAFE: LazyLock<Builder<'static>> = LazyLock::new(|| {
 const DEEPEST: usize = 32;
 
 /// CommonMark with tables and strikethrough, as HTML in which nothing runs.
-/// Headings begin at level three, below the title of the content.
+/// Headings begin at level three, below the title of the content, and leave none out on the way down:
+/// whoever hears a page finds her way by them (WCAG 2.2, 1.3.1).
 pub fn markdown(text: &str) -> String {
     let options =
         Options::ENABLE_TABLES | Options::ENABLE_STRIKETHROUGH | Options::ENABLE_SMART_PUNCTUATION;
     let mut depth = 0_usize;
+    let mut headings = Headings::default();
     let parser = Parser::new_ext(text, options).filter(|event| match event {
         Event::Start(_) => {
             depth += 1;
@@ -54,12 +56,12 @@ pub fn markdown(text: &str) -> String {
             classes,
             attrs,
         }) => Event::Start(Tag::Heading {
-            level: lowered(level),
+            level: headings.begin(level),
             id,
             classes,
             attrs,
         }),
-        Event::End(TagEnd::Heading(level)) => Event::End(TagEnd::Heading(lowered(level))),
+        Event::End(TagEnd::Heading(_)) => Event::End(TagEnd::Heading(headings.level())),
         // Raw HTML is shown as it was typed.
         Event::Html(text) | Event::InlineHtml(text) => Event::Text(text),
         other => other,
@@ -69,12 +71,26 @@ pub fn markdown(text: &str) -> String {
     SAFE.clean(&out).to_string()
 }
 
-fn lowered(level: HeadingLevel) -> HeadingLevel {
-    match level {
-        HeadingLevel::H1 => HeadingLevel::H3,
-        HeadingLevel::H2 => HeadingLevel::H4,
-        HeadingLevel::H3 => HeadingLevel::H5,
-        _ => HeadingLevel::H6,
+/// The headings above the place that is being read, as they were typed.
+#[derive(Default)]
+struct Headings(Vec<HeadingLevel>);
+
+impl Headings {
+    /// A heading was typed; gives the level that it gets.
+    fn begin(&mut self, typed: HeadingLevel) -> HeadingLevel {
+        self.0.retain(|above| *above < typed);
+        self.0.push(typed);
+        self.level()
+    }
+
+    /// The level of the present heading.
+    fn level(&self) -> HeadingLevel {
+        match self.0.len() {
+            0 | 1 => HeadingLevel::H3,
+            2 => HeadingLevel::H4,
+            3 => HeadingLevel::H5,
+            _ => HeadingLevel::H6,
+        }
     }
 }
 
@@ -388,6 +404,18 @@ mod tests {
         assert_eq!(told(86_400), "1 day ago");
         assert_eq!(told(604_799), "6 days ago");
         assert_eq!(told(604_800), "23 February 2026");
+    }
+
+    #[test]
+    fn headings_begin_at_level_three_and_leave_none_out() {
+        let levels = |text: &str| {
+            let html = markdown(text);
+            let starts = html.split("<h").skip(1);
+            starts.map(|rest| rest[..1].to_owned()).collect::<String>()
+        };
+        assert_eq!(levels("## A\n\n## B\n\n### C\n\n# D"), "3343");
+        assert_eq!(levels("# A\n\n#### B\n\n### C\n\n## D"), "3444");
+        assert_eq!(levels("# A\n## B\n### C\n#### D\n##### E"), "34566");
     }
 
     #[test]

@@ -8,7 +8,8 @@ import { startSite } from "./site.mjs";
 let browser, site;
 
 before(async () => {
-  [browser, site] = await Promise.all([startBrowser(), startSite()]);
+  browser = await startBrowser();
+  site = await startSite();
 });
 
 after(async () => {

@@ -13,7 +13,9 @@ const MOST_STOPS = 120;
 let browser, site, shelf;
 
 before(async () => {
-  [browser, site, shelf] = await Promise.all([startBrowser(), startSite(), openShelf()]);
+  browser = await startBrowser();
+  site = await startSite();
+  shelf = await openShelf();
 });
 
 after(async () => {

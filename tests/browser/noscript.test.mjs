@@ -10,7 +10,9 @@ import { startSite } from "./site.mjs";
 let browser, site, shelf;
 
 before(async () => {
-  [browser, site, shelf] = await Promise.all([startBrowser(), startSite(), openShelf()]);
+  browser = await startBrowser();
+  site = await startSite();
+  shelf = await openShelf();
 });
 
 after(async () => {

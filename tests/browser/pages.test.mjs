@@ -29,7 +29,8 @@ const eyes = {};
 const made = {};
 
 before(async () => {
-  [browser, shelf] = await Promise.all([startBrowser(), openShelf()]);
+  browser = await startBrowser();
+  shelf = await openShelf();
   // An ffmpeg that waits while the file `closed` is there, so that a film stays in processing for as long as
   // its page is looked at.
   const waiting = `case "$*" in *-version*|*-encoders*|*-filters*) ;; *) while [ -e ${shelf.folder}/closed ]; do sleep 0.1; done ;; esac`;

@@ -12,7 +12,9 @@ const FILM_SECONDS = 40;
 let browser, site, shelf;
 
 before(async () => {
-  [browser, site, shelf] = await Promise.all([startBrowser(), startSite(), openShelf()]);
+  browser = await startBrowser();
+  site = await startSite();
+  shelf = await openShelf();
   const teacher = await teach(browser, site, "tomas");
   const course = await teacher.addCourse({ title: "How Strings Sing", slug: "how-strings-sing", subject: 3 });
   const first = await teacher.addModule(course, "What moves");
