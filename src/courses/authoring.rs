@@ -174,7 +174,7 @@ pub async fn create(
         Err(problems) => Err(Error::Invalid(problems)),
     };
     match made {
-        Ok(course) => Ok(see_other(&format!("/course/{}/module/", course.id))),
+        Ok(course) => Ok(see_other(&format!("/course/{}/outline/", course.id))),
         Err(Error::Invalid(problems)) => page_with(
             StatusCode::UNPROCESSABLE_ENTITY,
             &form_page(shell, None, subjects, &form, &problems),

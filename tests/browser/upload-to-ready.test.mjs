@@ -42,6 +42,19 @@ const orderSaved = (page) => page.waitForResponse((answer) => answer.url().endsW
 
 const names = (page) => page.locator(".rows > li").evaluateAll((rows) => rows.map((row) => row.dataset.name));
 
+/** Drags a row by its grip until it stands below another. */
+async function dragBelow(page, name, other) {
+  const row = (which) => page.locator(`.rows > li[data-name="${which}"]`);
+  await row(name).locator(".grip").hover();
+  await page.mouse.down();
+  const isBelow = (all) => all.indexOf(name) > all.indexOf(other);
+  for (let moves = 0; moves < 40 && !isBelow(await names(page)); moves += 1) {
+    const goal = await row(other).boundingBox();
+    await page.mouse.move(goal.x + 20, goal.y + goal.height - 4 - (moves % 4), { steps: 4 });
+  }
+  await page.mouse.up();
+}
+
 test("a teacher logs in, writes a draft, drops a film and sees it become ready, then students do too", async () => {
   await site.addUser("ferreira", PASSWORD, "--instructor");
   const teacher = await openVisitor(browser, site.origin);
@@ -60,12 +73,10 @@ test("a teacher logs in, writes a draft, drops a film and sees it become ready, 
   await page.getByRole("button", { name: "Make the course" }).click();
 
   // A course begins with its first module; then there is a place to drop files on.
-  await page.getByText("Bow & Breath: Élan").first().waitFor();
+  await page.getByRole("heading", { level: 1, name: "Bow & Breath: Élan" }).waitFor();
   const student = await register(browser, site, "maya");
   const stranger = await student.open();
   assert.equal((await stranger.goto("/course/bow-breath-elan/")).status(), 404);
-  await page.goto("/course/mine/");
-  await page.getByRole("link", { name: "Bow & Breath: Élan" }).click();
   await page.getByLabel("Title of the new module").fill("Long tones");
   await page.getByRole("button", { name: "Add it" }).click();
 
@@ -192,13 +203,7 @@ test("contents are put in order by dragging and by Alt and the arrows, and delet
   assert.deepEqual(await names(page), ["One", "Two", "Three"]);
 
   const dragged = orderSaved(page);
-  const grip = (name) => page.locator(`.rows > li[data-name="${name}"] .grip`);
-  await grip("One").hover();
-  await page.mouse.down();
-  const goal = await page.locator('.rows > li[data-name="Three"]').boundingBox();
-  await page.mouse.move(goal.x + 20, goal.y + goal.height / 2, { steps: 8 });
-  await page.mouse.move(goal.x + 20, goal.y + goal.height - 4, { steps: 4 });
-  await page.mouse.up();
+  await dragBelow(page, "One", "Three");
   await dragged;
   assert.deepEqual(await names(page), ["Two", "Three", "One"]);
 
