@@ -36,7 +36,6 @@ function themeSwitch() {
     if (button.dataset.themeUrl) post(button.dataset.themeUrl, { theme: next.name }).catch(() => {});
   });
   show();
-  button.hidden = false;
 }
 
 /** "/" goes to the search field, unless something is being typed. */

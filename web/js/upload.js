@@ -60,7 +60,6 @@ function formUpload(form) {
   if (!field) return;
   const zone = field.closest("[data-drop]");
   if (zone) {
-    zone.querySelector("[data-drop-words]").hidden = false;
     takeDrops(zone, (files) => {
       const chosen = new DataTransfer();
       if (files[0]) chosen.items.add(files[0]);
