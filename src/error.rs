@@ -189,7 +189,9 @@ impl Error {
         match self {
             Self::NotFound => "Not found.".into(),
             Self::LoginRequired => "Authentication credentials were not provided.".into(),
-            Self::WrongCredentials(words) | Self::Forbidden(words) => (*words).into(),
+            Self::WrongCredentials(words) | Self::Forbidden(words) | Self::Down { words, .. } => {
+                (*words).into()
+            }
             Self::BadRequest(words)
             | Self::Conflict(words)
             | Self::Gone(words)
@@ -197,7 +199,6 @@ impl Error {
             | Self::UnsupportedType(words)
             | Self::Unavailable(words) => words.clone(),
             Self::TooMany { message, .. } => message.clone(),
-            Self::Down { words, .. } => (*words).into(),
             Self::MethodNotAllowed => "Method not allowed.".into(),
             Self::NotAcceptable => "Could not satisfy the request Accept header.".into(),
             Self::Invalid(_) => "Some fields need mending.".into(),

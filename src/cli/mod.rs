@@ -141,7 +141,7 @@ async fn check(config: Config) -> CliResult {
     }
     let app = App::open(config, Clock::system(), false).await?;
     let mut is_well = true;
-    for service in health::check(&app).await {
+    for service in Box::pin(health::check(&app)).await {
         is_well &= service.is_well;
         let words = if service.is_well {
             "answers".to_owned()

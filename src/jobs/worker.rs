@@ -63,18 +63,15 @@ pub async fn work(app: App, registry: Arc<Registry>) {
         };
         let taken = worker.take().await;
         note(&mut is_down, taken.as_ref().err());
-        match taken {
-            Ok(Some(job)) => {
-                let worker = Arc::clone(&worker);
-                jobs.spawn(async move {
-                    worker.run(job).await;
-                    drop(slot);
-                });
-            }
-            Ok(None) | Err(_) => {
+        if let Ok(Some(job)) = taken {
+            let worker = Arc::clone(&worker);
+            jobs.spawn(async move {
+                worker.run(job).await;
                 drop(slot);
-                wait(&app, &wake).await;
-            }
+            });
+        } else {
+            drop(slot);
+            wait(&app, &wake).await;
         }
     }
     listener.abort();
@@ -344,19 +341,28 @@ impl Worker {
             detail = fault.detail,
             "job given up"
         );
-        if let Some(kind) = self.registry.kinds.get(job.kind.as_str()) {
-            let telling = (kind.give_up)(job.payload.clone(), context.clone(), fault.clone());
-            let told = AssertUnwindSafe(telling).catch_unwind().await;
-            let told = told.unwrap_or_else(|_| Err(JobError::Retry("telling panicked".into())));
-            if let Err(error) = told {
-                tracing::error!(%error, job = job.id, "nobody could be told of a job that was given up");
-                if job.attempts < job.max_attempts.saturating_add(TELL_TRIES) {
-                    return queue::retry_later(&self.app, job, &fault.detail).await;
-                }
+        if let Err(error) = self.tell(job, context, fault).await {
+            tracing::error!(%error, job = job.id, "nobody could be told of a job that was given up");
+            if job.attempts < job.max_attempts.saturating_add(TELL_TRIES) {
+                return queue::retry_later(&self.app, job, &fault.detail).await;
             }
         }
         queue::fail(&self.app, job, fault).await?;
         Ok(())
+    }
+
+    async fn tell(
+        &self,
+        job: &job::Model,
+        context: &JobContext,
+        fault: &Fault,
+    ) -> Result<(), JobError> {
+        let Some(kind) = self.registry.kinds.get(job.kind.as_str()) else {
+            return Ok(());
+        };
+        let telling = (kind.give_up)(job.payload.clone(), context.clone(), fault.clone());
+        let told = AssertUnwindSafe(telling).catch_unwind().await;
+        told.unwrap_or_else(|_| Err(JobError::Retry("telling panicked".into())))
     }
 }
 

@@ -36,7 +36,7 @@ pub async fn alive() -> &'static str {
 
 /// 200 when every service answers, else 503; either way with a line for each.
 pub async fn ready(State(app): State<App>) -> (StatusCode, Json<Vec<Health>>) {
-    let health = check(&app).await;
+    let health = Box::pin(check(&app)).await;
     for sick in health.iter().filter(|service| !service.is_well) {
         tracing::warn!(
             service = sick.service,
