@@ -144,7 +144,7 @@ pub fn parse(kind: ItemKind, given: &Given<'_>) -> Result<Draft, Problems> {
         ItemKind::Text => typed(given.form, &mut problems),
         _ => shown(kind, given, &mut problems),
     };
-    let title = title(given, source.as_ref(), &mut problems);
+    let title = title(kind, given, source.as_ref(), &mut problems);
     match source {
         Some(source) if problems.is_empty() => Ok(Draft { title, source }),
         _ => {
@@ -160,7 +160,12 @@ pub fn parse(kind: ItemKind, given: &Given<'_>) -> Result<Draft, Problems> {
 }
 
 /// As typed; when empty, the name of the file without its ending.
-fn title(given: &Given<'_>, source: Option<&Source>, problems: &mut Problems) -> String {
+fn title(
+    kind: ItemKind,
+    given: &Given<'_>,
+    source: Option<&Source>,
+    problems: &mut Problems,
+) -> String {
     let typed = given.form.text("title");
     let named = match source {
         Some(Source::Arrived) => given.file_name,
@@ -171,7 +176,14 @@ fn title(given: &Given<'_>, source: Option<&Source>, problems: &mut Problems) ->
         Some(name) if typed.is_empty() => stem(name).chars().take(TITLE_MAX).collect(),
         _ => typed.to_owned(),
     };
-    problems.check(!title.is_empty(), "title", "Please give it a title.");
+    // Where the file is still missing, it may yet bring the name.
+    let file_may_name_it =
+        source.is_none() && kind != ItemKind::Text && given.form.text("url").is_empty();
+    problems.check(
+        !title.is_empty() || file_may_name_it,
+        "title",
+        "Please give it a title.",
+    );
     let length = title.chars().count();
     problems.check(
         length <= TITLE_MAX,
@@ -387,6 +399,14 @@ mod tests {
         assert_eq!(named("a.b.mp4"), "a.b");
         assert_eq!(named("No. 5"), "No. 5");
         assert_eq!(named("README"), "README");
+    }
+
+    #[test]
+    fn an_empty_form_asks_for_the_file_alone_since_the_file_may_bring_the_title() {
+        let problems = judge(ItemKind::Video, &[("title", ""), ("url", "")], None, None);
+        let problems = problems.unwrap_err();
+        assert!(problems.at("title").is_empty(), "{problems:?}");
+        assert_eq!(problems.len(), 1, "{problems:?}");
     }
 
     #[test]

@@ -77,7 +77,7 @@ impl Accepts {
         format!(
             "{} Up to {}.",
             self.kind().sentence(),
-            size(self.max_bytes(app))
+            text::size_limit(self.max_bytes(app))
         )
     }
 
@@ -91,7 +91,7 @@ impl Accepts {
     }
 
     fn too_large(self, app: &App) -> Error {
-        let most = size(self.max_bytes(app));
+        let most = text::size_limit(self.max_bytes(app));
         Error::TooLarge(match self {
             Self::Image => format!(
                 "This picture is too large: {most} is the most. Please save it smaller and send it again."
@@ -490,8 +490,4 @@ fn header(parts: &Parts, name: axum::http::HeaderName) -> Option<&str> {
         .headers
         .get(name)
         .and_then(|value| value.to_str().ok())
-}
-
-fn size(bytes: u64) -> String {
-    text::size(i64::try_from(bytes).unwrap_or(i64::MAX))
 }

@@ -154,6 +154,15 @@ pub fn shorten(text: &str, most: usize) -> String {
     format!("{}…", cut.trim_end())
 }
 
+/// A limit in bytes as people say it, rounded down, so that what it names is really taken.
+pub fn size_limit(bytes: u64) -> String {
+    let mut step: u64 = 1;
+    while bytes / step >= 100 {
+        step *= 10;
+    }
+    size(i64::try_from(bytes / step * step).unwrap_or(i64::MAX))
+}
+
 /// A number of bytes as people say it: `310 kB`, `1.9 GB`.
 pub fn size(bytes: i64) -> String {
     let units = ["bytes", "kB", "MB", "GB", "TB"];
@@ -424,6 +433,9 @@ mod tests {
 
     #[test]
     fn sizes_and_spans_read_as_people_say_them() {
+        assert_eq!(size_limit(10 << 30), "10 GB");
+        assert_eq!(size_limit(50 << 20), "52 MB");
+        assert_eq!(size_limit(1_950_000), "1.9 MB");
         assert_eq!(size(0), "0 bytes");
         assert_eq!(size(1), "1 byte");
         assert_eq!(size(-1), "0 bytes");
