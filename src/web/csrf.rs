@@ -2,7 +2,10 @@
 //! (OWASP, "signed double-submit cookie"), and the `Origin` header where there is one.
 //!
 //! The token is `<nonce>.<signature>`; the signature covers the nonce and the session, so that
-//! a cookie planted by somebody else does not fit. Pages of anonymous visitors without a form
+//! a cookie planted by somebody else does not fit. Pages do not hold it: what stands in their forms
+//! is made anew for each answer, a signature over the cookie's value, so that nothing secret can be
+//! guessed from the sizes of compressed pages (BREACH, breachattack.com, "masking secrets"). The
+//! cookie's value itself is taken too, from older clients and from scripts. Pages of anonymous visitors without a form
 //! carry no token at all and can be cached.
 
 use crate::app::App;
@@ -45,15 +48,16 @@ const LIFETIME: TimeDelta = TimeDelta::days(365);
 /// does the answer set the cookie.
 #[derive(Debug, Clone)]
 pub struct CsrfToken {
-    value: Arc<str>,
+    cookie: Arc<str>,
+    field: Arc<str>,
     is_used: Arc<AtomicBool>,
 }
 
 impl CsrfToken {
-    /// For a form's hidden field.
+    /// For a form's hidden field: another one in each answer.
     pub fn value(&self) -> &str {
         self.is_used.store(true, Ordering::Relaxed);
-        &self.value
+        &self.field
     }
 }
 
@@ -81,12 +85,14 @@ pub enum Checked {
 /// Gives every request its token and sets the cookie when a page used it.
 pub async fn issue(State(app): State<App>, mut request: Request, next: Next) -> Response {
     let session = session_of(&request);
-    let held = cookie_of(request.headers()).filter(|value| fits(&app, value, &session));
+    let held =
+        cookie_of(request.headers()).filter(|value| fits(&app, Use::Cookie, value, &session));
     let is_new = held.is_none();
-    let value: Arc<str> = held.unwrap_or_else(|| make(&app, &session)).into();
+    let held = held.unwrap_or_else(|| make(&app, Use::Cookie, &session));
     let is_signed_in = !session.is_empty();
     let token = CsrfToken {
-        value,
+        field: make(&app, Use::Field, &held).into(),
+        cookie: held.into(),
         is_used: Arc::new(AtomicBool::new(is_signed_in)),
     };
     request.extensions_mut().insert(token.clone());
@@ -97,7 +103,7 @@ pub async fn issue(State(app): State<App>, mut request: Request, next: Next) -> 
     if is_due && !sets_token(&response) && !is_shared(&response) {
         response
             .headers_mut()
-            .append(SET_COOKIE, cookie(&app, &token.value));
+            .append(SET_COOKIE, cookie(&app, &token.cookie));
     }
     response
 }
@@ -171,7 +177,10 @@ pub fn accept_field(app: &App, parts: &Parts, value: &str) -> Result<()> {
 
 /// A token for a session that has just begun, as a `Set-Cookie` value.
 pub fn rotate(app: &App, session_token: &str) -> axum::http::HeaderValue {
-    cookie(app, &make(app, &crate::web::sessions::hash(session_token)))
+    cookie(
+        app,
+        &make(app, Use::Cookie, &crate::web::sessions::hash(session_token)),
+    )
 }
 
 fn cookie(app: &App, value: &str) -> axum::http::HeaderValue {
@@ -228,14 +237,15 @@ fn header_fits(app: &App, request: &Request) -> Result<bool> {
 }
 
 fn accept(app: &App, headers: &HeaderMap, session: &str, sent: Option<&str>) -> Result<()> {
-    let held = cookie_of(headers);
-    match (sent, held) {
-        (Some(sent), Some(held))
-            if bool::from(sent.as_bytes().ct_eq(held.as_bytes())) && fits(app, &held, session) =>
-        {
-            Ok(())
-        }
-        _ => Err(Error::Forbidden(REFUSED)),
+    let (Some(sent), Some(held)) = (sent, cookie_of(headers)) else {
+        return Err(Error::Forbidden(REFUSED));
+    };
+    let is_held = bool::from(sent.as_bytes().ct_eq(held.as_bytes()));
+    let is_of_held = is_held || fits(app, Use::Field, sent, &held);
+    if is_of_held && fits(app, Use::Cookie, &held, session) {
+        Ok(())
+    } else {
+        Err(Error::Forbidden(REFUSED))
     }
 }
 
@@ -258,28 +268,40 @@ fn cookie_of(headers: &HeaderMap) -> Option<String> {
         .map(|cookie| cookie.value().to_owned())
 }
 
-fn make(app: &App, session: &str) -> String {
+/// What a token is good for; one for the one use does not fit the other.
+#[derive(Debug, Clone, Copy)]
+enum Use {
+    /// Bound to a session; empty for visitors.
+    Cookie,
+    /// Bound to the cookie's value.
+    Field,
+}
+
+fn make(app: &App, usage: Use, bound_to: &str) -> String {
     let nonce = URL_SAFE_NO_PAD.encode(app.clock.random_bytes::<16>());
-    let signature = sign(app, &nonce, session);
+    let signature = sign(app, usage, &nonce, bound_to);
     format!("{nonce}.{signature}")
 }
 
-fn fits(app: &App, token: &str, session: &str) -> bool {
+fn fits(app: &App, usage: Use, token: &str, bound_to: &str) -> bool {
     token.split_once('.').is_some_and(|(nonce, signature)| {
-        let expected = sign(app, nonce, session);
+        let expected = sign(app, usage, nonce, bound_to);
         !expected.is_empty() && bool::from(expected.as_bytes().ct_eq(signature.as_bytes()))
     })
 }
 
-fn sign(app: &App, nonce: &str, session: &str) -> String {
+fn sign(app: &App, usage: Use, nonce: &str, bound_to: &str) -> String {
     // HMAC takes keys of any length, so that this cannot fail; an empty signature fits nothing.
     let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(app.config.secret.0.as_bytes()) else {
         return String::new();
     };
-    mac.update(b"csrf:");
+    mac.update(match usage {
+        Use::Cookie => b"csrf:",
+        Use::Field => b"csrf-field:",
+    });
     mac.update(nonce.as_bytes());
     mac.update(b":");
-    mac.update(session.as_bytes());
+    mac.update(bound_to.as_bytes());
     URL_SAFE_NO_PAD.encode(mac.finalize().into_bytes())
 }
 

@@ -203,3 +203,74 @@ async fn only_pages_with_a_form_give_a_visitor_the_cookie() {
     maya.get("/no/such/page/").await.expect(404);
     assert!(maya.cookie("csrftoken").is_some());
 }
+
+/// The token in the first form of a page.
+fn field_in(page: &Page) -> String {
+    let text = page.text();
+    let (_, rest) = text
+        .split_once(&format!("name=\"{FIELD}\" value=\""))
+        .unwrap_or_else(|| panic!("no form: {text}"));
+    rest.split('"').next().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn the_token_in_a_page_differs_each_time_and_fits_each_time() {
+    let site = TestApp::start().await;
+    let maya = site.login_as("maya", Role::Student).await;
+    let held = maya.cookie("csrftoken").unwrap();
+    let mut tokens = Vec::new();
+    for path in ["/accounts/profile/", "/accounts/profile/", "/no/such/page/"] {
+        let page = maya.get(path).await;
+        page.lacks(&held);
+        tokens.push(field_in(&page));
+    }
+    assert_eq!(maya.cookie("csrftoken").unwrap(), held, "the cookie stays");
+    let distinct: std::collections::BTreeSet<_> = tokens.iter().collect();
+    assert_eq!(distinct.len(), tokens.len(), "{tokens:?}");
+    let dark = ("theme", "dark");
+    for token in &tokens {
+        let page = send(&maya, THEME, &[(FIELD, token), dark], &[]).await;
+        page.expect(303);
+        let page = send(&maya, THEME, &[dark], &[("X-CSRFToken", token)]).await;
+        page.expect(303);
+        let parts = reqwest::multipart::Form::new().text(FIELD, token.clone());
+        let parts = parts.text("theme", "dark");
+        let request = maya.request(Method::POST, THEME).multipart(parts);
+        maya.send(request).await.expect(303);
+    }
+    // Somebody who is not logged in yet.
+    let browser = site.visitor();
+    let token = field_in(&browser.get(LOGIN).await);
+    let fields = [
+        (FIELD, token.as_str()),
+        ("username", "maya"),
+        ("password", PASSWORD),
+    ];
+    send(&browser, LOGIN, &fields, &[]).await.expect(303);
+}
+
+#[tokio::test]
+async fn a_field_token_of_another_browser_is_refused() {
+    let site = TestApp::start().await;
+    let maya = site.login_as("maya", Role::Student).await;
+    let mallory = site.login_as("mallory", Role::Student).await;
+    let hers = field_in(&maya.get("/accounts/profile/").await);
+    let foreign = field_in(&mallory.get("/accounts/profile/").await);
+    let before_login = field_in(&site.visitor().get(LOGIN).await);
+    // Of her own, from the browser that she left at home.
+    let other = site.login("maya").await;
+    let elsewhere = field_in(&other.get("/accounts/profile/").await);
+    let dark = ("theme", "dark");
+    for token in [&foreign, &before_login, &elsewhere] {
+        send(&maya, THEME, &[(FIELD, token), dark], &[])
+            .await
+            .expect(403);
+    }
+    // What stands in a form is no cookie: planted as one it fits nothing.
+    for planted in [&hers, &foreign] {
+        maya.set_cookie("csrftoken", Some(planted));
+        send(&maya, THEME, &[(FIELD, planted), dark], &[])
+            .await
+            .expect(403);
+    }
+}
