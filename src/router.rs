@@ -46,11 +46,17 @@ pub fn router(app: &App) -> Router {
         .at("/uploads/{id}/retry/", post(media::retry));
     let forms = forms.layer(from_fn_with_state(app.clone(), csrf::guard));
     let streams = content_routes().layer(from_fn_with_state(app.clone(), csrf::guard_streams));
-    Router::new()
+    let routes = Router::new()
         .merge(forms)
         .merge(media_routes())
         .merge(streams)
-        .merge(open())
+        .merge(open());
+    served(app, routes)
+}
+
+/// Routes with all that the site puts around them: who asks, tokens, fault pages, headers, the log.
+pub fn served(app: &App, routes: Router<App>) -> Router {
+    routes
         .fallback(errors::not_found)
         .method_not_allowed_fallback(errors::method_not_allowed)
         .layer(DefaultBodyLimit::disable())

@@ -9,6 +9,7 @@ mod credentials;
 mod csrf;
 mod demo;
 mod docs;
+mod faults;
 mod hostile;
 mod house;
 mod imports;

@@ -9,7 +9,7 @@ use tokio::net::TcpStream;
 use tokio::process::{Child, ChildStderr, Command};
 
 /// The program with nothing of the test's own environment that it would take as settings.
-fn lyceum(folder: &Path) -> Command {
+pub fn lyceum(folder: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_lyceum"));
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().starts_with("LYCEUM_") {
@@ -65,7 +65,7 @@ async fn serve() -> Serving {
 }
 
 /// The next line of the log with these words.
-async fn line_with(log: &mut BufReader<ChildStderr>, words: &str) -> String {
+pub async fn line_with(log: &mut BufReader<ChildStderr>, words: &str) -> String {
     let mut seen = String::new();
     loop {
         let mut line = String::new();

@@ -385,7 +385,7 @@ fn worker(site: &TestApp, ffmpeg: Option<&Path>) -> Child {
 }
 
 /// A folder with an ffmpeg that says who it is and then never ends, and the real ffprobe.
-fn stuck_ffmpeg(scratch: &Path) -> (PathBuf, PathBuf) {
+pub fn stuck_ffmpeg(scratch: &Path) -> (PathBuf, PathBuf) {
     use std::os::unix::fs::PermissionsExt as _;
     let folder = scratch.join("bin");
     std::fs::create_dir_all(&folder).unwrap();
@@ -462,7 +462,7 @@ async fn a_worker_killed_takes_its_ffmpeg_along_and_its_job_is_done_once_elsewhe
 }
 
 /// A process that has ended and was not waited for yet does not count.
-fn is_alive(process: &Path) -> bool {
+pub fn is_alive(process: &Path) -> bool {
     let stat = std::fs::read_to_string(process.join("stat")).unwrap_or_default();
     let state = stat
         .rsplit_once(") ")

@@ -9,11 +9,13 @@ mod courses;
 mod events;
 mod forms;
 mod learning;
+mod line;
 mod media;
 
 pub use browser::{Browser, Page};
 pub use events::EventReader;
 pub use forms::{MP4_HEAD, PNG};
+pub use line::Line;
 pub use media::{UploadForm, endless, until};
 
 use backends::clock::Clock;
@@ -68,7 +70,9 @@ impl TestApp {
         .chain(settings.iter().copied())
         .map(|(key, value)| (key.to_owned(), value.to_owned()))
         .collect();
-        if let Some(database) = postgres_database().await {
+        if !values.contains_key("database")
+            && let Some(database) = postgres_database().await
+        {
             values.insert("database".into(), database);
         }
         let config = Config::from_values(&values, Vec::new()).unwrap();
@@ -97,9 +101,14 @@ impl TestApp {
 
     /// A second process of the same site: its own services over the same database and files.
     pub async fn second(&self) -> Self {
-        let app = App::open(self.app.config.clone(), self.clock.clone(), false)
-            .await
-            .unwrap();
+        self.second_at(&self.app.config.database).await
+    }
+
+    /// A second process that reaches the database by another way.
+    pub async fn second_at(&self, database: &str) -> Self {
+        let mut config = self.app.config.clone();
+        database.clone_into(&mut config.database);
+        let app = App::open(config, self.clock.clone(), false).await.unwrap();
         Self::serve(app, self.clock.clone(), tempfile::tempdir().unwrap()).await
     }
 
@@ -188,7 +197,7 @@ impl TestApp {
 }
 
 /// A database of its own on the server that the run has started; `None` on SQLite.
-async fn postgres_database() -> Option<String> {
+pub async fn postgres_database() -> Option<String> {
     if std::env::var("LYCEUM_TEST_DATABASE").ok()? != "postgres" {
         return None;
     }
