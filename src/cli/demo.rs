@@ -5,6 +5,7 @@ use crate::app::App;
 use crate::demo::school::{Role, School};
 use crate::demo::{Outcome, fill, settle};
 use crate::entities::job::{self, JobState};
+use crate::entities::upload::{self, UploadState};
 use crate::{jobs, registry};
 use indicatif::{ProgressBar, ProgressStyle};
 use sea_orm::{ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter};
@@ -26,6 +27,15 @@ pub async fn demo(app: App, recordings: Option<PathBuf>) -> CliResult {
     }
     if process(&app).await? {
         settle(&app).await?;
+    }
+    let unready = upload::Entity::find()
+        .filter(upload::Column::State.ne(UploadState::Ready))
+        .count(app.db.read())
+        .await?;
+    if unready > 0 {
+        say(&format!(
+            "{unready} of its files are not ready; `lyceum check` may tell why, and `lyceum serve` tries again."
+        ));
     }
     say("");
     say("Log in as:");

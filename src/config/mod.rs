@@ -450,6 +450,15 @@ mod tests {
     }
 
     #[test]
+    fn paths_hold_wherever_a_child_process_runs() {
+        let secret = "x".repeat(32);
+        let given = values(&[("data", "./data"), ("ffmpeg", "bin"), ("secret", &secret)]);
+        let config = Config::from_values(&given, Vec::new()).unwrap();
+        assert!(config.data.is_absolute() && config.data.ends_with("data"));
+        assert!(config.ffmpeg.unwrap().is_absolute());
+    }
+
+    #[test]
     fn sizes_are_read_with_their_units() {
         assert_eq!(parse_size("10GiB"), Some(10 << 30));
         assert_eq!(parse_size("500 MB"), Some(500_000_000));

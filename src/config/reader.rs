@@ -73,7 +73,7 @@ pub(super) struct Reader<'a> {
 impl Reader<'_> {
     pub fn config(&mut self) -> Option<Config> {
         Some(Config {
-            data: PathBuf::from(self.text("data")),
+            data: whole_path(&self.text("data")),
             listen: self.listen(),
             public_url: self.public_url(),
             site_name: self.text("site_name"),
@@ -83,7 +83,7 @@ impl Reader<'_> {
             files: self.url("files", &["disk"]),
             ffmpeg: Some(self.text("ffmpeg"))
                 .filter(|path| !path.is_empty())
-                .map(PathBuf::from),
+                .map(|path| whole_path(&path)),
             mail: self.url("mail", &["file", "smtp", "smtps", "log"]),
             secret: self.secret(),
             upload_max_bytes: self.size("upload_max"),
@@ -271,6 +271,11 @@ impl Reader<'_> {
         }
         formats
     }
+}
+
+/// The path from the root on: ffmpeg runs in folders of its own, where a path from here leads nowhere.
+fn whole_path(text: &str) -> PathBuf {
+    std::path::absolute(text).unwrap_or_else(|_| PathBuf::from(text))
 }
 
 /// A number of bytes: digits and an optional unit (`kB`, `MB`, `GB`, `KiB`, `MiB`, `GiB`, `TiB`).
