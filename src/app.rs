@@ -7,6 +7,7 @@ use crate::web::credentials::Credentials;
 use crate::web::passwords::Passwords;
 use crate::web::sessions::{self, Sessions};
 use crate::web::streams::Streams;
+use crate::web::turns::Turns;
 use backends::bus::{Bus, BusDatabase};
 use backends::cache::Cache;
 use backends::clock::Clock;
@@ -53,6 +54,8 @@ pub struct Services {
     pub tools: Tools,
     /// Event streams and sockets that are open in this process.
     pub streams: Streams,
+    /// Who goes on with which upload in this process.
+    pub turns: Turns,
     /// Canceled when the process is asked to stop; event streams end at once, jobs are handed back.
     pub stopping: CancellationToken,
 }
@@ -123,6 +126,7 @@ impl App {
             credentials: Credentials::new(&config.secret),
             tools: Tools::new(config.ffmpeg.as_deref(), Limits::default()),
             streams: Streams::default(),
+            turns: Turns::default(),
             stopping: CancellationToken::new(),
             config,
             db,

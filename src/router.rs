@@ -3,19 +3,21 @@
 use crate::accounts::{pages as accounts, settings};
 use crate::app::App;
 use crate::courses::{
-    authoring, catalogue, contents, deletion, module_form, modules, moves, order, outline,
+    self, authoring, catalogue, contents, deletion, module_form, modules, moves, order, outline,
     overview, preview,
 };
 use crate::learning::{lesson, marks, pages as learning};
+
 use crate::media::pages as media;
+use crate::media::tus::pages as tus;
 use crate::messages::{pages as messages, stream};
 use crate::web::{assets, csrf, errors, headers, health, identity, redirect};
-use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request};
 use axum::http::Method;
-use axum::middleware::from_fn_with_state;
+use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, any, get, post};
+use axum::{Extension, Router};
 use tower_http::CompressionLevel;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
@@ -50,6 +52,7 @@ pub fn router(app: &App) -> Router {
         .merge(forms)
         .merge(media_routes())
         .merge(streams)
+        .merge(resumable_routes(app))
         .merge(open());
     served(app, routes)
 }
@@ -124,6 +127,23 @@ fn media_routes() -> Router<App> {
         .at("/uploads/status/", any(media::status))
         .route("/progressbar/upload_status", any(media::status))
         .at("/uploads/{id}/state/", get(media::state))
+}
+
+/// Resumable uploads (tus 1.0); what they become is for courses.
+fn resumable_routes(app: &App) -> Router<App> {
+    Router::new()
+        .at("/uploads/", post(tus::create).options(tus::options))
+        .route(
+            "/uploads/{id}",
+            post(tus::overridden)
+                .head(tus::offset)
+                .patch(tus::patch)
+                .delete(tus::terminate)
+                .options(tus::options),
+        )
+        .layer(Extension(courses::placement()))
+        .layer(from_fn_with_state(app.clone(), csrf::guard_streams))
+        .layer(from_fn(tus::speak))
 }
 
 /// Finding, reading about and writing courses. Names of pages under `/course/` are refused as slugs

@@ -105,6 +105,16 @@ pub const SETTINGS: &[Setting] = &[
     ),
     setting("image_max", "50MiB", "Largest picture."),
     setting(
+        "quota",
+        "100GiB",
+        "What one person's files may take altogether, unfinished uploads included.",
+    ),
+    setting(
+        "upload_expiry_hours",
+        "24",
+        "How long an unfinished upload that nobody continues is kept.",
+    ),
+    setting(
         "audio_formats",
         "m4a",
         "What recordings are offered as: `m4a`, and `flac`, `wav` when named too, comma-separated.",
@@ -157,6 +167,10 @@ pub struct Config {
     pub upload_max_bytes: u64,
     /// Largest picture.
     pub image_max_bytes: u64,
+    /// What one person's files may take altogether, unfinished uploads included.
+    pub quota_bytes: u64,
+    /// How long an unfinished upload that nobody continues is kept.
+    pub upload_expiry_hours: u64,
     /// What recordings are offered as, besides M4A.
     pub audio_formats: Vec<String>,
     /// Jobs that run at once in one process.
@@ -279,6 +293,8 @@ impl Config {
                     "secret" => format!("{:?}", self.secret),
                     "upload_max" => self.upload_max_bytes.to_string(),
                     "image_max" => self.image_max_bytes.to_string(),
+                    "quota" => self.quota_bytes.to_string(),
+                    "upload_expiry_hours" => self.upload_expiry_hours.to_string(),
                     "audio_formats" => list(&self.audio_formats),
                     "workers" => self.workers.to_string(),
                     "lease_seconds" => self.lease_seconds.to_string(),

@@ -88,6 +88,8 @@ impl Reader<'_> {
             secret: self.secret(),
             upload_max_bytes: self.size("upload_max"),
             image_max_bytes: self.size("image_max"),
+            quota_bytes: self.size("quota"),
+            upload_expiry_hours: self.number("upload_expiry_hours", 1, 8_760),
             audio_formats: self.audio_formats(),
             workers: usize::try_from(self.number("workers", 1, 256)).unwrap_or(1),
             lease_seconds: self.number("lease_seconds", 1, 86_400),

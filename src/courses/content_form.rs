@@ -173,7 +173,7 @@ fn title(
         _ => None,
     };
     let title = match named {
-        Some(name) if typed.is_empty() => stem(name).chars().take(TITLE_MAX).collect(),
+        Some(name) if typed.is_empty() => title_of(name),
         _ => typed.to_owned(),
     };
     // Where the file is still missing, it may yet bring the name.
@@ -196,6 +196,11 @@ fn title(
         "A title is one line without control characters.",
     );
     title
+}
+
+/// What a file is called that got no title: its name without the ending.
+pub fn title_of(name: &str) -> String {
+    stem(name).chars().take(TITLE_MAX).collect()
 }
 
 /// The name without what looks like the ending of a file's name.

@@ -10,8 +10,9 @@ use crate::db::Write;
 use crate::entities::item::{ItemKind, TextFormat};
 use crate::entities::{content, course, item, module};
 use crate::error::{Error, Result};
-use crate::media::{self, ReceivedFile};
+use crate::media::{self, Placement, Placing, ReceivedFile};
 use crate::web::identity::Person;
+use futures::{FutureExt as _, TryFutureExt as _};
 use sea_orm::{
     ActiveModelTrait as _, ActiveValue::Set, ColumnTrait as _, ConnectionTrait, EntityTrait as _,
     IntoActiveModel as _, QueryFilter as _,
@@ -167,6 +168,39 @@ async fn material(
         }
     }
     Ok(material)
+}
+
+/// Makes contents of the files that were sent by resumable uploads.
+pub fn placement() -> Placement {
+    Placement {
+        check: |app, person, module_id| {
+            let owned = get_owned_module(app.db.read(), person, module_id);
+            owned.map_ok(|_| ()).boxed()
+        },
+        place: |app, write, person, placing| place(app, write, person, placing).boxed(),
+    }
+}
+
+async fn place(app: &App, write: &Write, person: &Person, placing: Placing) -> Result<i64> {
+    let (module, course) = get_owned_module(&**write, person, placing.module_id).await?;
+    touch(app, write, course.id).await?;
+    let target = Target {
+        module,
+        course,
+        kind: placing.kind,
+        held: None,
+    };
+    let title = placing
+        .title
+        .unwrap_or_else(|| content_form::title_of(&placing.name));
+    let material = Material {
+        body: None,
+        format: TextFormat::Plain,
+        url: None,
+        upload_id: Some(placing.upload_id),
+    };
+    let saved = insert(app, write, person, &target, title, material).await?;
+    Ok(saved.content_id)
 }
 
 /// A new item, in the last place of its module.

@@ -18,6 +18,7 @@ pub mod rendition;
 pub mod session;
 pub mod subject;
 pub mod token;
+pub mod tus_upload;
 pub mod upload;
 pub mod upload_progress;
 pub mod user;

@@ -16,16 +16,20 @@ mod names;
 mod notices;
 pub mod pages;
 mod progress;
+mod quota;
 mod ranges;
 mod receiver;
 mod store;
 mod sweep;
+pub mod tus;
 mod view;
 
 pub use crate::entities::upload::{UploadKind, UploadState};
 pub use jobs::ProcessUpload;
+pub use quota::{Usage, usage};
 pub use receiver::{Accepts, Received, ReceivedFile, receive, receive_local};
 pub use sweep::{DeleteFiles, SweepMedia};
+pub use tus::{Placement, Placing};
 pub use view::{FileView, UploadEvent};
 
 use crate::app::App;
@@ -47,12 +51,16 @@ pub const ORIGINAL: &str = "original";
 
 /// Makes a received file the person's own: its row, its rendition `original`, and the job that
 /// processes it, all in the caller's transaction. When that is not committed, the file goes too.
+///
+/// # Errors
+/// [`Error::TooLarge`] when her files would take more than the site's quota.
 pub async fn adopt(
     app: &App,
     write: &mut Write,
     owner_id: i64,
     file: ReceivedFile,
 ) -> Result<upload::Model> {
+    quota::require(app, write, owner_id, file.size_bytes).await?;
     let adopted = store::insert_upload(app, write, owner_id, &file).await?;
     let (files, prefix) = file.keep();
     write.on_rollback(move || sweep::delete_later(files, prefix));

@@ -90,7 +90,7 @@ impl Accepts {
         }
     }
 
-    fn too_large(self, app: &App) -> Error {
+    pub(super) fn too_large(self, app: &App) -> Error {
         let most = text::size_limit(self.max_bytes(app));
         Error::TooLarge(match self {
             Self::Image => format!(
@@ -124,7 +124,7 @@ pub struct ReceivedFile {
     /// Its size.
     pub size_bytes: u64,
     pub(super) prefix: String,
-    files: Option<Files>,
+    pub(super) files: Option<Files>,
 }
 
 impl ReceivedFile {
@@ -183,7 +183,8 @@ impl Drop for ReceivedFile {
     }
 }
 
-fn original_key(prefix: &str) -> String {
+/// Where the file as it was sent is, under the prefix of its upload.
+pub(super) fn original_key(prefix: &str) -> String {
     format!("{prefix}/{}", super::ORIGINAL)
 }
 
@@ -455,7 +456,8 @@ fn unreadable(error: &multer::Error) -> Error {
     )
 }
 
-fn kind_of(found: &Sniffed) -> UploadKind {
+/// What it is called in the tables.
+pub(super) fn kind_of(found: &Sniffed) -> UploadKind {
     match found.kind {
         Kind::Image => UploadKind::Image,
         Kind::Audio => UploadKind::Audio,
@@ -465,7 +467,7 @@ fn kind_of(found: &Sniffed) -> UploadKind {
 }
 
 /// Random, and beginning with the day, so that what nobody owns can be told from what has just come in.
-fn new_prefix(app: &App) -> String {
+pub(super) fn new_prefix(app: &App) -> String {
     let random = u128::from_le_bytes(app.clock.random_bytes::<16>());
     sweep::prefix(app.clock.now(), random)
 }

@@ -13,7 +13,7 @@ use crate::error::Result;
 use crate::jobs::Job as _;
 use crate::web::identity::Person;
 use chrono::{DateTime, Utc};
-use sea_orm::sea_query::{Expr, ExprTrait as _, OnConflict, Query};
+use sea_orm::sea_query::{Alias, Expr, ExprTrait as _, OnConflict, Query};
 use sea_orm::{
     ActiveValue::Set, ColumnTrait, Condition, ConnectionTrait, EntityTrait, PaginatorTrait,
     QueryFilter, QueryOrder, QuerySelect, RelationTrait as _,
@@ -122,6 +122,22 @@ fn line() -> sea_orm::Select<job::Entity> {
 pub async fn is_used(db: &impl ConnectionTrait, upload_id: i64) -> Result<bool> {
     let find = item::Entity::find().filter(item::Column::UploadId.eq(upload_id));
     Ok(find.count(db).await? > 0)
+}
+
+/// What this person's files take, as they were sent.
+pub async fn stored_bytes(db: &impl ConnectionTrait, owner_id: i64) -> Result<i64> {
+    // PostgreSQL sums big integers to a number without bounds.
+    let sum = Expr::col(upload::Column::SizeBytes)
+        .sum()
+        .cast_as(Alias::new("bigint"));
+    let found: Option<Option<i64>> = upload::Entity::find()
+        .select_only()
+        .expr(sum)
+        .filter(upload::Column::OwnerId.eq(owner_id))
+        .into_tuple()
+        .one(db)
+        .await?;
+    Ok(found.flatten().unwrap_or(0))
 }
 
 /// Whether an upload has its files under this prefix.

@@ -1,6 +1,6 @@
 //! Removing files that nobody owns: of deleted uploads at once, of accidents after a day.
 
-use super::store;
+use super::{store, tus};
 use crate::app::App;
 use crate::jobs::{Job, JobContext, JobError, PRIORITY_LATER};
 use backends::files::Files;
@@ -65,8 +65,8 @@ impl Job for DeleteFiles {
     }
 }
 
-/// Removes what accidents left: half-written files, forgotten work folders, old progress rows, and
-/// stored files without an upload.
+/// Removes what accidents left: half-written files, forgotten work folders, old progress rows, uploads
+/// that nobody went on with, and stored files without an upload.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct SweepMedia {}
 
@@ -82,9 +82,10 @@ impl Job for SweepMedia {
         let older_than = app.clock.now() - KEEP;
         let temporary = app.files.sweep_temporary(older_than).await?;
         let rows = store::delete_progress(app, older_than).await?;
+        let unfinished = tus::sweep(app).await?;
         let orphans = delete_orphans(app, older_than.date_naive()).await?;
-        if temporary > 0 || orphans > 0 {
-            tracing::info!(temporary, rows, orphans, "swept");
+        if temporary > 0 || unfinished > 0 || orphans > 0 {
+            tracing::info!(temporary, rows, unfinished, orphans, "swept");
         }
         Ok(())
     }
@@ -104,7 +105,9 @@ async fn delete_orphans(app: &App, before: NaiveDate) -> Result<usize, JobError>
         .collect();
     let mut deleted = 0;
     for prefix in prefixes {
-        if !store::is_prefix_used(app.db.read(), &prefix).await? {
+        let is_used = store::is_prefix_used(app.db.read(), &prefix).await?
+            || tus::is_prefix_awaited(app.db.read(), &prefix).await?;
+        if !is_used {
             app.files.delete_prefix(&prefix).await?;
             deleted += 1;
         }

@@ -10,6 +10,7 @@ mod m0002_media;
 mod m0003_courses;
 mod m0004_jobs_and_messages;
 mod m0005_search;
+mod m0006_tus;
 
 /// All steps, in order.
 pub struct Migrator;
@@ -23,6 +24,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0003_courses::Migration),
             Box::new(m0004_jobs_and_messages::Migration),
             Box::new(m0005_search::Migration),
+            Box::new(m0006_tus::Migration),
         ]
     }
 }

@@ -72,6 +72,8 @@ struct Asked {
     method: Method,
     uri: Uri,
     wants_json: bool,
+    /// By a program that speaks tus, not by a page's script.
+    is_tus_program: bool,
     request_id: Option<HeaderValue>,
 }
 
@@ -81,6 +83,7 @@ pub async fn present(State(app): State<App>, request: Request, next: Next) -> Re
         method: request.method().clone(),
         uri: request.uri().clone(),
         wants_json: wants_json(request.uri(), request.headers()),
+        is_tus_program: is_resumable(request.headers()) && !prefers_json(request.headers()),
         request_id: request.headers().get(REQUEST_ID).cloned(),
     };
     let mut response = next.run(request).await;
@@ -131,12 +134,18 @@ fn log(error: &Error) {
     }
 }
 
-/// Programs get JSON: everything under `/api/`, whoever sends credentials and does not ask for
-/// a page, and whoever prefers it.
+/// Programs get JSON: everything under `/api/`, resumable uploads, whoever sends credentials and does not
+/// ask for a page, and whoever prefers it.
 pub fn wants_json(uri: &Uri, headers: &HeaderMap) -> bool {
     is_api(uri)
+        || is_resumable(headers)
         || (headers.contains_key(AUTHORIZATION) && weight(headers, &PAGES) <= 0.0)
         || prefers_json(headers)
+}
+
+/// Whether a client of tus asks.
+fn is_resumable(headers: &HeaderMap) -> bool {
+    headers.contains_key("tus-resumable")
 }
 
 fn is_api(uri: &Uri) -> bool {
@@ -190,7 +199,8 @@ fn as_json(asked: &Asked, error: &Error) -> Response {
     };
     let status = match error {
         Error::Invalid(_) if is_api => StatusCode::BAD_REQUEST,
-        Error::LoginRequired if !is_api => StatusCode::FORBIDDEN,
+        // A browser would ask for a password itself, over the page whose script gets a 401.
+        Error::LoginRequired if !is_api && !asked.is_tus_program => StatusCode::FORBIDDEN,
         other => other.status(),
     };
     let mut response = (status, axum::Json(body)).into_response();

@@ -19,3 +19,4 @@ pub mod shell;
 pub mod streams;
 pub mod text;
 pub mod throttle;
+pub mod turns;

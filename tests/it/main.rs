@@ -21,4 +21,5 @@ mod messages;
 mod outline;
 mod process;
 mod processing;
+mod tus;
 mod uploads;

@@ -11,12 +11,14 @@ mod forms;
 mod learning;
 mod line;
 mod media;
+mod tus;
 
 pub use browser::{Browser, Page};
 pub use events::EventReader;
 pub use forms::{MP4_HEAD, PNG};
 pub use line::Line;
 pub use media::{UploadForm, endless, until};
+pub use tus::{answer, metadata, name_of};
 
 use backends::clock::Clock;
 use chrono::{DateTime, Utc};

@@ -15,6 +15,7 @@ use super::{Entry, FilesError, reader};
 use crate::clock::Clock;
 
 const UNFINISHED: &str = ".unfinished";
+const PARTIAL: &str = ".partial";
 
 /// Attempts to put a file into a folder that others may remove for being empty.
 const ATTEMPTS: usize = 8;
@@ -39,6 +40,7 @@ impl Disk {
     /// Makes the folders.
     pub fn open(root: PathBuf) -> Result<Self, FilesError> {
         fs::create_dir_all(root.join(UNFINISHED))?;
+        fs::create_dir_all(root.join(PARTIAL))?;
         Ok(Self { root })
     }
 
@@ -50,6 +52,11 @@ impl Disk {
     /// Where half-written objects are.
     pub fn unfinished(&self) -> PathBuf {
         self.root.join(UNFINISHED)
+    }
+
+    /// Where growing objects are.
+    pub fn partial(&self) -> PathBuf {
+        self.root.join(PARTIAL)
     }
 
     fn temporary(&self) -> PathBuf {

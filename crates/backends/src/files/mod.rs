@@ -9,8 +9,10 @@
 //! Work folders and half-written files are kept apart from the objects, in hidden or separate
 //! folders that [`Files::sweep_temporary`] cleans.
 
+mod appender;
 mod disk;
 mod key;
+mod partial;
 mod reader;
 mod writer;
 
@@ -22,6 +24,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use futures::Stream;
+
+pub use self::partial::{Partial, Visit};
 
 use self::disk::Disk;
 use crate::clock::Clock;
@@ -213,6 +217,46 @@ impl Files {
             key::check(prefix)?;
         }
         self.disk().list(prefix).await
+    }
+
+    /// Visits a growing object, making it if it is not there. `name` is one part of a key.
+    pub async fn visit(&self, name: &str) -> Result<Visit, FilesError> {
+        Partial::open(self.partial_path(name)?).await
+    }
+
+    /// How much there is of a growing object; `None` when there is none.
+    pub async fn partial_size(&self, name: &str) -> Result<Option<u64>, FilesError> {
+        let path = self.partial_path(name)?;
+        match disk::blocking(move || std::fs::metadata(path)).await {
+            Ok(data) => Ok(Some(data.len())),
+            Err(FilesError::NotFound) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Adds all of the growing object `source` to the end of another.
+    pub async fn append(&self, partial: Partial, source: &str) -> Result<Partial, FilesError> {
+        partial.append(self.partial_path(source)?).await
+    }
+
+    /// Makes a growing object an object, durable and visible under `key`; returns its size.
+    pub async fn promote(&self, partial: Partial, key: &str) -> Result<u64, FilesError> {
+        key::check(key)?;
+        partial.place(self.disk().path(key)).await
+    }
+
+    /// The names of all growing objects.
+    pub async fn list_partial(&self) -> Result<Vec<String>, FilesError> {
+        let folder = self.disk().partial();
+        disk::blocking(move || partial::list(&folder)).await
+    }
+
+    fn partial_path(&self, name: &str) -> Result<PathBuf, FilesError> {
+        key::check(name)?;
+        if name.contains('/') {
+            return Err(FilesError::BadKey);
+        }
+        Ok(self.disk().partial().join(name))
     }
 
     /// The object as a file that other programs can read.

@@ -1,35 +1,20 @@
-//! Writing an object on disk: bytes are gathered to larger pieces, which one blocking task at a
-//! time writes while the next piece is gathered. Memory per writer is bounded by two pieces.
+//! Writing an object on disk: it becomes visible under its key when it is whole and durable.
 
 use std::fs::File;
-use std::io::{self, Write};
 use std::path::PathBuf;
 
 use bytes::Bytes;
-use tokio::task::JoinHandle;
 
 use super::FilesError;
+use super::appender::Appender;
 use super::disk::{blocking, place};
-
-/// Bytes gathered before they are written.
-const PIECE_BYTES: usize = 256 * 1024;
 
 /// See [`super::FileWriter`].
 #[derive(Debug)]
 pub struct DiskWriter {
-    state: State,
-    gathered: Vec<Bytes>,
-    gathered_bytes: usize,
-    size: u64,
+    appender: Appender,
     temporary: Temporary,
     target: PathBuf,
-}
-
-#[derive(Debug)]
-enum State {
-    Idle(File),
-    Writing(JoinHandle<(File, io::Result<()>)>),
-    Failed,
 }
 
 /// A file that is removed unless it was put in its place.
@@ -49,10 +34,7 @@ impl DiskWriter {
     /// Writes into `file`, whose path is `temporary` and will be `target`.
     pub fn new(file: File, temporary: PathBuf, target: PathBuf) -> Self {
         Self {
-            state: State::Idle(file),
-            gathered: Vec::new(),
-            gathered_bytes: 0,
-            size: 0,
+            appender: Appender::new(file, 0),
             temporary: Temporary(Some(temporary)),
             target,
         }
@@ -60,52 +42,18 @@ impl DiskWriter {
 
     /// Bytes taken so far.
     pub fn size(&self) -> u64 {
-        self.size
+        self.appender.size()
     }
 
     /// Gathers, and hands a full piece on.
     pub async fn write(&mut self, bytes: Bytes) -> Result<(), FilesError> {
-        self.size += bytes.len() as u64;
-        self.gathered_bytes += bytes.len();
-        self.gathered.push(bytes);
-        if self.gathered_bytes >= PIECE_BYTES {
-            self.hand_on().await?;
-        }
-        Ok(())
-    }
-
-    /// The file, when the piece under way is written.
-    async fn settle(&mut self) -> Result<File, FilesError> {
-        // The handle stays in place while it is awaited, so that nothing is lost when this future
-        // is dropped.
-        if let State::Writing(handle) = &mut self.state {
-            let done = handle.await;
-            self.state = State::Failed;
-            let (file, written) = done.map_err(io::Error::other)?;
-            written?;
-            self.state = State::Idle(file);
-        }
-        match std::mem::replace(&mut self.state, State::Failed) {
-            State::Idle(file) => Ok(file),
-            _ => Err(FilesError::Io(io::Error::other("an earlier write failed"))),
-        }
-    }
-
-    async fn hand_on(&mut self) -> Result<(), FilesError> {
-        let mut file = self.settle().await?;
-        let pieces = std::mem::take(&mut self.gathered);
-        self.gathered_bytes = 0;
-        self.state = State::Writing(tokio::task::spawn_blocking(move || {
-            let written = pieces.iter().try_for_each(|piece| file.write_all(piece));
-            (file, written)
-        }));
-        Ok(())
+        self.appender.write(bytes).await
     }
 
     /// Writes the rest, makes it durable and visible.
-    pub async fn finish(mut self) -> Result<u64, FilesError> {
-        self.hand_on().await?;
-        let file = self.settle().await?;
+    pub async fn finish(self) -> Result<u64, FilesError> {
+        let size = self.appender.size();
+        let file = self.appender.finish().await?;
         let (mut temporary, target) = (self.temporary, self.target);
         blocking(move || {
             file.sync_all()?;
@@ -116,12 +64,13 @@ impl DiskWriter {
             Ok(())
         })
         .await?;
-        Ok(self.size)
+        Ok(size)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::appender::PIECE_BYTES;
     use super::*;
 
     /// A device on which every write fails for want of space.

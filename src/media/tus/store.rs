@@ -1,0 +1,137 @@
+//! Queries of uploads that arrive in several requests.
+
+use crate::app::App;
+use crate::db::Write;
+use crate::entities::tus_upload::{self, Column, Entity, Model};
+use crate::error::{Error, Result};
+use chrono::{DateTime, TimeDelta, Utc};
+use sea_orm::sea_query::{Alias, Expr, ExprTrait as _};
+use sea_orm::{
+    ActiveModelTrait as _, ColumnTrait as _, ConnectionTrait, EntityTrait as _,
+    PaginatorTrait as _, QueryFilter as _, QuerySelect as _,
+};
+
+/// When an upload expires that somebody goes on with now.
+pub fn expiry(app: &App) -> DateTime<Utc> {
+    let hours = i64::try_from(app.config.upload_expiry_hours).unwrap_or(24);
+    app.clock.now() + TimeDelta::hours(hours)
+}
+
+/// The upload, for its owner.
+///
+/// # Errors
+/// [`Error::NotFound`] for anybody else; [`Error::Gone`] when nobody went on with it for too long.
+pub async fn get_own(
+    app: &App,
+    db: &impl ConnectionTrait,
+    owner_id: i64,
+    id: &str,
+) -> Result<Model> {
+    // PostgreSQL refuses a query that holds a NUL character.
+    let is_name = id.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    if !is_name {
+        return Err(Error::NotFound);
+    }
+    let found = Entity::find_by_id(id).one(db).await?;
+    let row = found
+        .filter(|row| row.owner_id == owner_id)
+        .ok_or(Error::NotFound)?;
+    if row.expires_at < app.clock.now() {
+        return Err(Error::Gone(
+            "Nobody went on with this upload for too long, and it was ended. Please begin it again."
+                .into(),
+        ));
+    }
+    Ok(row)
+}
+
+pub async fn insert(write: &Write, row: tus_upload::ActiveModel) -> Result<Model> {
+    Ok(row.insert(&**write).await?)
+}
+
+/// Changes some columns of an upload; answers whether it is still there.
+pub async fn update(
+    db: &impl ConnectionTrait,
+    id: &str,
+    change: tus_upload::ActiveModel,
+) -> Result<bool> {
+    let updated = Entity::update_many()
+        .set(change)
+        .filter(Column::Id.eq(id))
+        .exec(db)
+        .await?;
+    Ok(updated.rows_affected == 1)
+}
+
+/// The row, held until the end of the transaction.
+pub async fn lock(write: &Write, id: &str) -> Result<Option<Model>> {
+    Ok(Entity::find_by_id(id)
+        .lock_exclusive()
+        .one(&**write)
+        .await?)
+}
+
+/// Takes the next generation, which tells whoever goes on with it in another process to let go.
+pub async fn next_generation(app: &App, id: &str) -> Result<i64> {
+    let rows = Entity::update_many()
+        .col_expr(Column::Generation, Expr::col(Column::Generation).add(1))
+        .filter(Column::Id.eq(id))
+        .exec_with_returning(app.db.writer())
+        .await?;
+    let row = rows.first().ok_or(Error::NotFound)?;
+    Ok(row.generation)
+}
+
+/// Whether this generation is still the newest.
+pub async fn is_newest(app: &App, id: &str, generation: i64) -> Result<bool> {
+    let found = Entity::find_by_id(id).one(app.db.read()).await?;
+    Ok(found.is_some_and(|row| row.generation == generation))
+}
+
+pub async fn delete(db: &impl ConnectionTrait, id: &str) -> Result<()> {
+    Entity::delete_by_id(id).exec(db).await?;
+    Ok(())
+}
+
+/// How many uploads of this person have not become files yet.
+pub async fn count_unfinished(db: &impl ConnectionTrait, owner_id: i64) -> Result<u64> {
+    let find = Entity::find()
+        .filter(Column::OwnerId.eq(owner_id))
+        .filter(Column::UploadId.is_null());
+    Ok(find.count(db).await?)
+}
+
+/// What this person's unfinished uploads take of her quota.
+pub async fn reserved_bytes(db: &impl ConnectionTrait, owner_id: i64) -> Result<i64> {
+    // PostgreSQL sums big integers to a number without bounds.
+    let sum = Expr::col(Column::ReservedBytes)
+        .sum()
+        .cast_as(Alias::new("bigint"));
+    let found: Option<Option<i64>> = Entity::find()
+        .select_only()
+        .expr(sum)
+        .filter(Column::OwnerId.eq(owner_id))
+        .into_tuple()
+        .one(db)
+        .await?;
+    Ok(found.flatten().unwrap_or(0))
+}
+
+/// Whether an upload will have its files under this prefix.
+pub async fn is_prefix_awaited(db: &impl ConnectionTrait, prefix: &str) -> Result<bool> {
+    let find = Entity::find().filter(Column::Prefix.eq(prefix));
+    Ok(find.count(db).await? > 0)
+}
+
+/// Names of the uploads that have expired.
+pub async fn list_expired(app: &App) -> Result<Vec<String>> {
+    let find = Entity::find()
+        .select_only()
+        .column(Column::Id)
+        .filter(Column::ExpiresAt.lt(app.clock.now()));
+    Ok(find.into_tuple().all(app.db.read()).await?)
+}
+
+pub async fn exists(db: &impl ConnectionTrait, id: &str) -> Result<bool> {
+    Ok(Entity::find_by_id(id).count(db).await? > 0)
+}

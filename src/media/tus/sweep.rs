@@ -1,0 +1,32 @@
+//! Forgetting uploads that nobody went on with.
+
+use super::store;
+use crate::app::App;
+use crate::error::Result;
+use backends::files::Visit;
+
+/// Ends the uploads that have expired, and deletes growing files without an upload; answers how many.
+///
+/// What somebody goes on with right now is left alone.
+pub async fn sweep(app: &App) -> Result<usize> {
+    let mut count = 0;
+    for id in store::list_expired(app).await? {
+        let Visit::Held(partial) = app.files.visit(&id).await? else {
+            continue;
+        };
+        store::delete(app.db.writer(), &id).await?;
+        partial.delete().await?;
+        count += 1;
+    }
+    // A row is there before its file: a file without one is nobody's.
+    for name in app.files.list_partial().await? {
+        if store::exists(app.db.read(), &name).await? {
+            continue;
+        }
+        if let Ok(Visit::Held(partial)) = app.files.visit(&name).await {
+            partial.delete().await?;
+            count += 1;
+        }
+    }
+    Ok(count)
+}
