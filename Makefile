@@ -48,7 +48,7 @@ FORCE:
 # --- Tests ---------------------------------------------------------------------------------------
 
 .PHONY: test
-test: test-scripts test-sqlite test-postgres test-browser ## Runs every test: on SQLite, on PostgreSQL, in Chromium
+test: test-scripts test-sqlite test-postgres test-clients test-browser ## Runs every test: on SQLite, on PostgreSQL, with clients of others, in Chromium
 
 .PHONY: test-scripts
 test-scripts: assets
@@ -67,6 +67,12 @@ test-postgres: assets
 	scripts/need ffmpeg:ffmpeg postgresql
 	scripts/with-servers postgres -- env LYCEUM_TEST_DATABASE=postgres \
 	  cargo nextest run --workspace -E 'binary(it) | package(lyceum-backends)'
+
+.PHONY: test-clients
+test-clients: assets
+	scripts/tools rust tuspy
+	cargo build --bin lyceum
+	"$$LYCEUM_TOOLS/tuspy/bin/python" tests/clients/tuspy_upload.py "$$CARGO_TARGET_DIR/debug/lyceum"
 
 .PHONY: test-browser
 test-browser: assets tests/browser/node_modules/.package-lock.json

@@ -25,6 +25,8 @@ const COPIES = {
   "@fontsource-variable/source-serif-4/LICENSE": "fonts/source-serif.LICENSE.txt",
   "sortablejs/Sortable.min.js": "lib/sortable.js",
   "sortablejs/LICENSE": "lib/sortable.LICENSE.txt",
+  "tus-js-client/dist/tus.min.js": "lib/tus.js",
+  "tus-js-client/LICENSE": "lib/tus.LICENSE.txt",
 };
 
 /** The Lucide icons in use, by their own names. Add a name here to use another one. */

@@ -10,7 +10,7 @@ use crate::app::App;
 use crate::entities::upload::UploadState;
 use crate::entities::{content, course, enrollment, item, module, subject, upload};
 use crate::error::{Problems, Result};
-use crate::media::Accepts;
+use crate::media::{self, Accepts};
 use crate::web::cover::cover_svg;
 use crate::web::extract::{Path, Query};
 use crate::web::form::{FaultLine, Field, Form, fault_lines};
@@ -46,6 +46,7 @@ pub(super) struct OutlinePage {
     on_their_way_words: String,
     title: Field,
     faults: Vec<FaultLine>,
+    room: String,
     max_bytes: u64,
     image_max_bytes: u64,
 }
@@ -158,6 +159,7 @@ pub(super) async fn outline(
         ),
         title: Field::new("title", form.get("title"), problems),
         faults: fault_lines(problems),
+        room: media::usage(app, db, person.id).await?.words(),
         max_bytes: Accepts::File.max_bytes(app),
         image_max_bytes: Accepts::Image.max_bytes(app),
         course,

@@ -119,12 +119,13 @@ test("a file that is no film fails in words, offers to try again, and leaves the
   const zone = page.locator("form.drop");
 
   // Refused at once: its bytes are those of no film.
-  const refusal = page.waitForResponse((answer) => answer.url().includes("/content/video/create/"));
+  const isAddition = (answer) => answer.request().method() === "PATCH";
+  const refusal = page.waitForResponse(isAddition);
   await dropFiles(zone, [await shelf.file("letter.mp4", "Dear students, this is a letter.\n".repeat(40))], "video/mp4");
   assert.equal((await refusal).status(), 415);
   const letter = card(page, "letter.mp4");
   await letter.getByText(/^Failed: /).waitFor();
-  const again = page.waitForResponse((answer) => answer.url().includes("/content/video/create/"));
+  const again = page.waitForResponse(isAddition);
   await letter.getByRole("button", { name: "Try again: letter.mp4" }).click();
   assert.equal((await again).status(), 415);
   await letter.getByRole("button", { name: "Try again: letter.mp4" }).waitFor();

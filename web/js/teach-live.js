@@ -4,7 +4,7 @@ import { announce, debounce, element, icon, setIcon } from "./common.js";
 import { onEvent } from "./events.js";
 import { size } from "./words.js";
 
-const STATE_ICONS = { ready: "circle-check", uploading: "arrow-up-to-line", waiting: "hourglass", processing: "loader-circle", failed: "circle-alert" };
+const STATE_ICONS = { paused: "pause", ready: "circle-check", uploading: "arrow-up-to-line", waiting: "hourglass", processing: "loader-circle", failed: "circle-alert" };
 const KIND_ICONS = { video: "video", audio: "audio-lines", image: "image", file: "file-text" };
 
 /** Shows a state (`{state, words, percent}`) in a card, or in the note of a lesson. */
@@ -48,7 +48,7 @@ export function makeCard(file, kind) {
   const about = element("div", "about");
   about.append(name, status);
   const actions = element("div", "do");
-  const card = { row, onCancel: () => {}, onRetry: () => {} };
+  const card = { row, onCancel: () => {}, onRetry: () => {}, onPause: () => {}, onResume: () => {} };
   const button = (words, shape, act) => {
     const made = element("button", "button", "");
     made.type = "button";
@@ -63,7 +63,16 @@ export function makeCard(file, kind) {
     retry.remove();
     card.onRetry();
   });
+  const offers = { pause: button("Pause", "pause", () => card.onPause()), resume: button("Resume", "play", () => card.onResume()) };
   actions.append(cancel);
+  // Pause while it is on its way, Resume while it is paused; the focus stays with them.
+  card.offer = (what) => {
+    const hadFocus = Object.values(offers).includes(document.activeElement);
+    for (const other of Object.values(offers)) other.remove();
+    if (!offers[what]) return;
+    actions.prepend(offers[what]);
+    if (hadFocus) offers[what].focus();
+  };
   card.fail = (reason) => {
     setState(row, { state: "failed", words: `Failed: ${reason}` });
     actions.prepend(retry);

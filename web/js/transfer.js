@@ -14,19 +14,13 @@ export function transfer(action, body, report, signal) {
   const address = new URL(action, location.href);
   address.searchParams.set("key", newKey());
   const request = new XMLHttpRequest();
-  const samples = [];
+  const meter = makeMeter(report);
   return new Promise((resolve, reject) => {
-    request.upload.addEventListener("progress", (event) => {
-      const now = performance.now();
-      samples.push({ at: now, sent: event.loaded });
-      while (samples.length > 2 && now - samples[0].at > WINDOW_MS) samples.shift();
-      const percent = event.total > 0 ? (event.loaded / event.total) * 100 : 0;
-      report(uploading(event.loaded, event.total, speed(samples)), percent);
-    });
+    request.upload.addEventListener("progress", (event) => meter(event.loaded, event.total));
     request.upload.addEventListener("load", () => report("Processing file, please wait...", null));
     request.addEventListener("load", () => {
       if (request.status < 300) resolve({ answer: parsed(request.responseText), url: request.responseURL });
-      else reject(new Error(reason(request)));
+      else reject(new Error(reason(request.status, request.responseText)));
     });
     request.addEventListener("error", () => reject(new Error("The connection was lost. The file is not there yet.")));
     request.addEventListener("timeout", () => reject(new Error("The site took too long to answer.")));
@@ -38,6 +32,17 @@ export function transfer(action, body, report, signal) {
     request.setRequestHeader("X-CSRFToken", csrfToken());
     request.send(body);
   });
+}
+
+/** A function that is told how much is sent of how much, and reports percentage, rate and time left. */
+export function makeMeter(report) {
+  const samples = [];
+  return (sent, total) => {
+    const now = performance.now();
+    samples.push({ at: now, sent });
+    while (samples.length > 2 && now - samples[0].at > WINDOW_MS) samples.shift();
+    report(uploading(sent, total, speed(samples)), total > 0 ? (sent / total) * 100 : 0);
+  };
 }
 
 /** Bytes a second over the last moments, or 0 while that is not known. */
@@ -67,12 +72,12 @@ function parsed(text) {
 }
 
 /** What went wrong, in the site's own words where it gave some. */
-function reason(request) {
-  const answer = parsed(request.responseText);
+export function reason(status, text) {
+  const answer = parsed(text);
   const words = [answer.detail, answer.error, ...Object.values(answer).flat()].filter((each) => typeof each === "string");
   if (words.length > 0) return words[0];
-  if (request.status === 413) return "The file is larger than this site takes.";
-  if (request.status === 415) return "This is not a kind of file that belongs here.";
-  if (request.status === 403) return "You are no longer logged in. Log in, then try again.";
-  return `The site answered with an error (${request.status}). Try again in a moment.`;
+  if (status === 413) return "The file is larger than this site takes.";
+  if (status === 415) return "This is not a kind of file that belongs here.";
+  if (status === 403) return "You are no longer logged in. Log in, then try again.";
+  return `The site answered with an error (${status}). Try again in a moment.`;
 }

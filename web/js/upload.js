@@ -188,21 +188,38 @@ function dropZone(form) {
 function enqueue(form, rows, file) {
   const card = makeCard(file, kindOf(file));
   rows.append(card.row);
-  const job = { form, file, card, controller: new AbortController() };
+  const job = { form, file, card, held: {}, controller: new AbortController() };
   card.onCancel = () => {
-    job.controller.abort();
-    if (line.includes(job)) line.splice(line.indexOf(job), 1);
+    stop(job);
+    job.held.end?.();
     card.row.remove();
     showOnTheirWay();
   };
   card.onRetry = () => wait(job);
+  card.onPause = () => {
+    stop(job);
+    card.offer("resume");
+    setState(card.row, { state: "paused", words: pausedAt(job.percent), percent: job.percent ?? 0 });
+    announce(`${file.name} is paused`);
+  };
+  card.onResume = () => wait(job);
   const { maxBytes, imageMaxBytes } = form.dataset;
   const fault = tooLarge(file, Number(kindOf(file) === "image" && imageMaxBytes ? imageMaxBytes : maxBytes));
   if (fault) card.fail(fault);
   else wait(job);
 }
 
+function stop(job) {
+  job.controller.abort();
+  if (line.includes(job)) line.splice(line.indexOf(job), 1);
+}
+
+function pausedAt(percent) {
+  return `Paused at ${Math.floor(percent ?? 0)} %`;
+}
+
 function wait(job) {
+  job.card.offer(job.form.dataset.tusEndpoint ? "pause" : "");
   job.controller = new AbortController();
   line.push(job);
   setState(job.card.row, { state: "waiting", words: "Waits for the upload before it" });
@@ -221,19 +238,62 @@ async function work() {
   busy = false;
 }
 
-async function send({ form, file, card, controller }) {
-  // Without a title the site makes one of the file's name.
-  const body = new FormData(form);
-  body.set("file", file, file.name);
-  setState(card.row, { state: "uploading", words: "Uploading 0 %", percent: 0 });
+async function send(job) {
+  const { file, card, controller } = job;
+  const { signal } = controller;
+  setState(card.row, { state: "uploading", words: `Uploading ${Math.floor(job.percent ?? 0)} %`, percent: job.percent ?? 0 });
   announce(`Uploading ${file.name}`);
-  const report = (words, percent) => setState(card.row, { state: "uploading", words, percent });
+  const report = (words, percent) => {
+    if (signal.aborted) return;
+    if (percent !== null) job.percent = percent;
+    setState(card.row, { state: "uploading", words, percent });
+  };
   try {
-    const { answer } = await transfer(form.dataset.action.replace("{kind}", kindOf(file)), body, report, controller.signal);
+    const answer = await sent(job, report, signal);
+    card.offer("");
     announce(`${file.name}: ${answer.message ?? "Upload complete!"}`);
     await card.arrived(answer);
   } catch (error) {
-    if (error.name !== "AbortError") card.fail(error.message);
+    if (error.name === "AbortError") return;
+    card.offer("");
+    card.fail(error.message);
+  }
+}
+
+/** The site's answer, in either way: in pieces that survive a broken line, or as a form. */
+async function sent({ form, file, held }, report, signal) {
+  const { action, module, tusEndpoint: endpoint } = form.dataset;
+  if (endpoint) {
+    const metadata = { module };
+    const { sendResumably } = await resumable();
+    const { upload, content } = await sendResumably({ endpoint, file, metadata, held, report, signal });
+    return { ...(await stateOf(upload)), content };
+  }
+  // Without a title the site makes one of the file's name.
+  const body = new FormData(form);
+  body.set("file", file, file.name);
+  const { answer } = await transfer(action.replace("{kind}", kindOf(file)), body, report, signal);
+  return answer;
+}
+
+/** Loaded with the first file: a page that is only read does not need it. */
+async function resumable() {
+  try {
+    return await import("./resumable.js");
+  } catch {
+    throw new Error("The site cannot be reached. Check your connection and try again.");
+  }
+}
+
+/** How a file stands that has just arrived. */
+async function stateOf(upload) {
+  try {
+    const answer = await fetch(`/uploads/${Number(upload)}/state/`, { headers: { Accept: "application/json" }, credentials: "same-origin" });
+    const { state, words } = await answer.json();
+    return { state, words };
+  } catch {
+    // The next event tells.
+    return {};
   }
 }
 

@@ -1,0 +1,124 @@
+"""Uploads 64 MB with tuspy through three kills of the server, and checks that no byte is wrong.
+
+Usage: tuspy_upload.py PROGRAM, in a Python that has tuspy; PROGRAM is the built `lyceum`.
+"""
+
+import hashlib
+import os
+import pathlib
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import urllib.error
+import urllib.request
+
+import requests
+from tusclient.client import TusClient
+from tusclient.exceptions import TusCommunicationError, TusUploadFailed
+
+FILE_BYTES = 64_000_000
+CHUNK_BYTES = 16_000_000
+# In the middle of a chunk, each time in another one.
+KILLED_AT_BYTES = [4_000_000, 24_000_000, 44_000_000]
+PATIENCE_SECONDS = 120
+
+
+class Site:
+    """The program on a free port, over a data folder of its own."""
+
+    def __init__(self, program, folder):
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.host = "127.0.0.1:%d" % probe.getsockname()[1]
+        self.url = f"http://{self.host}"
+        self.program = program
+        self.folder = pathlib.Path(folder)
+        self.environment = {**os.environ, "LYCEUM_DATA": str(folder), "LYCEUM_LISTEN": self.host}
+        self.server = None
+
+    def command(self, *arguments, text=""):
+        done = subprocess.run(
+            [self.program, *arguments], input=text, env=self.environment, cwd=self.folder,
+            capture_output=True, text=True, check=True,
+        )
+        return done.stdout.strip()
+
+    def start(self):
+        self.server = subprocess.Popen(
+            [self.program, "serve"], env=self.environment, cwd=self.folder,
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        )
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while time.monotonic() < deadline:
+            try:
+                urllib.request.urlopen(f"{self.url}/readyz").close()
+                return
+            except (urllib.error.URLError, ConnectionError):
+                time.sleep(0.05)
+        sys.exit("the site did not start")
+
+    def kill(self):
+        self.server.kill()
+        self.server.wait()
+
+    def kill_at(self, size):
+        """Kills the server as soon as so many bytes of the one upload are in its file."""
+        folder = self.folder / "files" / ".partial"
+
+        def watch():
+            while not any(path.stat().st_size >= size for path in folder.iterdir()):
+                time.sleep(0.001)
+            self.kill()
+
+        thread = threading.Thread(target=watch, daemon=True)
+        thread.start()
+        return thread
+
+
+def upload(site, headers, path):
+    """Sends the file, from where the site says that it has it, whatever happens to the site."""
+    client = TusClient(f"{site.url}/uploads/", headers=headers)
+    open_at = {"chunk_size": CHUNK_BYTES}
+    uploader = client.uploader(str(path), metadata={"filename": "Masterclass.bin"}, **open_at)
+    for size in KILLED_AT_BYTES:
+        killer = site.kill_at(size)
+        try:
+            uploader.upload()
+            sys.exit("the upload ended before the site was killed")
+        except (TusUploadFailed, TusCommunicationError, requests.RequestException):
+            killer.join()
+        held = next((site.folder / "files" / ".partial").iterdir()).stat().st_size
+        site.start()
+        uploader = client.uploader(str(path), url=uploader.url, **open_at)
+        if not uploader.offset == held >= size:
+            sys.exit(f"{uploader.offset} bytes are told of {held}, {size} were there")
+    uploader.upload()
+    return uploader.url
+
+
+def main():
+    with tempfile.TemporaryDirectory() as folder:
+        site = Site(sys.argv[1], folder)
+        site.command("migrate")
+        site.command("user", "add", "clara", "--instructor", "--password-stdin", text="violet harbor 9\n")
+        headers = {"Authorization": "Token " + site.command("user", "token", "clara")}
+        path = site.folder / "file"
+        path.write_bytes(b"\0" + os.urandom(FILE_BYTES - 1))
+        site.start()
+        try:
+            url = upload(site, headers, path)
+            told = requests.head(url, headers={**headers, "Tus-Resumable": "1.0.0"}, timeout=PATIENCE_SECONDS)
+            number = told.headers["Lyceum-Upload"]
+            stored = requests.get(f"{site.url}/media/{number}/original", headers=headers, timeout=PATIENCE_SECONDS)
+        finally:
+            site.kill()
+        if hashlib.sha256(stored.content).digest() != hashlib.sha256(path.read_bytes()).digest():
+            sys.exit("the bytes are not those that were sent")
+    print("tuspy: 64 MB through three kills, every byte right")
+
+
+if __name__ == "__main__":
+    main()
