@@ -40,7 +40,7 @@ struct Site {
 enum Command {
     /// Serve the site, with a worker inside unless told otherwise
     Serve {
-        /// Address and port, or unix:<path>
+        /// Address and port, or `unix:PATH`
         #[arg(long, value_name = "ADDR")]
         listen: Option<String>,
         /// Leave the work to `lyceum work`
