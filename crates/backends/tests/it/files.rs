@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use backends::clock::Clock;
-use backends::files::{Files, FilesError};
+use backends::files::{Files, FilesError, Partial, Visit};
 use bytes::Bytes;
 use chrono::{DateTime, TimeDelta, Utc};
 use futures::TryStreamExt;
@@ -352,4 +352,69 @@ async fn the_store_says_whether_it_can_be_written_and_refuses_wrong_urls() {
     )
     .await;
     assert!(elsewhere.join("0").exists());
+}
+
+async fn visit(files: &Files, name: &str) -> Option<Partial> {
+    match files.visit(name).await.unwrap() {
+        Visit::Held(partial) => Some(partial),
+        Visit::Busy => None,
+    }
+}
+
+#[tokio::test]
+async fn a_growing_object_goes_on_where_it_was_and_is_seen_when_it_is_whole() {
+    let (files, data) = store();
+    for (text, size) in [("one ", 4), ("two ", 8)] {
+        let mut partial = visit(&files, "a").await.unwrap();
+        partial.write(text.into()).await.unwrap();
+        assert_eq!(partial.sync().await.unwrap().size(), size);
+        assert_eq!(files.partial_size("a").await.unwrap(), Some(size));
+        assert_eq!(files.list("").await.unwrap(), []);
+    }
+    let partial = visit(&files, "a").await.unwrap();
+    let (partial, head) = partial.head(5).await.unwrap();
+    assert_eq!(head, b"one t");
+    let mut partial = partial.truncate(4).await.unwrap();
+    partial.write("end".into()).await.unwrap();
+    assert_eq!(files.promote(partial, "b/c").await.unwrap(), 7);
+    assert_eq!(read(&files, "b/c", None).await, b"one end");
+    assert_eq!(files.partial_size("a").await.unwrap(), None);
+    assert_eq!(all_files(data.path()), 1);
+}
+
+#[tokio::test]
+async fn a_growing_object_is_held_by_one_visit_at_a_time_in_all_processes() {
+    let (files, data) = store();
+    let other = Files::open("disk:", data.path()).unwrap();
+    let held = visit(&files, "a").await.unwrap();
+    assert!(visit(&files, "a").await.is_none());
+    assert!(visit(&other, "a").await.is_none());
+    assert!(visit(&other, "b").await.is_some());
+    drop(held);
+    let held = visit(&other, "a").await.unwrap();
+    held.delete().await.unwrap();
+    assert_eq!(visit(&files, "a").await.unwrap().size(), 0);
+}
+
+#[tokio::test]
+async fn growing_objects_are_put_together() {
+    let (files, _data) = store();
+    for (name, text) in [("a", "one "), ("b", "two")] {
+        let mut partial = visit(&files, name).await.unwrap();
+        partial.write(text.into()).await.unwrap();
+        partial.sync().await.unwrap();
+    }
+    let mut whole = visit(&files, "c").await.unwrap();
+    for part in ["a", "b"] {
+        whole = files.append(whole, part).await.unwrap();
+    }
+    assert_eq!(whole.size(), 7);
+    assert_eq!(files.promote(whole, "d").await.unwrap(), 7);
+    assert_eq!(read(&files, "d", None).await, b"one two");
+    let mut names = files.list_partial().await.unwrap();
+    names.sort();
+    assert_eq!(names, ["a", "b"]);
+    for wrong in ["", "../a", "a/b", ".a"] {
+        assert!(matches!(files.visit(wrong).await, Err(FilesError::BadKey)));
+    }
 }
