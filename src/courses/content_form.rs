@@ -295,7 +295,8 @@ fn chosen(kind: ItemKind, given: &Given<'_>, problems: &mut Problems) -> Option<
     };
     let fits = match kind {
         ItemKind::Text => false,
-        ItemKind::File => true,
+        // What was sent to be shown has no original for students: it may hold where it was taken.
+        ItemKind::File => view.upload.kind == UploadKind::File,
         ItemKind::Image => view.upload.kind == UploadKind::Image,
         ItemKind::Video => view.upload.kind == UploadKind::Video,
         ItemKind::Audio => view.upload.kind == UploadKind::Audio,

@@ -111,6 +111,10 @@ pub(super) async fn store(
     file: Option<ReceivedFile>,
 ) -> Result<Saved> {
     let mut write = app.write().await?;
+    if file.is_some() {
+        // Account before course, as everywhere: two that take them in turn would wait for each other.
+        media::hold_account(&write, person.id).await?;
+    }
     // Holds the course until the end: its writers come one after another.
     touch(app, &write, target.course.id).await?;
     let material = material(app, &mut write, person, target, draft.source, file).await?;

@@ -62,11 +62,13 @@ fn judge_title(title: &str) -> Problems {
 pub async fn add(
     State(app): State<App>,
     Author(person): Author,
-    shell: Shell,
+    mut shell: Shell,
     Path(id): Path<i64>,
     form: Form,
 ) -> Result<Response> {
     let course = get_owned_course(app.db.read(), &person, id).await?;
+    // Buttons of the page lead back to it; the address of this form takes POST only.
+    shell.path = format!("/course/{}/outline/", course.id);
     let title = form.text("title").to_owned();
     let problems = judge_title(&title);
     if !problems.is_empty() {

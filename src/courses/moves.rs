@@ -87,7 +87,7 @@ pub async fn retry(
 ) -> Result<Response> {
     let (_, item, module, _) = get_owned_content(app.db.read(), &person, id).await?;
     let upload_id = item.upload_id.ok_or(Error::NotFound)?;
-    media::retry(&app, &person, upload_id).await?;
+    media::retry(&app, upload_id).await?;
     Ok(redirect::see_other(&format!(
         "/course/module/{}/",
         module.id

@@ -116,10 +116,13 @@ async fn own_courses(
         .await?;
     let are_hers = courses.len() == course_ids.len()
         && courses.iter().all(|course| store::is_owned(course, person));
-    if are_hers {
+    if !are_hers {
+        return Err(Error::NotFound);
+    }
+    if person.is_instructor() {
         Ok(course_ids)
     } else {
-        Err(Error::NotFound)
+        Err(Error::forbidden())
     }
 }
 

@@ -113,7 +113,8 @@ impl Job for ProcessUpload {
             ..Change::default()
         };
         store::set_state(app, &write, upload.id, UploadState::Failed, change).await?;
-        notices::failed(app, &mut write, &upload, &words, context.fence).await?;
+        let attempt = (context.id, context.fence);
+        notices::failed(app, &mut write, &upload, &words, attempt).await?;
         tell(&mut write, upload.id).await?;
         write.commit().await?;
         remove_leftovers(app, &upload).await;

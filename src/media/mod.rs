@@ -26,6 +26,7 @@ mod view;
 
 pub use crate::entities::upload::{UploadKind, UploadState};
 pub use jobs::ProcessUpload;
+pub use quota::hold as hold_account;
 pub use quota::{Usage, usage};
 pub use receiver::{Accepts, Received, ReceivedFile, receive, receive_local};
 pub use sweep::{DeleteFiles, SweepMedia};
@@ -75,13 +76,15 @@ pub async fn adopt(
 ///
 /// The caller has changed or deleted its item before, in the same transaction.
 pub async fn discard(app: &App, write: &mut Write, upload_id: i64) -> Result<()> {
-    let Some(found) = store::find_upload(&**write, upload_id).await? else {
+    let Some(found) = store::lock_upload(write, upload_id).await? else {
         return Ok(());
     };
     if store::is_used(&**write, upload_id).await? {
         return Ok(());
     }
     crate::jobs::cancel(app, write, &ProcessUpload::subject_of(upload_id)).await?;
+    // Or who sends the same file again would be told that it is here already.
+    tus::forget(write, upload_id).await?;
     store::delete_upload(write, upload_id).await?;
     let deletion = DeleteFiles {
         prefix: found.prefix,
@@ -131,20 +134,24 @@ pub async fn get_own_file(
     person: &Person,
     upload_id: i64,
 ) -> Result<FileView> {
-    list_files(db, &[upload_id])
-        .await?
-        .remove(&upload_id)
-        .filter(|view| view.upload.owner_id == person.id)
-        .ok_or(Error::NotFound)
+    let view = get_file(db, upload_id).await?;
+    if view.upload.owner_id == person.id {
+        Ok(view)
+    } else {
+        Err(Error::NotFound)
+    }
 }
 
 /// Processes a file again that could not be processed.
 ///
 /// # Errors
-/// [`Error::NotFound`] unless it is hers; [`Error::Conflict`] when it has not failed.
-pub async fn retry(app: &App, person: &Person, upload_id: i64) -> Result<FileView> {
+/// [`Error::NotFound`] when there is none; [`Error::Conflict`] when it has not failed. Who may ask is for the
+/// caller to know: the owner of the file, or who manages the course that shows it.
+pub async fn retry(app: &App, upload_id: i64) -> Result<FileView> {
     let mut write = app.write().await?;
-    let view = get_own_file(&*write, person, upload_id).await?;
+    // Two who ask at once would otherwise put it in line twice.
+    store::lock_upload(&write, upload_id).await?;
+    let view = get_file(&*write, upload_id).await?;
     if view.upload.state != UploadState::Failed {
         return Err(Error::Conflict(
             "This file is not one that failed: there is nothing to try again.".into(),
@@ -156,9 +163,14 @@ pub async fn retry(app: &App, person: &Person, upload_id: i64) -> Result<FileVie
         crate::jobs::enqueue(app, &mut write, &ProcessUpload::of(&view.upload)).await?;
     }
     tell(&mut write, upload_id).await?;
-    let view = get_own_file(&*write, person, upload_id).await?;
+    let view = get_file(&*write, upload_id).await?;
     write.commit().await?;
     Ok(view)
+}
+
+async fn get_file(db: &impl ConnectionTrait, upload_id: i64) -> Result<FileView> {
+    let mut found = list_files(db, &[upload_id]).await?;
+    found.remove(&upload_id).ok_or(Error::NotFound)
 }
 
 /// Tells the owner's open pages how the file stands, once the transaction is committed.

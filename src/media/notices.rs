@@ -30,13 +30,13 @@ pub async fn ready(app: &App, write: &mut Write, upload: &upload::Model) -> Resu
     messages::send(app, write, message).await
 }
 
-/// It cannot be seen, and why. `fence` tells this failure from one after "Try again".
+/// It cannot be seen, and why. The attempt (job and fence) tells this failure from one after "Try again".
 pub async fn failed(
     app: &App,
     write: &mut Write,
     upload: &upload::Model,
     words: &str,
-    fence: i64,
+    (job, fence): (i64, i64),
 ) -> Result<()> {
     let shown = store::find_shown(&**write, upload.id).await?;
     let link = shown.as_ref().map_or_else(String::new, |shown| {
@@ -51,7 +51,7 @@ pub async fn failed(
         text: shorten(&text, TEXT_LIMIT),
         level: MessageLevel::Error,
         link,
-        dedupe_key: Some(format!("upload:{}:failed:{fence}", upload.id)),
+        dedupe_key: Some(format!("upload:{}:failed:{job}:{fence}", upload.id)),
     };
     messages::send(app, write, message).await
 }

@@ -82,7 +82,8 @@ pub async fn retry(
     headers: HeaderMap,
     form: Form,
 ) -> Result<Response> {
-    let view = super::retry(&app, &person, upload_id).await?;
+    get_own_file(app.db.read(), &person, upload_id).await?;
+    let view = super::retry(&app, upload_id).await?;
     if prefers_json(&headers) {
         return Ok(fresh(StatusCode::OK, json!(view.event())));
     }

@@ -6,6 +6,7 @@ use crate::db::Write;
 use crate::entities::user;
 use crate::error::{Error, Result};
 use crate::web::text;
+use sea_orm::sea_query::LockType;
 use sea_orm::{ConnectionTrait, EntityTrait as _, QuerySelect as _};
 
 /// How much of her share somebody uses.
@@ -43,17 +44,34 @@ pub async fn usage(app: &App, db: &impl ConnectionTrait, owner_id: i64) -> Resul
     })
 }
 
+/// Holds her account until the end of the transaction; rows that point at it may still be written.
+pub async fn hold(write: &Write, owner_id: i64) -> Result<()> {
+    let account = user::Entity::find_by_id(owner_id).lock(LockType::NoKeyUpdate);
+    account.one(&**write).await?;
+    Ok(())
+}
+
 /// Sees to it that she may take so many bytes more. Holds her account until the end of the transaction,
 /// so that two who ask at once do not both get the last of it.
 ///
 /// # Errors
 /// [`Error::TooLarge`], with what is left.
 pub async fn require(app: &App, write: &Write, owner_id: i64, more_bytes: u64) -> Result<()> {
-    user::Entity::find_by_id(owner_id)
-        .lock_exclusive()
-        .one(&**write)
-        .await?;
-    let usage = usage(app, &**write, owner_id).await?;
+    hold(write, owner_id).await?;
+    check(app, &**write, owner_id, more_bytes).await
+}
+
+/// Whether she may take so many bytes more, as it stands now.
+///
+/// # Errors
+/// [`Error::TooLarge`], with what is left.
+pub async fn check(
+    app: &App,
+    db: &impl ConnectionTrait,
+    owner_id: i64,
+    more_bytes: u64,
+) -> Result<()> {
+    let usage = usage(app, db, owner_id).await?;
     if more_bytes <= usage.left_bytes() {
         return Ok(());
     }

@@ -2,7 +2,7 @@
 
 use super::incoming::Incoming;
 use super::progress::{Tracker, read_key};
-use super::{names, sweep};
+use super::{names, quota, sweep};
 use crate::app::App;
 use crate::entities::item::ItemKind;
 use crate::entities::upload::UploadKind;
@@ -300,7 +300,11 @@ impl Receiver<'_> {
         if announced.is_some_and(|bytes| bytes > most) {
             return Err(self.accepts.too_large(self.app));
         }
-        Ok(())
+        // Told before the file is on its way; what holds is asked once more when it has come.
+        let file_bytes = announced
+            .unwrap_or(0)
+            .saturating_sub(FORM_LIMIT_BYTES as u64);
+        quota::check(self.app, self.app.db.read(), self.person.id, file_bytes).await
     }
 
     async fn check_field(&mut self, name: &str, value: &str) -> Result<()> {

@@ -65,6 +65,12 @@ pub async fn find_upload(db: &impl ConnectionTrait, id: i64) -> Result<Option<up
     Ok(upload::Entity::find_by_id(id).one(db).await?)
 }
 
+/// The upload, which nobody else changes or discards until the end of the transaction.
+pub async fn lock_upload(write: &Write, id: i64) -> Result<Option<upload::Model>> {
+    let find = upload::Entity::find_by_id(id).lock_exclusive();
+    Ok(find.one(&**write).await?)
+}
+
 pub async fn list_uploads(db: &impl ConnectionTrait, ids: &[i64]) -> Result<Vec<upload::Model>> {
     let find = upload::Entity::find().filter(upload::Column::Id.is_in(ids.iter().copied()));
     Ok(find.all(db).await?)

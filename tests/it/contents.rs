@@ -840,3 +840,31 @@ fn any_multipart_form_is_taken_or_refused_but_never_breaks_the_site() {
         desk.until_stored(uploads.len()).await;
     });
 }
+
+#[tokio::test]
+async fn a_picture_sent_to_be_shown_is_no_file_to_download() {
+    let desk = Desk::new().await;
+    let image = desk.create("image");
+    desk.teacher
+        .post_file(&image, &[], "dot.png", PNG)
+        .await
+        .expect(303);
+    let upload_id = desk.only_item().await.upload_id.unwrap().to_string();
+    let fields = [("title", "Dot"), ("upload", upload_id.as_str())];
+    let page = desk.teacher.post(&desk.create("file"), &fields).await;
+    page.expect(422);
+    desk.teacher.post(&image, &fields).await.expect(303);
+}
+
+#[tokio::test]
+async fn a_form_without_room_in_the_quota_is_told_before_its_file_is_kept() {
+    let desk = Desk::with(&[("quota", "1MB")]).await;
+    let file = vec![0x80; 3_000_000];
+    let page = desk
+        .teacher
+        .post_file(&desk.create("file"), &[], "a.bin", &file)
+        .await;
+    page.expect(413).has("are left");
+    assert_eq!(desk.site.stored().await, Vec::<String>::new());
+    assert_eq!(desk.site.half_written(), 0);
+}

@@ -2,7 +2,7 @@
 
 use crate::kit::{Browser, MP4_HEAD, Role, TestApp};
 use lyceum::entities::upload::UploadState;
-use lyceum::entities::{course, module, upload};
+use lyceum::entities::{content, course, module, upload};
 use sea_orm::{ActiveModelTrait, ActiveValue::Set, EntityTrait, IntoActiveModel};
 
 struct Desk {
@@ -380,4 +380,36 @@ async fn the_outline_costs_the_same_number_of_queries_however_long_the_course_is
     }
     let many = desk.site.statements_of(desk.teacher.get(&path)).await;
     assert_eq!(many, few);
+}
+
+#[tokio::test]
+async fn staff_may_try_a_file_of_anothers_course_again_and_it_is_in_line_once() {
+    let desk = Desk::new().await;
+    let module = desk.site.module(desk.course.id, "Nodes").await;
+    let create = format!("/course/module/{}/content/video/create/", module.id);
+    desk.teacher
+        .post_file(&create, &[], "One.mp4", MP4_HEAD)
+        .await
+        .expect(303);
+    desk.site.drain().await;
+    let content = content::Entity::find()
+        .one(desk.site.app.db.read())
+        .await
+        .unwrap()
+        .unwrap();
+    let retry = format!("/course/content/{}/retry/", content.id);
+    let stranger = desk.site.login_as("tomas", Role::Instructor).await;
+    stranger.post(&retry, &[]).await.expect(404);
+    let staff = desk.site.login_as("leila", Role::Staff).await;
+    let (one, two) = tokio::join!(staff.post(&retry, &[]), desk.teacher.post(&retry, &[]));
+    let mut statuses = [one.status, two.status];
+    statuses.sort_unstable();
+    assert_eq!(statuses, [303, 409], "one of two who ask at once is first");
+    let upload = upload::Entity::find()
+        .one(desk.site.app.db.read())
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(upload.state, UploadState::Waiting);
+    assert_eq!(desk.site.jobs_of(upload.id).await.len(), 1);
 }

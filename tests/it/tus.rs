@@ -499,3 +499,22 @@ async fn a_quota_counts_files_and_uploads_on_their_way() {
         .expect(200);
     assert_eq!(site.uploads().await.len(), 2);
 }
+
+#[tokio::test]
+async fn a_file_that_was_deleted_with_its_content_can_be_sent_again() {
+    let (site, clara) = teacher(&[]).await;
+    let owner = rows_owner(&site).await;
+    let course = site.course(owner, "violin").await;
+    let module = site.module(course.id, "Bow").await.id.to_string();
+    let given = [("filename", "notes.xyz"), ("module", module.as_str())];
+    let first = clara.announce(&given, 5).await;
+    let page = clara.add(&first, 0, b"notes").await;
+    let content = page.expect(204).header("lyceum-content").unwrap();
+    let delete = format!("/course/content/{content}/delete/");
+    clara.post(&delete, &[]).await.expect(303);
+    // A client that still knows the address is sent to begin anew, not told that all is there.
+    clara.look(&first).await.expect(404);
+    let again = clara.announce(&given, 5).await;
+    let page = clara.add(&again, 0, b"notes").await;
+    assert!(page.expect(204).header("lyceum-content").is_some());
+}

@@ -26,7 +26,7 @@ mod sweep;
 mod visit;
 
 pub use finish::{Placement, Placing};
-pub(super) use store::{is_prefix_awaited, reserved_bytes};
+pub(super) use store::{forget, is_prefix_awaited, reserved_bytes};
 pub(super) use sweep::sweep;
 
 /// The version spoken here.

@@ -93,6 +93,13 @@ pub async fn delete(db: &impl ConnectionTrait, id: &str) -> Result<()> {
     Ok(())
 }
 
+/// Forgets the uploads that became a file which is discarded now.
+pub async fn forget(write: &Write, upload_id: i64) -> Result<()> {
+    let became = Entity::delete_many().filter(Column::UploadId.eq(upload_id));
+    became.exec(&**write).await?;
+    Ok(())
+}
+
 /// How many uploads of this person have not become files yet.
 pub async fn count_unfinished(db: &impl ConnectionTrait, owner_id: i64) -> Result<u64> {
     let find = Entity::find()
