@@ -139,6 +139,14 @@ pub async fn list_expired(app: &App) -> Result<Vec<String>> {
     Ok(find.into_tuple().all(app.db.read()).await?)
 }
 
+/// Deletes an upload if its time is still over; `false` when somebody has gone on with it.
+pub async fn delete_expired(app: &App, id: &str) -> Result<bool> {
+    let expired = Entity::delete_many()
+        .filter(Column::Id.eq(id))
+        .filter(Column::ExpiresAt.lt(app.clock.now()));
+    Ok(expired.exec(app.db.writer()).await?.rows_affected > 0)
+}
+
 pub async fn exists(db: &impl ConnectionTrait, id: &str) -> Result<bool> {
     Ok(Entity::find_by_id(id).count(db).await? > 0)
 }

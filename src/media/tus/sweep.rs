@@ -14,9 +14,11 @@ pub async fn sweep(app: &App) -> Result<usize> {
         let Visit::Held(partial) = app.files.visit(&id).await? else {
             continue;
         };
-        store::delete(app.db.writer(), &id).await?;
-        partial.delete().await?;
-        count += 1;
+        // Whoever went on with it meanwhile has renewed its time.
+        if store::delete_expired(app, &id).await? {
+            partial.delete().await?;
+            count += 1;
+        }
     }
     // A row is there before its file: a file without one is nobody's.
     for name in app.files.list_partial().await? {
