@@ -4,7 +4,7 @@ use crate::error::{Error, Result};
 use argon2::password_hash::{PasswordHasher as _, PasswordVerifier as _};
 use argon2::{Algorithm, Argon2, Params, PasswordHash, Version};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use tokio::sync::Semaphore;
 
 /// OWASP Password Storage Cheat Sheet, argon2id: 19 MiB, 2 passes, 1 lane.
@@ -21,6 +21,7 @@ pub struct Passwords {
     waiting: Arc<AtomicUsize>,
     /// Checked for names that do not exist, so that the time taken tells nothing.
     decoy: tokio::sync::OnceCell<String>,
+    checks: AtomicU64,
 }
 
 impl Passwords {
@@ -31,6 +32,7 @@ impl Passwords {
             cores: Arc::new(Semaphore::new(cores)),
             waiting: Arc::default(),
             decoy: tokio::sync::OnceCell::new(),
+            checks: AtomicU64::new(0),
         }
     }
 
@@ -59,6 +61,7 @@ impl Passwords {
             .decoy
             .get_or_try_init(|| self.hash("a password that nobody has"))
             .await?;
+        self.checks.fetch_add(1, Ordering::Relaxed);
         let is_real = !hash.is_empty();
         let hash = if is_real {
             hash.to_owned()
@@ -77,6 +80,11 @@ impl Passwords {
                 && is_real)
         })
         .await
+    }
+
+    /// Passwords checked since the start; tests hold a program with Basic credentials to one.
+    pub fn checks(&self) -> u64 {
+        self.checks.load(Ordering::Relaxed)
     }
 
     async fn bounded<T: Send + 'static>(

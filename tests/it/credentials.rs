@@ -311,10 +311,12 @@ async fn good_requests_are_never_limited_and_cost_one_hash() {
     let site = TestApp::start().await;
     site.person("maya", Role::Student).await;
     let browser = site.visitor();
+    let before = site.app.passwords.checks();
     let all = (0..300).map(|_| by_basic(&browser, "maya", PASSWORD));
     for page in futures::future::join_all(all).await {
         page.expect(200);
     }
+    assert_eq!(site.app.passwords.checks() - before, 1);
 }
 
 #[tokio::test]
