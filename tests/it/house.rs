@@ -61,3 +61,14 @@ async fn every_answer_carries_the_policy_under_which_nothing_foreign_runs() {
         );
     }
 }
+
+#[tokio::test]
+async fn only_a_site_under_https_asks_browsers_to_stay_there() {
+    let plain = TestApp::start().await;
+    let page = plain.visitor().get("/healthz").await;
+    assert_eq!(page.header("strict-transport-security"), None);
+    let secure = TestApp::start_with(&[("public_url", "https://learn.example.org")]).await;
+    let page = secure.visitor().get("/healthz").await;
+    let policy = page.header("strict-transport-security").unwrap();
+    assert!(policy.contains("max-age=31536000"), "{policy}");
+}

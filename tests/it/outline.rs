@@ -413,3 +413,16 @@ async fn staff_may_try_a_file_of_anothers_course_again_and_it_is_in_line_once() 
     assert_eq!(upload.state, UploadState::Waiting);
     assert_eq!(desk.site.jobs_of(upload.id).await.len(), 1);
 }
+
+#[tokio::test]
+async fn buttons_of_a_page_whose_form_failed_lead_back_to_a_page_that_is_there() {
+    let desk = Desk::new().await;
+    desk.site.module(desk.course.id, "One").await;
+    desk.site.module(desk.course.id, "Two").await;
+    let add = format!("/course/{}/module/add/", desk.course.id);
+    let page = desk.teacher.post(&add, &[("title", " ")]).await;
+    page.expect(422)
+        .has(&format!("name=\"next\" value=\"{}", desk.path()))
+        .lacks(&format!("name=\"next\" value=\"{add}"));
+    desk.teacher.get(&desk.path()).await.expect(200);
+}

@@ -290,3 +290,36 @@ async fn a_data_folder_that_cannot_be_made_is_named() {
         ran.err
     );
 }
+
+#[tokio::test]
+async fn passwords_keys_and_cookies_never_reach_the_log() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = lyceum(folder.path());
+    command.arg("serve").env("LYCEUM_LOG", "info,lyceum=trace");
+    let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
+    let mut log = BufReader::new(child.stderr.take().unwrap());
+    let line = line_with(&mut log, "listening on http://").await;
+    let url = format!("http://{}", line.rsplit("http://").next().unwrap().trim());
+    let client = reqwest::Client::new();
+    let wrong = client.get(&url).basic_auth("maya", Some("basicsecret"));
+    assert_eq!(wrong.send().await.unwrap().status(), 401);
+    let wrong = client.get(&url).bearer_auth("tokensecret");
+    assert_eq!(wrong.send().await.unwrap().status(), 401);
+    let login = client.post(format!("{url}/accounts/login/?next=/querysecret/"));
+    let login = login.header("Cookie", "sessionid=cookiesecret; csrftoken=cookiesecret");
+    let fields = [("username", "maya"), ("password", "formsecret")];
+    assert_eq!(login.form(&fields).send().await.unwrap().status(), 403);
+    let id = child.id().unwrap().to_string();
+    Command::new("kill")
+        .args(["-TERM", &id])
+        .status()
+        .await
+        .unwrap();
+    let mut text = String::new();
+    log.read_to_string(&mut text).await.unwrap();
+    assert!(text.contains("wrong credentials"), "{text}");
+    // `maya:basicsecret` as it stands in the header.
+    for secret in ["secret", "bWF5YTpiYXNpY3NlY3JldA"] {
+        assert!(!text.contains(secret), "{secret} is in {text}");
+    }
+}

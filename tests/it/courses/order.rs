@@ -270,3 +270,20 @@ async fn foreign_orders(start: &Start) -> Vec<(i64, i64)> {
         .filter(|module| start.foreign.modules.contains(&module.id));
     foreign.map(|module| (module.id, module.order)).collect()
 }
+
+#[tokio::test]
+async fn an_owner_who_may_teach_no_more_changes_no_order() {
+    let site = TestApp::start().await;
+    let owner = site.person("maya", Role::Student).await;
+    let course = site.course(owner, "once-hers").await;
+    let one = site.module(course.id, "One").await.id;
+    let maya = site.login("maya").await;
+    maya.get("/students/courses/").await.expect(200);
+    let body = json!({ one.to_string(): 7 }).to_string();
+    let page = maya.post_json(MODULES, &body).await;
+    page.expect(403).has("You do not have permission");
+    let row = module::Entity::find_by_id(one)
+        .one(site.app.db.read())
+        .await;
+    assert_eq!(row.unwrap().unwrap().order, 0);
+}
