@@ -50,6 +50,9 @@ use std::collections::HashMap;
 /// The rendition that is the file as it was sent.
 pub const ORIGINAL: &str = "original";
 
+/// How the names of captions begin: people add them, so that they stay when a file is processed again.
+pub const CAPTIONS: &str = "captions-";
+
 /// Makes a received file the person's own: its row, its rendition `original`, and the job that
 /// processes it, all in the caller's transaction. When that is not committed, the file goes too.
 ///

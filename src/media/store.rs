@@ -1,7 +1,7 @@
 //! Queries of uploads, renditions and progress rows.
 
 use super::progress::RECEIVING;
-use super::{ORIGINAL, ProcessUpload, ReceivedFile};
+use super::{CAPTIONS, ORIGINAL, ProcessUpload, ReceivedFile};
 use crate::app::App;
 use crate::db::Write;
 use crate::entities::job::{self, JobState};
@@ -209,7 +209,7 @@ pub struct Measures {
     pub height: Option<i32>,
 }
 
-/// Puts the renditions in the place of those of an earlier time.
+/// Puts the renditions in the place of those of an earlier time. What people added stays.
 pub async fn replace_renditions(
     write: &Write,
     upload_id: i64,
@@ -219,6 +219,7 @@ pub async fn replace_renditions(
     rendition::Entity::delete_many()
         .filter(rendition::Column::UploadId.eq(upload_id))
         .filter(rendition::Column::Name.ne(ORIGINAL))
+        .filter(rendition::Column::Name.not_like(format!("{CAPTIONS}%")))
         .exec(&**write)
         .await?;
     rendition::Entity::insert_many(made).exec(&**write).await?;

@@ -93,12 +93,18 @@ impl FileView {
         self.made("poster.").map(|found| self.url(&found.name))
     }
 
-    /// A small picture for lists, of videos and images.
+    /// The picture that a recording carries.
+    pub fn cover_url(&self) -> Option<String> {
+        self.made("cover.").map(|found| self.url(&found.name))
+    }
+
+    /// A small picture for lists: of videos, images, and recordings with a cover.
     pub fn thumbnail_url(&self) -> Option<String> {
         match self.upload.kind {
             UploadKind::Video => self.made("thumbnail.").map(|found| self.url(&found.name)),
             UploadKind::Image => self.pictures().first().map(|found| self.url(&found.name)),
-            UploadKind::File | UploadKind::Audio => None,
+            UploadKind::Audio => self.made("thumbnail.").map(|found| self.url(&found.name)),
+            UploadKind::File => None,
         }
     }
 
@@ -130,6 +136,30 @@ impl FileView {
     /// The film, once it can be played.
     pub fn video_url(&self) -> Option<String> {
         self.find("video.mp4").map(|found| self.url(&found.name))
+    }
+
+    /// The multivariant playlist (RFC 8216, section 4.3.4) of a film, or of sound that is long: the same
+    /// recording in several sizes or in pieces, to be chosen from while it plays.
+    pub fn hls_url(&self) -> Option<String> {
+        self.find("master.m3u8").map(|found| self.url(&found.name))
+    }
+
+    /// Small pictures along the time line: WebVTT whose cues name a part of a sheet, `sprite-0.jpg#xywh=0,0,160,90`
+    /// (Media Fragments URI 1.0, section 4.2.2), relative to it.
+    pub fn thumbnails_url(&self) -> Option<String> {
+        self.find("thumbnails.vtt")
+            .map(|found| self.url(&found.name))
+    }
+
+    /// How loud a recording is along its time, to be drawn as a waveform:
+    /// `{"version":1,"duration":<seconds>,"peaks":[<0 to 255>, ...]}`, at most 1,000 peaks, each for an equal part.
+    pub fn peaks_url(&self) -> Option<String> {
+        self.find("peaks.json").map(|found| self.url(&found.name))
+    }
+
+    /// The chapters that the file names: WebVTT, a cue a chapter, for `<track kind="chapters">`.
+    pub fn chapters_url(&self) -> Option<String> {
+        self.find("chapters.vtt").map(|found| self.url(&found.name))
     }
 
     /// The forms of a recording that are ready, M4A first: name on the button, and address.
