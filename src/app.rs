@@ -5,6 +5,7 @@ use crate::db::{Db, Write};
 use crate::error::Result;
 use crate::web::credentials::Credentials;
 use crate::web::passwords::Passwords;
+use crate::web::rights::Rights;
 use crate::web::sessions::{self, Sessions};
 use crate::web::streams::Streams;
 use crate::web::turns::Turns;
@@ -50,6 +51,8 @@ pub struct Services {
     pub sessions: Sessions,
     /// Basic and token credentials that were checked lately.
     pub credentials: Credentials,
+    /// Changes of who may have which file.
+    pub rights: Arc<Rights>,
     /// ffmpeg and its bounds.
     pub tools: Tools,
     /// Event streams and sockets that are open in this process.
@@ -124,6 +127,7 @@ impl App {
             passwords: Passwords::new(),
             sessions: sessions::remember(),
             credentials: Credentials::new(&config.secret),
+            rights: Rights::hearing(&bus),
             tools: Tools::new(config.ffmpeg.as_deref(), Limits::default()),
             streams: Streams::default(),
             turns: Turns::default(),

@@ -320,8 +320,9 @@ async fn insert(app: &App, person: &Person, change: CourseChange) -> Result<cour
 }
 
 async fn update(app: &App, person: &Person, id: i64, change: CourseChange) -> Result<()> {
-    let write = app.write().await?;
-    store::get_owned_course(&*write, person, id).await?;
+    let mut write = app.write().await?;
+    let before = store::get_owned_course(&*write, person, id).await?;
+    let is_withdrawn = change.is_draft && !before.is_draft;
     let row = course::ActiveModel {
         id: Set(id),
         subject_id: Set(change.subject_id),
@@ -333,6 +334,9 @@ async fn update(app: &App, person: &Person, id: i64, change: CourseChange) -> Re
         ..Default::default()
     };
     row.update(&*write).await.map_err(slug_taken)?;
+    if is_withdrawn {
+        store::close_files(&mut write, module::Column::CourseId.eq(id).into()).await?;
+    }
     write.commit().await
 }
 

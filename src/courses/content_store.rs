@@ -12,6 +12,7 @@ use crate::entities::{content, course, item, module};
 use crate::error::{Error, Result};
 use crate::media::{self, Placement, Placing, ReceivedFile};
 use crate::web::identity::Person;
+use crate::web::rights;
 use futures::{FutureExt as _, TryFutureExt as _};
 use sea_orm::{
     ActiveModelTrait as _, ActiveValue::Set, ColumnTrait as _, ConnectionTrait, EntityTrait as _,
@@ -254,9 +255,8 @@ async fn update(
 ) -> Result<item::Model> {
     let found = item::Entity::find_by_id(item_id).one(&**write).await?;
     let before = found.ok_or(Error::NotFound)?;
-    let dropped = before
-        .upload_id
-        .filter(|id| material.upload_id != Some(*id));
+    let held = before.upload_id;
+    let dropped = held.filter(|id| material.upload_id != Some(*id));
     let mut row = before.into_active_model();
     row.title = Set(title);
     row.body = Set(material.body);
@@ -265,6 +265,7 @@ async fn update(
     row.upload_id = Set(material.upload_id);
     row.updated_at = Set(app.clock.now());
     let item = row.update(&**write).await?;
+    rights::lost_to(write, held.as_slice()).await?;
     if let Some(upload_id) = dropped {
         media::discard(app, write, upload_id).await?;
     }

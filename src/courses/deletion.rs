@@ -62,7 +62,7 @@ pub async fn delete_content(
     let mut write = app.write().await?;
     let (content, _, module, course) = get_owned_content(&*write, &person, id).await?;
     touch(&app, &write, course.id).await?;
-    for upload_id in delete_contents(&write, &[content.id]).await? {
+    for upload_id in delete_contents(&mut write, &[content.id]).await? {
         media::discard(&app, &mut write, upload_id).await?;
     }
     write.commit().await?;

@@ -6,9 +6,10 @@ use crate::entities::{content, course, item, module};
 use crate::error::{Error, Result};
 use crate::media;
 use crate::web::identity::Person;
+use crate::web::rights;
 use sea_orm::{
-    ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder,
-    QuerySelect,
+    ActiveValue::Set, ColumnTrait, Condition, ConnectionTrait, EntityTrait, JoinType, QueryFilter,
+    QueryOrder, QuerySelect, RelationTrait as _,
 };
 
 /// The course, for its owner and for staff.
@@ -180,11 +181,13 @@ pub async fn delete_modules(app: &App, write: &mut Write, module_ids: &[i64]) ->
 
 /// Deletes these contents with the items that nothing else shows; answers the uploads that those items held,
 /// for the caller to discard.
-pub async fn delete_contents(write: &Write, content_ids: &[i64]) -> Result<Vec<i64>> {
-    let db = &**write;
+pub async fn delete_contents(write: &mut Write, content_ids: &[i64]) -> Result<Vec<i64>> {
     if content_ids.is_empty() {
         return Ok(Vec::new());
     }
+    let are_these = content::Column::Id.is_in(content_ids.iter().copied());
+    close_files(write, are_these.into()).await?;
+    let db = &**write;
     let gone = content::Column::Id.is_in(content_ids.iter().copied());
     let items: Vec<i64> = content::Entity::find()
         .select_only()
@@ -217,4 +220,21 @@ pub async fn delete_contents(write: &Write, content_ids: &[i64]) -> Result<Vec<i
         .exec(db)
         .await?;
     Ok(uploads.into_iter().flatten().collect())
+}
+
+/// Says that the files of these contents, a condition on [`content`] or [`module`], may be closed to
+/// some who could have them.
+pub async fn close_files(write: &mut Write, of: Condition) -> Result<()> {
+    let upload_ids: Vec<i64> = item::Entity::find()
+        .select_only()
+        .column(item::Column::UploadId)
+        .distinct()
+        .join_rev(JoinType::InnerJoin, content::Relation::Item.def())
+        .join(JoinType::InnerJoin, content::Relation::Module.def())
+        .filter(item::Column::UploadId.is_not_null())
+        .filter(of)
+        .into_tuple()
+        .all(&**write)
+        .await?;
+    rights::lost_to(write, &upload_ids).await
 }

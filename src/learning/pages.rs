@@ -85,8 +85,8 @@ pub async fn leave(
     Student(person): Student,
     Path(id): Path<i64>,
 ) -> Result<Response> {
-    let write = app.write().await?;
-    store::leave(&write, &person, id).await?;
+    let mut write = app.write().await?;
+    store::leave(&mut write, &person, id).await?;
     write.commit().await?;
     Ok(redirect::see_other("/students/courses/"))
 }

@@ -5,6 +5,7 @@ use crate::db::Write;
 use crate::entities::{content, course, enrollment, item, module, user};
 use crate::error::{Error, Result};
 use crate::web::identity::Person;
+use crate::web::rights;
 use sea_orm::sea_query::OnConflict;
 use sea_orm::{
     ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QuerySelect,
@@ -134,17 +135,16 @@ pub async fn get_studied_content(
 ///
 /// # Errors
 /// [`Error::NotFound`] when there is no such course, or only others see it.
-pub async fn leave(write: &Write, person: &Person, course_id: i64) -> Result<()> {
-    let db = &**write;
+pub async fn leave(write: &mut Write, person: &Person, course_id: i64) -> Result<()> {
     let left = enrollment::Entity::delete_many()
         .filter(enrollment::Column::CourseId.eq(course_id))
         .filter(enrollment::Column::UserId.eq(person.id))
-        .exec(db)
+        .exec(&**write)
         .await?;
     if left.rows_affected > 0 {
-        return Ok(());
+        return rights::lost_by(write, person.id).await;
     }
-    let course = course::Entity::find_by_id(course_id).one(db).await?;
+    let course = course::Entity::find_by_id(course_id).one(&**write).await?;
     let is_seen = course
         .is_some_and(|course| !course.is_draft || course.owner_id == person.id || person.is_staff);
     if is_seen {

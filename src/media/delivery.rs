@@ -1,9 +1,9 @@
 //! Giving stored files to those who may see them: `/media/<upload>/<rendition>`.
 
+use super::permission::{self, Grant};
 use super::ranges::{self, Part};
-use super::{ORIGINAL, disposition, store};
+use super::{ORIGINAL, disposition};
 use crate::app::App;
-use crate::entities::{rendition, upload};
 use crate::error::{Error, Result};
 use crate::web::identity::Person;
 use axum::body::Body;
@@ -31,16 +31,27 @@ pub async fn deliver(
     (upload_id, name): (i64, &str),
     parts: &Parts,
 ) -> Result<Response> {
-    let (file, upload) = store::find_visible(app.db.read(), person, upload_id, name)
-        .await?
-        .ok_or(Error::NotFound)?;
-    let tag = tag_of(&file);
-    let mut response = match sent(&file, &tag, parts) {
+    let grant = permission::get(app, person, upload_id, name).await?;
+    match send(app, &grant, name, parts).await {
+        // Perhaps it was processed again a moment ago, by a process that was not heard yet.
+        Err(Error::NotFound) => {
+            let grant = permission::get_again(app, person, upload_id, name).await?;
+            send(app, &grant, name, parts).await
+        }
+        sent => sent,
+    }
+}
+
+async fn send(app: &App, file: &Grant, name: &str, parts: &Parts) -> Result<Response> {
+    let tag = tag_of(file);
+    let mut response = match sent(file, &tag, parts) {
         Sent::NotModified => StatusCode::NOT_MODIFIED.into_response(),
-        Sent::Part(part) => answer(app, &file, part, parts.method == Method::HEAD).await?,
+        Sent::Part(part) => answer(app, file, part, parts.method == Method::HEAD).await?,
     };
     let headers = response.headers_mut();
     headers.insert(ETAG, text(&tag));
+    // A browser keeps what it has seen, and asks each time whether it may still show it: that costs no
+    // query and no bytes, and what somebody may no longer see is not shown from her browser's cache.
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
     headers.insert(CONTENT_SECURITY_POLICY, POLICY);
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
@@ -52,7 +63,7 @@ pub async fn deliver(
     if response.status() != StatusCode::NOT_MODIFIED {
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, text(harmless(&file.mime)));
-        headers.insert(CONTENT_DISPOSITION, text(&name_for(&file, &upload, parts)));
+        headers.insert(CONTENT_DISPOSITION, text(&name_for(file, name, parts)));
     }
     Ok(response)
 }
@@ -63,7 +74,7 @@ enum Sent {
 }
 
 /// What the headers of the request ask for (RFC 9110, section 13.2.2).
-fn sent(file: &rendition::Model, tag: &str, parts: &Parts) -> Sent {
+fn sent(file: &Grant, tag: &str, parts: &Parts) -> Sent {
     let headers = &parts.headers;
     if let Some(list) = joined(headers, &IF_NONE_MATCH)
         && ranges::has_tag(&list, tag)
@@ -71,7 +82,7 @@ fn sent(file: &rendition::Model, tag: &str, parts: &Parts) -> Sent {
         return Sent::NotModified;
     }
     let is_same = joined(headers, &IF_RANGE).is_none_or(|wanted| wanted.trim() == tag);
-    let size = u64::try_from(file.size_bytes).unwrap_or(0);
+    let size = file.size_bytes;
     let part = match joined(headers, &RANGE) {
         // A range means something for GET only.
         Some(range) if parts.method == Method::GET && is_same => ranges::read(&range, size),
@@ -80,8 +91,8 @@ fn sent(file: &rendition::Model, tag: &str, parts: &Parts) -> Sent {
     Sent::Part(part)
 }
 
-async fn answer(app: &App, file: &rendition::Model, part: Part, is_head: bool) -> Result<Response> {
-    let size = u64::try_from(file.size_bytes).unwrap_or(0);
+async fn answer(app: &App, file: &Grant, part: Part, is_head: bool) -> Result<Response> {
+    let size = file.size_bytes;
     let (status, range) = match part {
         Part::Whole => (StatusCode::OK, 0..size),
         Part::Bytes(range) => (StatusCode::PARTIAL_CONTENT, range),
@@ -109,7 +120,7 @@ async fn answer(app: &App, file: &rendition::Model, part: Part, is_head: bool) -
 }
 
 /// Renditions never change: a new one has a new key.
-fn tag_of(file: &rendition::Model) -> String {
+fn tag_of(file: &Grant) -> String {
     let mut tag = String::from("\"");
     for byte in Sha256::digest(file.key.as_bytes()).iter().take(12) {
         // Writing to a string cannot fail.
@@ -134,16 +145,16 @@ fn harmless(mime: &str) -> &str {
 }
 
 /// What was sent to be downloaded is an attachment; what is shown is inline, unless `?download` asks otherwise.
-fn name_for(file: &rendition::Model, upload: &upload::Model, parts: &Parts) -> String {
+fn name_for(file: &Grant, name: &str, parts: &Parts) -> String {
     let query = parts.uri.query().unwrap_or("");
     let is_wanted =
         url::form_urlencoded::parse(query.as_bytes()).any(|(name, _)| name == "download");
-    let kind = if file.name == ORIGINAL || is_wanted {
+    let kind = if name == ORIGINAL || is_wanted {
         "attachment"
     } else {
         "inline"
     };
-    disposition::value(kind, &disposition::name_of(&upload.name, &file.name))
+    disposition::value(kind, &disposition::name_of(&file.upload_name, name))
 }
 
 /// All values of a header as one list; `None` without any. What is not ASCII is no range and no tag.

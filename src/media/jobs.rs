@@ -10,6 +10,7 @@ use super::{ORIGINAL, notices, tell};
 use crate::app::App;
 use crate::entities::upload::{self, UploadKind, UploadState};
 use crate::jobs::{Fault, Job, JobContext, JobError, PRIORITY_NORMAL, PRIORITY_SOON};
+use crate::web::rights;
 use backends::files::FilesError;
 use backends::media::{self, FaultKind, Progress};
 use serde::{Deserialize, Serialize};
@@ -305,7 +306,8 @@ async fn publish(
     upload: &upload::Model,
     results: Results,
 ) -> Result<(), Broken> {
-    let folder = format!("{}/{}", upload.prefix, context.fence);
+    // The number of the job, too: a file processed again by another job has other bytes, hence other keys.
+    let folder = format!("{}/{}-{}", upload.prefix, context.id, context.fence);
     let outcome = match store_files(&context.app, &folder, &results.files).await {
         Ok(()) => commit(context, upload, &folder, results)
             .await
@@ -347,6 +349,7 @@ async fn commit(
         .iter()
         .map(|file| file.row(upload.id, format!("{folder}/{}", file.name)));
     store::replace_renditions(&write, upload.id, rows.collect(), results.measures).await?;
+    rights::lost_to(&mut write, &[upload.id]).await?;
     let change = Change {
         percent: 100.0,
         ..Change::default()

@@ -15,6 +15,7 @@ mod making;
 mod names;
 mod notices;
 pub mod pages;
+mod permission;
 mod progress;
 mod quota;
 mod ranges;
@@ -40,7 +41,7 @@ use crate::error::{Error, Result};
 use crate::messages::group_of;
 use crate::web::errors::prefers_json;
 use crate::web::identity::Person;
-use crate::web::redirect;
+use crate::web::{redirect, rights};
 use axum::http::HeaderMap;
 use axum::response::{IntoResponse as _, Response};
 use sea_orm::ConnectionTrait;
@@ -89,6 +90,7 @@ pub async fn discard(app: &App, write: &mut Write, upload_id: i64) -> Result<()>
     // Or who sends the same file again would be told that it is here already.
     tus::forget(write, upload_id).await?;
     store::delete_upload(write, upload_id).await?;
+    rights::lost_to(write, &[upload_id]).await?;
     let deletion = DeleteFiles {
         prefix: found.prefix,
     };

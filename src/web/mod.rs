@@ -14,6 +14,7 @@ pub mod paging;
 pub mod passwords;
 pub mod redirect;
 pub mod remembered;
+pub mod rights;
 pub mod sessions;
 pub mod shell;
 pub mod streams;

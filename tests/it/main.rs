@@ -19,6 +19,7 @@ mod learning;
 mod media;
 mod messages;
 mod outline;
+mod permission;
 mod process;
 mod processing;
 mod tus;

@@ -1,7 +1,9 @@
 //! The subscribers in this process, and the delivery to them.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::pin::pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use futures::Stream;
@@ -19,13 +21,26 @@ const PREFIX_DEPTH: usize = 1024;
 
 /// Who listens to what.
 #[derive(Debug, Default)]
-pub struct Hub(RwLock<Channels>);
+pub struct Hub {
+    channels: RwLock<Channels>,
+    is_deaf: AtomicBool,
+}
 
 #[derive(Debug, Default)]
 struct Channels {
     groups: HashMap<String, Sender<Delivery>>,
     prefixes: HashMap<String, Sender<Delivery>>,
+    reactions: Vec<(String, Reaction)>,
     is_closed: bool,
+}
+
+/// What is done in the very moment of a delivery.
+struct Reaction(Box<dyn Fn(&Delivery) + Send + Sync>);
+
+impl fmt::Debug for Reaction {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Reaction")
+    }
 }
 
 /// One reader's end of the bus. Ends when the bus is closed.
@@ -41,11 +56,13 @@ pub struct Subscription {
 impl Hub {
     fn read(&self) -> RwLockReadGuard<'_, Channels> {
         // No panic can leave the maps half changed.
-        self.0.read().unwrap_or_else(PoisonError::into_inner)
+        self.channels.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn write(&self) -> RwLockWriteGuard<'_, Channels> {
-        self.0.write().unwrap_or_else(PoisonError::into_inner)
+        self.channels
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A reader of one group.
@@ -84,8 +101,30 @@ impl Hub {
         }
     }
 
-    /// Gives an event to all whom it concerns; never waits.
+    /// Does `reaction` at every delivery to one group, for as long as the bus is open.
+    pub fn react(&self, group: &str, reaction: impl Fn(&Delivery) + Send + Sync + 'static) {
+        let reaction = Reaction(Box::new(reaction));
+        self.write().reactions.push((group.to_owned(), reaction));
+    }
+
+    /// Does what is to be done at once at this event, in whatever order events come.
+    pub fn do_reactions(&self, event: &Arc<Event>) {
+        let delivery = Delivery::Event(Arc::clone(event));
+        for (group, reaction) in &self.read().reactions {
+            if *group == event.group {
+                (reaction.0)(&delivery);
+            }
+        }
+    }
+
+    /// Gives an event of another process, or one that was nearly forgotten, to all whom it concerns.
     pub fn deliver(&self, event: &Arc<Event>) {
+        self.do_reactions(event);
+        self.send(event);
+    }
+
+    /// Gives an event, to which was reacted already, to those who wait for it; never waits itself.
+    pub fn send(&self, event: &Arc<Event>) {
         let channels = self.read();
         if let Some(sender) = channels.groups.get(&event.group) {
             send(sender, Delivery::Event(Arc::clone(event)));
@@ -100,9 +139,22 @@ impl Hub {
     /// Tells every reader that something may have been missed.
     pub fn lost(&self) {
         let channels = self.read();
+        for (_, reaction) in &channels.reactions {
+            (reaction.0)(&Delivery::Lost);
+        }
         for sender in channels.groups.values().chain(channels.prefixes.values()) {
             send(sender, Delivery::Lost);
         }
+    }
+
+    /// Notes whether other processes can be heard.
+    pub fn set_hearing(&self, is_hearing: bool) {
+        self.is_deaf.store(!is_hearing, Ordering::SeqCst);
+    }
+
+    /// Whether other processes can be heard, as far as is known.
+    pub fn is_hearing(&self) -> bool {
+        !self.is_deaf.load(Ordering::SeqCst)
     }
 
     /// Whether [`Hub::close`] was called.
@@ -116,6 +168,8 @@ impl Hub {
         channels.is_closed = true;
         channels.groups.clear();
         channels.prefixes.clear();
+        channels.reactions.clear();
+        self.set_hearing(false);
     }
 }
 

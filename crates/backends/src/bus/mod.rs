@@ -336,8 +336,29 @@ impl Bus {
         })
     }
 
+    /// Does `reaction` at every event of one group, and when events may have been lost, for as long
+    /// as the bus is open: for what must have happened before anybody can ask again. Events committed
+    /// here have been reacted to when [`Bus::announce`] returns; subscribers may hear of them later.
+    /// An event may be reacted to twice, and not in the order of the commits. `reaction` is quick,
+    /// does not block, and does not call the bus.
+    pub fn react(&self, group: &str, reaction: impl Fn(&Delivery) + Send + Sync + 'static) {
+        self.0.station.hub.react(group, reaction);
+    }
+
+    /// Whether other processes are heard, as far as is known: `false` from when the connection is
+    /// seen to be broken (a network may lose it unseen for 20 seconds) until all that happened
+    /// meanwhile was delivered or [`Delivery::Lost`]. What is remembered and could have been changed
+    /// by others holds only while this is `true`.
+    pub fn is_hearing(&self) -> bool {
+        self.0.station.hub.is_hearing()
+    }
+
     /// Delivers events whose transaction is now committed to the subscribers in this process.
     pub fn announce(&self, recorded: Vec<Recorded>) {
+        // First of all: an event may have to wait for its turn to be sent, but not for its reactions.
+        for Recorded { event, .. } in &recorded {
+            self.0.station.hub.do_reactions(event);
+        }
         for Recorded {
             event,
             ticket,
@@ -346,7 +367,7 @@ impl Bus {
         {
             match ticket {
                 Some(ticket) => ticket.release(event),
-                None => self.0.station.hub.deliver(&event),
+                None => self.0.station.hub.send(&event),
             }
             if let Some(promise) = promise {
                 promise.keep();

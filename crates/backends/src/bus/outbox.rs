@@ -54,7 +54,7 @@ impl Outbox {
     fn advance(waiting: &mut Waiting, hub: &Hub) {
         while let Some(first) = waiting.events.first_entry() {
             let Some(event) = first.get() else { return };
-            hub.deliver(event);
+            hub.send(event);
             first.remove();
         }
     }

@@ -184,11 +184,13 @@ impl Listener {
     async fn run(self, mut connection: PgListener) {
         loop {
             let reason = self.hear(&mut connection).await;
+            self.station.hub.set_hearing(false);
             tracing::warn!(reason, "the bus lost its connection to the database");
             connection = self.reconnect().await;
             // After listening again, so that what readers now fetch and what they hear next leave
             // no hole.
             self.station.hub.lost();
+            self.station.hub.set_hearing(true);
             tracing::info!("the bus listens to the database again");
         }
     }

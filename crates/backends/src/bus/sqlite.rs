@@ -87,6 +87,7 @@ impl Listener {
                 Some(done) = asked.recv() => Some(done),
             };
             let looked = self.look(&mut connection).await;
+            self.station.hub.set_hearing(looked.is_ok());
             self.note(looked.as_ref().err());
             if looked.is_err() {
                 // Nothing is lost: the events stay in the table, and reading goes on after the

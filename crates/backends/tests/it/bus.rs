@@ -1,6 +1,7 @@
 //! Several buses on one database, as several processes of one site have them.
 
 use std::path::Path;
+use std::sync::{Arc, Mutex};
 
 use backends::bus::{Bus, BusDatabase, BusError, Delivery, Subscription, events_table};
 use backends::clock::Clock;
@@ -207,6 +208,59 @@ async fn an_event_whose_writer_vanished_after_the_commit_is_heard_at_home_too() 
     .await;
 }
 
+/// What a reaction to the group `g` has been given so far; `None` for something lost.
+fn reactions(bus: &Bus) -> Arc<Mutex<Vec<Option<i64>>>> {
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let kept = Arc::clone(&seen);
+    bus.react("g", move |delivery| {
+        let number = match delivery {
+            Delivery::Event(event) => Some(event.decode().unwrap()),
+            Delivery::Lost => None,
+        };
+        kept.lock().unwrap().push(number);
+    });
+    seen
+}
+
+#[tokio::test]
+async fn a_reaction_is_over_before_the_announcement_is_whoever_has_to_go_first() {
+    on_each_engine(async |site| {
+        let ((one, database), two) = (site.process().await, site.bus().await);
+        let (here, there) = (reactions(&one), reactions(&two));
+        let open = database.write.begin_with_options(writing()).await.unwrap();
+        let first = one.record(&open, "g", &1).await.unwrap();
+        open.commit().await.unwrap();
+        let open = database.write.begin_with_options(writing()).await.unwrap();
+        let second = one.record(&open, "g", &2).await.unwrap();
+        let undone = one.record(&open, "other", &3).await.unwrap();
+        open.commit().await.unwrap();
+        assert!(here.lock().unwrap().is_empty());
+        // On SQLite the second is sent to subscribers only after the first.
+        one.announce(vec![second]);
+        assert_eq!(*here.lock().unwrap(), [Some(2)]);
+        one.announce(vec![first, undone]);
+        assert_eq!(*here.lock().unwrap(), [Some(2), Some(1)]);
+        two.check().await.unwrap();
+        assert_eq!(*there.lock().unwrap(), [Some(1), Some(2)]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_event_whose_writer_vanished_is_reacted_to_once() {
+    on_each_engine(async |site| {
+        let (one, database) = site.process().await;
+        let (seen, mut heard) = (reactions(&one), one.subscribe("g"));
+        let open = database.write.begin_with_options(writing()).await.unwrap();
+        let recorded = one.record(&open, "g", &1).await.unwrap();
+        open.commit().await.unwrap();
+        drop(recorded);
+        assert_eq!(number(&mut heard).await, 1);
+        assert_eq!(*seen.lock().unwrap(), [Some(1)]);
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn an_event_committed_late_under_a_smaller_id_is_not_missed() {
     on_postgres(async |site| {
@@ -317,7 +371,7 @@ async fn hear_100_in_order(heard: &mut Subscription) -> Vec<i64> {
 async fn a_lost_connection_is_told_and_repaired() {
     on_postgres(async |site| {
         let (one, two) = (site.bus().await, site.bus().await);
-        let mut there = two.subscribe("g");
+        let (seen, mut there) = (reactions(&two), two.subscribe("g"));
         one.publish("g", &1).await.unwrap();
         assert_eq!(number(&mut there).await, 1);
         let db = site.connect(1).await;
@@ -328,9 +382,11 @@ async fn a_lost_connection_is_told_and_repaired() {
         .await
         .unwrap();
         assert_eq!(there.recv().await, Some(Delivery::Lost));
+        assert!(seen.lock().unwrap().ends_with(&[None]));
         one.publish("g", &2).await.unwrap();
         assert_eq!(number(&mut there).await, 2);
         two.check().await.unwrap();
+        assert!(two.is_hearing());
     })
     .await;
 }
@@ -345,11 +401,14 @@ async fn a_table_that_goes_away_is_noticed_and_its_return_loses_nothing() {
         .await
         .unwrap();
     assert!(matches!(two.check().await, Err(BusError::Deaf)));
+    assert!(!two.is_hearing());
     db.execute_unprepared("ALTER TABLE away RENAME TO bus_events")
         .await
         .unwrap();
     one.publish("g", &1).await.unwrap();
     assert_eq!(number(&mut there).await, 1);
+    two.check().await.unwrap();
+    assert!(two.is_hearing());
 }
 
 #[tokio::test]
@@ -439,6 +498,7 @@ async fn closing_ends_subscriptions_and_dropping_the_bus_does_too() {
         assert_eq!(open.recv().await, None);
         assert_eq!(bus.subscribe("g").recv().await, None);
         assert!(matches!(bus.check().await, Err(BusError::Closed)));
+        assert!(!bus.is_hearing());
 
         let bus = site.bus().await;
         let mut open = bus.subscribe("g");

@@ -1,0 +1,72 @@
+//! Who may have a stored file: one query, whose "yes" is remembered in the cache for as long as it
+//! holds. What ends it is the business of [`crate::web::rights`]; the rule itself stands in
+//! [`store::find_visible`].
+
+use super::store;
+use crate::app::App;
+use crate::error::{Error, Result};
+use crate::web::identity::Person;
+use backends::cache::Timeout;
+use serde::{Deserialize, Serialize};
+use std::time::Duration;
+
+/// How long a "yes" is remembered at most.
+const LIFETIME: Timeout = Timeout::After(Duration::from_secs(600));
+
+/// A stored file that somebody may have.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Grant {
+    /// Where it is in the file store.
+    pub key: String,
+    /// Its type.
+    pub mime: String,
+    /// Its size.
+    pub size_bytes: u64,
+    /// What the upload was called by who sent it.
+    pub upload_name: String,
+}
+
+/// The file of this name of an upload, for who may have it. Costs no query when it was asked lately.
+///
+/// # Errors
+/// [`Error::NotFound`] for everybody else, and when there is none.
+pub async fn get(app: &App, person: &Person, upload_id: i64, name: &str) -> Result<Grant> {
+    let Some(key) = key(app, person, upload_id, name) else {
+        return ask(app, person, upload_id, name).await;
+    };
+    let asked = app
+        .cache
+        .get_or_set(&key, LIFETIME, || ask(app, person, upload_id, name));
+    asked.await
+}
+
+/// As [`get`], without what is remembered: for a file that is no longer where it was.
+pub async fn get_again(app: &App, person: &Person, upload_id: i64, name: &str) -> Result<Grant> {
+    if let Some(key) = key(app, person, upload_id, name) {
+        app.cache.delete(&key).await?;
+    }
+    ask(app, person, upload_id, name).await
+}
+
+async fn ask(app: &App, person: &Person, upload_id: i64, name: &str) -> Result<Grant> {
+    let found = store::find_visible(app.db.read(), person, upload_id, name).await?;
+    let (file, upload) = found.ok_or(Error::NotFound)?;
+    Ok(Grant {
+        key: file.key,
+        mime: file.mime,
+        size_bytes: u64::try_from(file.size_bytes).unwrap_or(0),
+        upload_name: upload.name,
+    })
+}
+
+/// Where the answer is remembered; nowhere while changes made by other processes are not heard, and for
+/// names that no stored file has.
+fn key(app: &App, person: &Person, upload_id: i64, name: &str) -> Option<String> {
+    let is_plain = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_graphic());
+    if !is_plain || !app.bus.is_hearing() {
+        return None;
+    }
+    let stamp = app.rights.stamp(person.id, upload_id);
+    let (user_id, role) = (person.id, if person.is_staff { "staff" } else { "user" });
+    Some(format!("media:{stamp}:{role}:{user_id}:{upload_id}:{name}"))
+}
