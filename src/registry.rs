@@ -1,7 +1,7 @@
 //! Every kind of job, and what comes back by itself.
 
 use crate::jobs::{Registry, RegistryBuilder, Sweep};
-use crate::media::{DeleteFiles, ProcessUpload, SweepMedia};
+use crate::media::{DeleteFiles, DiscardUpload, ProcessUpload, SweepMedia};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,6 +12,7 @@ pub fn registry() -> Arc<Registry> {
     let registry = RegistryBuilder::default()
         .job::<ProcessUpload>()
         .job::<DeleteFiles>()
+        .job::<DiscardUpload>()
         .every(HOUR, &SweepMedia {})
         .every(HOUR, &Sweep {});
     Arc::new(registry.build())

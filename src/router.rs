@@ -202,6 +202,7 @@ fn outline_routes() -> Router<App> {
         .at("/course/module/{id}/move/", post(moves::module))
         .at("/course/content/{id}/move/", post(moves::content))
         .at("/course/content/{id}/retry/", post(moves::retry))
+        .at("/course/content/{id}/keep/", post(moves::keep))
         .at(
             "/course/content/{id}/delete/",
             get(deletion::ask_content).post(deletion::delete_content),

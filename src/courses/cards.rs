@@ -25,8 +25,10 @@ pub(super) struct Card {
     pub thumbnail: Option<String>,
     /// What is shown where there is none.
     pub icon: &'static str,
-    /// How its file stands, when it has one.
+    /// How its file stands, when it has one; the one that is to take its place, while there is such a file.
     pub file: Option<CardFile>,
+    /// What students see meanwhile.
+    pub note: Option<&'static str>,
 }
 
 /// How a file stands, in the words and names that scripts know too.
@@ -46,7 +48,10 @@ impl Card {
             .is_some_and(|file| matches!(file.state, "waiting" | "processing"))
     }
 
-    fn new(content: &content::Model, item: item::Model, file: Option<&FileView>) -> Self {
+    fn new(content: &content::Model, item: item::Model, files: &HashMap<i64, FileView>) -> Self {
+        let shown = item.upload_id.and_then(|id| files.get(&id));
+        let coming = item.next_upload_id.and_then(|id| files.get(&id));
+        let file = coming.or(shown);
         let failed = file.is_some_and(|file| file.upload.state == UploadState::Failed);
         Self {
             id: content.id,
@@ -56,10 +61,11 @@ impl Card {
                 content_form::segment(item.kind),
                 item.id
             ),
-            meta: meta(&item, file),
-            thumbnail: file.and_then(FileView::thumbnail_url),
+            meta: meta(&item, shown),
+            thumbnail: shown.and_then(FileView::thumbnail_url),
             icon: if failed { "file-x" } else { icon(item.kind) },
             file: file.map(CardFile::new),
+            note: coming.map(|_| "Until the new file is ready, students see the one before."),
             title: item.title,
         }
     }
@@ -97,13 +103,12 @@ pub(super) async fn list(db: &impl ConnectionTrait, module_id: i64) -> Result<Ve
     let contents = list_contents(db, &[module_id]).await?;
     let uploads: Vec<i64> = contents
         .iter()
-        .filter_map(|(_, item)| item.upload_id)
+        .flat_map(|(_, item)| media::files_of(item))
         .collect();
     let files: HashMap<i64, FileView> = media::list_files(db, &uploads).await?;
-    let cards = contents.into_iter().map(|(content, item)| {
-        let file = item.upload_id.and_then(|id| files.get(&id));
-        Card::new(&content, item, file)
-    });
+    let cards = contents
+        .into_iter()
+        .map(|(content, item)| Card::new(&content, item, &files));
     Ok(cards.collect())
 }
 

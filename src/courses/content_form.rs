@@ -365,6 +365,7 @@ mod tests {
             format: TextFormat::Plain,
             url: url.map(str::to_owned),
             upload_id,
+            next_upload_id: None,
             created_at: DateTime::default(),
             updated_at: DateTime::default(),
         }

@@ -4,19 +4,18 @@
 
 use super::content_form::{self, Draft, Source};
 use super::store::touch;
-use super::{get_owned_module, next_content_order};
+use super::{get_owned_content, get_owned_module, next_content_order};
 use crate::app::App;
 use crate::db::Write;
 use crate::entities::item::{ItemKind, TextFormat};
 use crate::entities::{content, course, item, module};
 use crate::error::{Error, Result};
-use crate::media::{self, Placement, Placing, ReceivedFile};
+use crate::media::{self, Place, Placement, Placing, ReceivedFile};
 use crate::web::identity::Person;
-use crate::web::rights;
-use futures::{FutureExt as _, TryFutureExt as _};
+use futures::FutureExt as _;
 use sea_orm::{
     ActiveModelTrait as _, ActiveValue::Set, ColumnTrait as _, ConnectionTrait, EntityTrait as _,
-    IntoActiveModel as _, QueryFilter as _,
+    IntoActiveModel as _, QueryFilter as _, QuerySelect as _,
 };
 
 /// What a form is about: a module of hers, a kind, and the item when one is changed.
@@ -118,7 +117,7 @@ pub(super) async fn store(
     }
     // Holds the course until the end: its writers come one after another.
     touch(app, &write, target.course.id).await?;
-    let material = material(app, &mut write, person, target, draft.source, file).await?;
+    let material = material(app, &mut write, person, draft.source, file).await?;
     let saved = match &target.held {
         Some((content, item)) => {
             let item = update(app, &mut write, item.id, draft.title, material).await?;
@@ -127,20 +126,23 @@ pub(super) async fn store(
                 item,
             }
         }
-        None => insert(app, &write, person, target, draft.title, material).await?,
+        None => {
+            let material = material.ok_or(Error::NotFound)?;
+            insert(app, &write, person, target, draft.title, material).await?
+        }
     };
     write.commit().await?;
     Ok(saved)
 }
 
+/// What the item is to show; `None`: what it does already.
 async fn material(
     app: &App,
     write: &mut Write,
     person: &Person,
-    target: &Target,
     source: Source,
     file: Option<ReceivedFile>,
-) -> Result<Material> {
+) -> Result<Option<Material>> {
     let mut material = Material {
         body: None,
         format: TextFormat::Plain,
@@ -161,33 +163,64 @@ async fn material(
             return Err(Error::internal("a file was judged and is not there"));
         }
         (Source::Chosen(id), _) => {
-            // It may have been discarded since it was looked at.
+            // It may have been discarded since it was looked at; from here on it cannot be.
+            media::hold_files(write, &[id]).await?;
             material.upload_id = Some(media::get_own_file(&**write, person, id).await?.upload.id);
         }
-        (Source::Held, _) => {
-            let held = target.item().ok_or(Error::NotFound)?;
-            let held = item::Entity::find_by_id(held.id).one(&**write).await?;
-            let held = held.ok_or(Error::NotFound)?;
-            material.url = held.url;
-            material.upload_id = held.upload_id;
-        }
+        (Source::Held, _) => return Ok(None),
     }
-    Ok(material)
+    Ok(Some(material))
 }
 
-/// Makes contents of the files that were sent by resumable uploads.
+/// Makes contents of the files that were sent by resumable uploads, or puts them in the place of what contents show.
 pub fn placement() -> Placement {
     Placement {
-        check: |app, person, module_id| {
-            let owned = get_owned_module(app.db.read(), person, module_id);
-            owned.map_ok(|_| ()).boxed()
+        check: |app, person, to| check(app, person, to).boxed(),
+        place: |app, write, person, placing| match placing.place {
+            Place::Module(id) => add(app, write, person, id, placing).boxed(),
+            Place::Content(id) => replace(app, write, person, id, placing.upload_id).boxed(),
         },
-        place: |app, write, person, placing| place(app, write, person, placing).boxed(),
     }
 }
 
-async fn place(app: &App, write: &Write, person: &Person, placing: Placing) -> Result<i64> {
-    let (module, course) = get_owned_module(&**write, person, placing.module_id).await?;
+async fn check(app: &App, person: &Person, to: Place) -> Result<Option<ItemKind>> {
+    let id = match to {
+        Place::Module(id) => {
+            get_owned_module(app.db.read(), person, id).await?;
+            return Ok(None);
+        }
+        Place::Content(id) => id,
+    };
+    let (_, item, _, _) = get_owned_content(app.db.read(), person, id).await?;
+    if item.kind == ItemKind::Text {
+        return Err(Error::BadRequest(
+            "This content is a text: there is no file that another could take the place of.".into(),
+        ));
+    }
+    Ok(Some(item.kind))
+}
+
+async fn replace(
+    app: &App,
+    write: &mut Write,
+    person: &Person,
+    content_id: i64,
+    upload_id: i64,
+) -> Result<i64> {
+    let (content, item, _, course) = get_owned_content(&**write, person, content_id).await?;
+    touch(app, write, course.id).await?;
+    media::replace(app, write, item.id, upload_id).await?;
+    Ok(content.id)
+}
+
+async fn add(
+    app: &App,
+    write: &Write,
+    person: &Person,
+    module_id: i64,
+    placing: Placing,
+) -> Result<i64> {
+    let (module, course) = get_owned_module(&**write, person, module_id).await?;
     touch(app, write, course.id).await?;
     let target = Target {
         module,
@@ -245,29 +278,38 @@ async fn insert(
     })
 }
 
-/// The item shows something else; an upload that it no longer shows is discarded.
+/// The item is called otherwise, or shows something else; an upload that it no longer shows is discarded. Without
+/// `material` it shows what it did.
 async fn update(
     app: &App,
     write: &mut Write,
     item_id: i64,
     title: String,
-    material: Material,
+    material: Option<Material>,
 ) -> Result<item::Model> {
     let found = item::Entity::find_by_id(item_id).one(&**write).await?;
     let before = found.ok_or(Error::NotFound)?;
-    let held = before.upload_id;
-    let dropped = held.filter(|id| material.upload_id != Some(*id));
-    let mut row = before.into_active_model();
+    let held: Vec<i64> = media::files_of(&before).collect();
+    media::hold_files(write, &held).await?;
+    let found = item::Entity::find_by_id(item_id).lock_exclusive();
+    let before = found.one(&**write).await?.ok_or(Error::NotFound)?;
+    let mut row = before.clone().into_active_model();
     row.title = Set(title);
-    row.body = Set(material.body);
-    row.format = Set(material.format);
-    row.url = Set(material.url);
-    row.upload_id = Set(material.upload_id);
     row.updated_at = Set(app.clock.now());
-    let item = row.update(&**write).await?;
-    rights::lost_to(write, held.as_slice()).await?;
-    if let Some(upload_id) = dropped {
-        media::discard(app, write, upload_id).await?;
+    let new_file = material.as_ref().and_then(|material| material.upload_id);
+    if let (Some(material), None) = (material, new_file) {
+        row.body = Set(material.body);
+        row.format = Set(material.format);
+        row.url = Set(material.url);
+        row.upload_id = Set(None);
+        row.next_upload_id = Set(None);
     }
-    Ok(item)
+    let after = row.update(&**write).await?;
+    media::discard_dropped(app, write, &before, &after).await?;
+    let Some(upload_id) = new_file else {
+        return Ok(after);
+    };
+    media::replace(app, write, item_id, upload_id).await?;
+    let found = item::Entity::find_by_id(item_id).one(&**write).await?;
+    found.ok_or(Error::NotFound)
 }

@@ -1,5 +1,5 @@
 //! Moving a module or a content up or down by one, without a script; with one, the page sends the whole
-//! order instead. And trying a file again.
+//! order instead. And trying a file again, or keeping the one that another was to take the place of.
 
 use super::store::touch;
 use super::{get_owned_content, get_owned_module, list_contents, list_modules};
@@ -86,11 +86,29 @@ pub async fn retry(
     Path(id): Path<i64>,
 ) -> Result<Response> {
     let (_, item, module, _) = get_owned_content(app.db.read(), &person, id).await?;
-    let upload_id = item.upload_id.ok_or(Error::NotFound)?;
+    let upload_id = item.next_upload_id.or(item.upload_id);
+    let upload_id = upload_id.ok_or(Error::NotFound)?;
     media::retry(&app, upload_id).await?;
     Ok(redirect::see_other(&format!(
         "/course/module/{}/",
         module.id
+    )))
+}
+
+/// POST: a content keeps the file that it shows; the one that was to take its place goes.
+pub async fn keep(
+    State(app): State<App>,
+    Author(person): Author,
+    Path(id): Path<i64>,
+) -> Result<Response> {
+    let mut write = app.write().await?;
+    let (content, item, module, course) = get_owned_content(&*write, &person, id).await?;
+    touch(&app, &write, course.id).await?;
+    media::keep_present(&app, &mut write, item.id).await?;
+    write.commit().await?;
+    Ok(redirect::see_other(&format!(
+        "/course/module/{}/#content-{}",
+        module.id, content.id
     )))
 }
 

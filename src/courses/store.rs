@@ -11,6 +11,7 @@ use sea_orm::{
     ActiveValue::Set, ColumnTrait, Condition, ConnectionTrait, EntityTrait, JoinType, QueryFilter,
     QueryOrder, QuerySelect, RelationTrait as _,
 };
+use std::collections::BTreeSet;
 
 /// The course, for its owner and for staff.
 ///
@@ -179,8 +180,8 @@ pub async fn delete_modules(app: &App, write: &mut Write, module_ids: &[i64]) ->
     Ok(())
 }
 
-/// Deletes these contents with the items that nothing else shows; answers the uploads that those items held,
-/// for the caller to discard.
+/// Deletes these contents with the items that nothing else shows; answers the uploads that those items held, in the
+/// order of their numbers, for the caller to discard.
 pub async fn delete_contents(write: &mut Write, content_ids: &[i64]) -> Result<Vec<i64>> {
     if content_ids.is_empty() {
         return Ok(Vec::new());
@@ -196,6 +197,8 @@ pub async fn delete_contents(write: &mut Write, content_ids: &[i64]) -> Result<V
         .into_tuple()
         .all(db)
         .await?;
+    // Before the items themselves: a file that becomes ready takes its place in them, in this order.
+    media::hold_files(write, &files_of(db, &items).await?).await?;
     content::Entity::delete_many().filter(gone).exec(db).await?;
     let still_shown: Vec<i64> = content::Entity::find()
         .select_only()
@@ -208,18 +211,22 @@ pub async fn delete_contents(write: &mut Write, content_ids: &[i64]) -> Result<V
         .into_iter()
         .filter(|id| !still_shown.contains(id))
         .collect();
-    let uploads: Vec<Option<i64>> = item::Entity::find()
-        .select_only()
-        .column(item::Column::UploadId)
-        .filter(item::Column::Id.is_in(orphans.iter().copied()))
-        .into_tuple()
-        .all(db)
-        .await?;
+    let uploads = files_of(db, &orphans).await?;
     item::Entity::delete_many()
         .filter(item::Column::Id.is_in(orphans))
         .exec(db)
         .await?;
-    Ok(uploads.into_iter().flatten().collect())
+    Ok(uploads)
+}
+
+/// The files that these items show or wait for, each once, by number.
+async fn files_of(db: &impl ConnectionTrait, item_ids: &[i64]) -> Result<Vec<i64>> {
+    let items: Vec<item::Model> = item::Entity::find()
+        .filter(item::Column::Id.is_in(item_ids.iter().copied()))
+        .all(db)
+        .await?;
+    let uploads: BTreeSet<i64> = items.iter().flat_map(media::files_of).collect();
+    Ok(uploads.into_iter().collect())
 }
 
 /// Says that the files of these contents, a condition on [`content`] or [`module`], may be closed to

@@ -62,6 +62,8 @@ pub struct Model {
     pub url: Option<String>,
     /// The file, for a file, image, audio or own video.
     pub upload_id: Option<i64>,
+    /// The file that takes the place of what it shows now, as soon as it is ready.
+    pub next_upload_id: Option<i64>,
     /// When it was made.
     pub created_at: DateTimeUtc,
     /// When it last changed.

@@ -15,7 +15,7 @@ mod sweep;
 mod worker;
 
 pub use context::JobContext;
-pub use queue::{cancel, enqueue, enqueue_at, find_latest, place_in_line, retry};
+pub use queue::{cancel, enqueue, enqueue_at, find_latest, hold, place_in_line, retry};
 pub use registry::{Registry, RegistryBuilder};
 pub use sweep::Sweep;
 pub use worker::{drain, work};

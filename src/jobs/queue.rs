@@ -58,6 +58,17 @@ pub async fn enqueue_at<J: Job>(
     Ok(inserted.last_insert_id)
 }
 
+/// Holds what waits or runs for these subjects until the end of the transaction, in the order of their numbers.
+pub async fn hold(write: &Write, subjects: &[String]) -> Result<()> {
+    let open = job::Entity::find()
+        .filter(job::Column::Subject.is_in(subjects.iter().map(String::as_str)))
+        .filter(job::Column::State.is_in([JobState::Waiting, JobState::Running]))
+        .order_by_asc(job::Column::Id)
+        .lock_exclusive();
+    open.all(&**write).await?;
+    Ok(())
+}
+
 /// Ends what waits or runs for a subject; answers whether there was anything.
 pub async fn cancel(app: &App, write: &mut Write, subject: &str) -> Result<bool> {
     let open = [JobState::Waiting, JobState::Running];

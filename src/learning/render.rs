@@ -221,6 +221,7 @@ mod tests {
             format: TextFormat::Plain,
             url: url.map(str::to_owned),
             upload_id: None,
+            next_upload_id: None,
             created_at: DateTime::UNIX_EPOCH,
             updated_at: DateTime::UNIX_EPOCH,
         }

@@ -5,6 +5,7 @@
 //! others are removed.
 
 use super::making::{self, Made, Results};
+use super::replacing::{self, Carried};
 use super::store::{self, Change};
 use super::{ORIGINAL, notices, tell};
 use crate::app::App;
@@ -309,7 +310,7 @@ async fn publish(
     // The number of the job, too: a file processed again by another job has other bytes, hence other keys.
     let folder = format!("{}/{}-{}", upload.prefix, context.id, context.fence);
     let outcome = match store_files(&context.app, &folder, &results.files).await {
-        Ok(()) => commit(context, upload, &folder, results)
+        Ok(()) => write_down(context, upload, &folder, &results)
             .await
             .map_err(Broken::Job),
         Err(error) => Err(error.into()),
@@ -336,12 +337,29 @@ async fn store_files(app: &App, folder: &str, files: &[Made]) -> Result<(), File
     Ok(())
 }
 
+/// Until the captions that were copied are those that there are.
+async fn write_down(
+    context: &JobContext,
+    upload: &upload::Model,
+    folder: &str,
+    results: &Results,
+) -> Result<(), JobError> {
+    loop {
+        let carried = replacing::carry_captions(&context.app, upload).await?;
+        if commit(context, upload, folder, results, &carried).await? {
+            return Ok(());
+        }
+    }
+}
+
+/// `false`, and nothing is written, when captions came or went since they were carried.
 async fn commit(
     context: &JobContext,
     upload: &upload::Model,
     folder: &str,
-    results: Results,
-) -> Result<(), JobError> {
+    results: &Results,
+    carried: &Carried,
+) -> Result<bool, JobError> {
     let app = &context.app;
     let mut write = context.write().await?;
     let rows = results
@@ -355,9 +373,13 @@ async fn commit(
         ..Change::default()
     };
     store::set_state(app, &write, upload.id, UploadState::Ready, change).await?;
+    if !replacing::take_places(app, &mut write, upload.id, carried).await? {
+        return Ok(false);
+    }
     notices::ready(app, &mut write, upload).await?;
     tell(&mut write, upload.id).await?;
-    context.complete(write).await
+    context.complete(write).await?;
+    Ok(true)
 }
 
 /// Removes files of this upload that no row names: results of attempts that were cut off.

@@ -20,6 +20,7 @@ mod progress;
 mod quota;
 mod ranges;
 mod receiver;
+mod replacing;
 mod store;
 mod sweep;
 pub mod tus;
@@ -30,8 +31,9 @@ pub use jobs::ProcessUpload;
 pub use quota::hold as hold_account;
 pub use quota::{Usage, usage};
 pub use receiver::{Accepts, Received, ReceivedFile, receive, receive_local};
+pub use replacing::{DiscardUpload, discard_dropped, files_of, keep_present, replace};
 pub use sweep::{DeleteFiles, SweepMedia};
-pub use tus::{Placement, Placing};
+pub use tus::{Place, Placement, Placing, Unfinished, end_unfinished, item_kind, list_unfinished};
 pub use view::{FileView, UploadEvent};
 
 use crate::app::App;
@@ -76,11 +78,24 @@ pub async fn adopt(
     Ok(adopted)
 }
 
+/// Holds files until the end of the transaction, so that nobody else discards, processes or begins to use them:
+/// first what is to be done for them, then the files themselves, each by number. Whoever changes or deletes items
+/// that show them takes these holds before; two who took them in turn would wait for each other.
+pub async fn hold_files(write: &Write, upload_ids: &[i64]) -> Result<()> {
+    let subjects: Vec<String> = upload_ids
+        .iter()
+        .map(|id| ProcessUpload::subject_of(*id))
+        .collect();
+    crate::jobs::hold(write, &subjects).await?;
+    store::lock_uploads(write, upload_ids).await
+}
+
 /// Deletes an upload, what was made of it, and the files; nothing while an item uses it.
 ///
 /// The caller has changed or deleted its item before, in the same transaction.
 pub async fn discard(app: &App, write: &mut Write, upload_id: i64) -> Result<()> {
-    let Some(found) = store::lock_upload(write, upload_id).await? else {
+    hold_files(write, &[upload_id]).await?;
+    let Some(found) = store::find_upload(&**write, upload_id).await? else {
         return Ok(());
     };
     if store::is_used(&**write, upload_id).await? {
@@ -147,6 +162,16 @@ pub async fn get_own_file(
     }
 }
 
+/// Gives a file of hers another name, for people; it keeps the ending by which their machines know what it is.
+///
+/// # Errors
+/// [`Error::NotFound`] unless it is hers.
+pub async fn rename(app: &App, person: &Person, upload_id: i64, name: &str) -> Result<()> {
+    let held = get_own_file(app.db.read(), person, upload_id).await?;
+    let name = names::renamed(&held.upload.name, name);
+    store::set_name(app, upload_id, person.id, name).await
+}
+
 /// Processes a file again that could not be processed.
 ///
 /// # Errors
@@ -155,7 +180,7 @@ pub async fn get_own_file(
 pub async fn retry(app: &App, upload_id: i64) -> Result<FileView> {
     let mut write = app.write().await?;
     // Two who ask at once would otherwise put it in line twice.
-    store::lock_upload(&write, upload_id).await?;
+    hold_files(&write, &[upload_id]).await?;
     let view = get_file(&*write, upload_id).await?;
     if view.upload.state != UploadState::Failed {
         return Err(Error::Conflict(

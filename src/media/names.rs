@@ -39,6 +39,18 @@ fn cut(name: &str) -> String {
     format!("{}{ending}", stem.trim_end_matches([' ', '.']))
 }
 
+/// What somebody calls a file now, with the ending that it had: without it her machine would not know what to do
+/// with what she downloads.
+pub fn renamed(before: &str, sent: &str) -> String {
+    let name = clean(sent);
+    match ending(before) {
+        Some(had) if !ending(&name).is_some_and(|has| has.eq_ignore_ascii_case(had)) => {
+            cut(&format!("{name}.{had}"))
+        }
+        _ => name,
+    }
+}
+
 /// What stands after the last dot, when it looks like the ending of a file's name.
 pub fn ending(name: &str) -> Option<&str> {
     let (stem, ending) = name.rsplit_once('.')?;
@@ -84,6 +96,16 @@ mod tests {
         assert!(name.ends_with("ä.mp4"));
         assert_eq!(stem("a.b.mp4"), "a.b");
         assert_eq!(stem("README"), "README");
+    }
+
+    #[test]
+    fn a_file_that_is_renamed_keeps_its_ending() {
+        assert_eq!(renamed("take 2.wav", "Sarabande"), "Sarabande.wav");
+        assert_eq!(renamed("take 2.wav", "Sarabande.WAV"), "Sarabande.WAV");
+        assert_eq!(renamed("take 2.wav", "No. 5"), "No. 5.wav");
+        assert_eq!(renamed("README", "../Read me"), "Read me");
+        let long = renamed("a.mp4", &"x".repeat(400));
+        assert!(long.ends_with("x.mp4") && long.chars().count() == MAX_CHARACTERS);
     }
 
     proptest! {

@@ -65,10 +65,14 @@ pub async fn find_upload(db: &impl ConnectionTrait, id: i64) -> Result<Option<up
     Ok(upload::Entity::find_by_id(id).one(db).await?)
 }
 
-/// The upload, which nobody else changes or discards until the end of the transaction.
-pub async fn lock_upload(write: &Write, id: i64) -> Result<Option<upload::Model>> {
-    let find = upload::Entity::find_by_id(id).lock_exclusive();
-    Ok(find.one(&**write).await?)
+/// Holds these uploads, in the order of their numbers.
+pub async fn lock_uploads(write: &Write, ids: &[i64]) -> Result<()> {
+    let find = upload::Entity::find()
+        .filter(upload::Column::Id.is_in(ids.iter().copied()))
+        .order_by_asc(upload::Column::Id)
+        .lock_exclusive();
+    find.all(&**write).await?;
+    Ok(())
 }
 
 pub async fn list_uploads(db: &impl ConnectionTrait, ids: &[i64]) -> Result<Vec<upload::Model>> {
@@ -124,10 +128,17 @@ fn line() -> sea_orm::Select<job::Entity> {
         .order_by_asc(job::Column::Id)
 }
 
-/// Whether an item shows it.
+/// Whether an item shows it, or will.
 pub async fn is_used(db: &impl ConnectionTrait, upload_id: i64) -> Result<bool> {
-    let find = item::Entity::find().filter(item::Column::UploadId.eq(upload_id));
+    let find = item::Entity::find().filter(uses(upload_id));
     Ok(find.count(db).await? > 0)
+}
+
+/// Items that show an upload, or will as soon as it is ready.
+fn uses(upload_id: i64) -> Condition {
+    Condition::any()
+        .add(item::Column::UploadId.eq(upload_id))
+        .add(item::Column::NextUploadId.eq(upload_id))
 }
 
 /// What this person's files take, as they were sent.
@@ -159,6 +170,21 @@ pub async fn delete_upload(write: &Write, id: i64) -> Result<()> {
         .exec(&**write)
         .await?;
     upload::Entity::delete_by_id(id).exec(&**write).await?;
+    Ok(())
+}
+
+/// What it is called from now on.
+pub async fn set_name(app: &App, id: i64, owner_id: i64, name: String) -> Result<()> {
+    let row = upload::ActiveModel {
+        name: Set(name),
+        ..Default::default()
+    };
+    upload::Entity::update_many()
+        .set(row)
+        .filter(upload::Column::Id.eq(id))
+        .filter(upload::Column::OwnerId.eq(owner_id))
+        .exec(app.db.writer())
+        .await?;
     Ok(())
 }
 
@@ -256,7 +282,7 @@ pub async fn find_shown(db: &impl ConnectionTrait, upload_id: i64) -> Result<Opt
             sea_orm::JoinType::InnerJoin,
             content::Relation::Module.def(),
         )
-        .filter(item::Column::UploadId.eq(upload_id))
+        .filter(uses(upload_id))
         .order_by_asc(content::Column::Id);
     Ok(find.into_model::<Shown>().one(db).await?)
 }

@@ -40,6 +40,12 @@ impl Form {
             .map_or("", |(_, value)| value)
     }
 
+    /// All values of a name that may come several times, in the order sent.
+    pub fn all<'f>(&'f self, name: &'f str) -> impl Iterator<Item = &'f str> {
+        let fields = self.fields.iter().filter(move |(key, _)| key == name);
+        fields.map(|(_, value)| value.as_str())
+    }
+
     /// The value without surrounding spaces.
     pub fn text(&self, name: &str) -> &str {
         self.get(name).trim()
@@ -277,7 +283,9 @@ mod tests {
 
     #[tokio::test]
     async fn the_last_value_wins_when_a_name_comes_twice() {
-        assert_eq!(encoded("a=1&a=2").await.get("a"), "2");
+        let form = encoded("a=1&b=3&a=2").await;
+        assert_eq!(form.get("a"), "2");
+        assert_eq!(form.all("a").collect::<Vec<_>>(), ["1", "2"]);
         let twice = read(MULTIPART, parts(&[("a", b"1"), ("a", b"2")])).await;
         assert_eq!(twice.unwrap().get("a"), "2");
     }

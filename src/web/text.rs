@@ -1,7 +1,7 @@
 //! Text as people read it: Markdown made safe, plain text, sizes, durations, times.
 
 use ammonia::Builder;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Datelike as _, Utc};
 use chrono_tz::Tz;
 use pulldown_cmark::{Event, HeadingLevel, Options, Parser, Tag, TagEnd, html};
 use std::sync::LazyLock;
@@ -259,6 +259,21 @@ pub fn date(time: DateTime<Utc>, zone: Tz) -> String {
     time.with_timezone(&zone).format("%-d %B %Y").to_string()
 }
 
+/// A day near the present one with the time, another without: `Today, 10:33`, `Tomorrow, 09:00`, `9 Nov`,
+/// `9 Nov 2025`; in the reader's zone.
+pub fn when(time: DateTime<Utc>, now: DateTime<Utc>, zone: Tz) -> String {
+    let (time, now) = (time.with_timezone(&zone), now.with_timezone(&zone));
+    let days = (time.date_naive() - now.date_naive()).num_days();
+    let day = match days {
+        -1 => "Yesterday",
+        0 => "Today",
+        1 => "Tomorrow",
+        _ if time.year() == now.year() => return time.format("%-d %b").to_string(),
+        _ => return time.format("%-d %b %Y").to_string(),
+    };
+    format!("{day}, {}", time.format("%H:%M"))
+}
+
 /// `3 September 2026, 14:02:07 (Europe/Lisbon)`: the exact time, for hovering.
 pub fn exact(time: DateTime<Utc>, zone: Tz) -> String {
     format!(
@@ -370,6 +385,21 @@ mod tests {
         pieces
             .map(|piece| piece.split('>').next().unwrap_or("").to_ascii_lowercase())
             .collect()
+    }
+
+    #[test]
+    fn a_day_near_the_present_one_is_called_by_its_name_in_the_readers_zone() {
+        let now = "2026-11-20T23:30:00Z".parse().unwrap();
+        let told = |time: &str, zone| when(time.parse().unwrap(), now, zone);
+        assert_eq!(told("2026-11-20T10:33:00Z", Tz::UTC), "Today, 10:33");
+        // It is the 21st there already.
+        assert_eq!(
+            told("2026-11-20T10:33:00Z", Tz::Europe__Berlin),
+            "Yesterday, 11:33"
+        );
+        assert_eq!(told("2026-11-21T09:00:00Z", Tz::UTC), "Tomorrow, 09:00");
+        assert_eq!(told("2026-11-09T10:33:00Z", Tz::UTC), "9 Nov");
+        assert_eq!(told("2025-11-09T10:33:00Z", Tz::UTC), "9 Nov 2025");
     }
 
     proptest! {

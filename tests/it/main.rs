@@ -22,5 +22,6 @@ mod outline;
 mod permission;
 mod process;
 mod processing;
+mod replacing;
 mod tus;
 mod uploads;

@@ -1,6 +1,6 @@
 //! Adding to an upload what a request brings (tus 1.0, "PATCH").
 
-use super::finish::{self, Placement, admit};
+use super::finish::{self, Placement, admit, wanted};
 use super::headers::{Checksum, Metadata};
 use super::store;
 use super::visit::{Entered, Open, enter, is_part, length};
@@ -12,7 +12,7 @@ use crate::media::quota;
 use crate::media::receiver::Accepts;
 use crate::web::identity::Person;
 use backends::files::Partial;
-use backends::media::HEAD_BYTES;
+use backends::media::{HEAD_BYTES, Kind};
 use bytes::Bytes;
 use futures::StreamExt as _;
 use sea_orm::ActiveValue::Set;
@@ -76,7 +76,7 @@ pub async fn append(
     if patch.offset != open.partial.size() {
         return Err(other_offset(open.partial.size()).into());
     }
-    let mut writer = Writer::begin(app, person, open, &patch).await?;
+    let mut writer = Writer::begin(app, person, open, &patch, placement).await?;
     let received = writer.receive(body, patch.checksum).await;
     let open = writer.end(received, patch.offset).await?;
     let offset = open.partial.size();
@@ -113,6 +113,8 @@ struct Writer<'a> {
     /// Away only while it is being worked on.
     partial: Option<Partial>,
     metadata: Metadata,
+    /// What kind of file goes where it goes.
+    wanted: Option<Kind>,
     /// Most bytes of the whole upload.
     most: u64,
     is_head_known: bool,
@@ -125,6 +127,7 @@ impl<'a> Writer<'a> {
         person: &Person,
         open: Open,
         patch: &Patch,
+        placement: Placement,
     ) -> Result<Self, Refused> {
         let Open { row, partial, turn } = open;
         let generation = store::next_generation(app, &row.id).await?;
@@ -138,6 +141,7 @@ impl<'a> Writer<'a> {
             partial: Some(partial),
             row: Model { generation, ..row },
             turn,
+            wanted: wanted(app, person, &metadata, placement).await?,
             metadata,
         };
         writer.tell_length(patch).await?;
@@ -292,7 +296,7 @@ impl<'a> Writer<'a> {
         let size = length(&self.row).unwrap_or(partial.size());
         self.partial = Some(partial);
         self.is_head_known = true;
-        admit(self.app, &self.metadata, &head, size)?;
+        admit(self.app, &self.metadata, self.wanted, &head, size)?;
         Ok(())
     }
 

@@ -72,7 +72,7 @@ impl NewUpload {
 ///
 /// # Errors
 /// [`Error::TooLarge`] for more than the site, or the person's quota, takes; [`Error::NotFound`] for a module
-/// that is not hers; [`Error::TooMany`].
+/// or content that is not hers; [`Error::TooMany`].
 pub async fn create(
     app: &App,
     person: &Person,
@@ -85,8 +85,8 @@ pub async fn create(
         return Err(Accepts::File.too_large(app));
     }
     let is_part = new.concat.as_deref() == Some("partial");
-    if let Some(module_id) = new.metadata.module_id.filter(|_| !is_part) {
-        (placement.check)(app, person, module_id).await?;
+    if let Some(place) = new.metadata.place.filter(|_| !is_part) {
+        (placement.check)(app, person, place).await?;
     }
     let (length_bytes, reserved) = match new.length {
         Length::Known(bytes) => (i64::try_from(bytes).ok(), bytes),

@@ -21,11 +21,20 @@ use futures::future::BoxFuture;
 use futures::{StreamExt as _, TryStreamExt as _};
 use sea_orm::ActiveValue::Set;
 
-/// A finished file that becomes a content.
+/// Where a file goes when it is whole, as its sender named it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// It becomes a new content of this module.
+    Module(i64),
+    /// It takes the place of the file that this content shows.
+    Content(i64),
+}
+
+/// A finished file that goes to its place.
 #[derive(Debug, Clone)]
 pub struct Placing {
-    /// The module that was named.
-    pub module_id: i64,
+    /// What was named.
+    pub place: Place,
     /// The file, the person's own by now.
     pub upload_id: i64,
     /// What its bytes say it is.
@@ -40,22 +49,32 @@ pub struct Placing {
 /// of routes brings the two together, so that this feature need not know that one.
 #[derive(Clone, Copy)]
 pub struct Placement {
-    /// Whether this person may add to the module: [`Error::NotFound`] unless it is hers.
-    pub check: for<'a> fn(&'a App, &'a Person, i64) -> BoxFuture<'a, Result<()>>,
-    /// Makes the content, in the caller's transaction; answers its number. [`Error::NotFound`] when the module
-    /// is not hers any more.
-    pub place: for<'a> fn(&'a App, &'a Write, &'a Person, Placing) -> BoxFuture<'a, Result<i64>>,
+    /// What kind of file goes there, where that is settled: [`Error::NotFound`] unless the place is hers.
+    pub check: for<'a> fn(&'a App, &'a Person, Place) -> BoxFuture<'a, Result<Option<ItemKind>>>,
+    /// Makes or changes the content, in the caller's transaction; answers its number. [`Error::NotFound`] when the
+    /// place is not hers any more.
+    pub place:
+        for<'a> fn(&'a App, &'a mut Write, &'a Person, Placing) -> BoxFuture<'a, Result<i64>>,
 }
 
 /// What a file is, from its first bytes, and whether it may be so large. What its sender takes it for (`filetype`)
 /// counts only when the bytes say nothing: then it is refused, in words that tell what is taken.
 ///
+/// A file that goes where one of a settled kind is shown must be of that kind: `wanted`, see [`wanted`].
+///
 /// # Errors
 /// [`Error::UnsupportedType`]; [`Error::TooLarge`] for pictures.
-pub fn admit(app: &App, metadata: &Metadata, head: &[u8], size_bytes: u64) -> Result<Sniffed> {
+pub fn admit(
+    app: &App,
+    metadata: &Metadata,
+    wanted: Option<Kind>,
+    head: &[u8],
+    size_bytes: u64,
+) -> Result<Sniffed> {
     let claimed = claimed(metadata.filetype.as_deref().unwrap_or(""));
     let found = sniff(head).kind;
-    let admitted = match claimed {
+    let admitted = match wanted.or(claimed) {
+        Some(kind) if wanted.is_some() => kind.admit(head),
         Some(kind) => kind.admit(head).or_else(|refused| {
             if matches!(found, Kind::File) || found == kind {
                 Err(refused)
@@ -70,6 +89,30 @@ pub fn admit(app: &App, metadata: &Metadata, head: &[u8], size_bytes: u64) -> Re
         return Err(Accepts::Image.too_large(app));
     }
     Ok(admitted)
+}
+
+/// The kind of file that is shown where this one goes. A place that is gone by now wants none: then the file waits
+/// in its owner's library.
+pub async fn wanted(
+    app: &App,
+    person: &Person,
+    metadata: &Metadata,
+    placement: Placement,
+) -> Result<Option<Kind>> {
+    let Some(place @ Place::Content(_)) = metadata.place else {
+        return Ok(None);
+    };
+    let kind = match (placement.check)(app, person, place).await {
+        Err(Error::NotFound) => return Ok(None),
+        checked => checked?,
+    };
+    Ok(match kind {
+        Some(ItemKind::Video) => Some(Kind::Video),
+        Some(ItemKind::Audio) => Some(Kind::Audio),
+        Some(ItemKind::Image) => Some(Kind::Image),
+        Some(ItemKind::File) => Some(Kind::File),
+        Some(ItemKind::Text) | None => None,
+    })
 }
 
 /// Drawings in SVG are files to download here, whatever browsers say.
@@ -102,7 +145,8 @@ pub async fn finish(
         }
         None => (None, stored_head(app, &row).await?),
     };
-    let found = match admit(app, &metadata, &head, size_bytes) {
+    let wanted = wanted(app, person, &metadata, placement).await?;
+    let found = match admit(app, &metadata, wanted, &head, size_bytes) {
         Ok(found) => found,
         Err(error) => {
             store::delete(app.db.writer(), &row.id).await?;
@@ -144,16 +188,16 @@ async fn write_down(
     store::update(&*write, id, settled).await?;
     let name = file.name.clone();
     let upload = adopt(app, &mut write, person.id, file).await?;
-    let content_id = match metadata.module_id {
-        Some(module_id) => {
+    let content_id = match metadata.place {
+        Some(to) => {
             let placing = Placing {
-                module_id,
+                place: to,
                 upload_id: upload.id,
                 kind: item_kind(upload.kind),
                 title: metadata.title.clone(),
                 name,
             };
-            place(app, &write, person, placing, placement).await?
+            place(app, &mut write, person, placing, placement).await?
         }
         None => None,
     };
@@ -169,10 +213,10 @@ async fn write_down(
     Ok(row)
 }
 
-/// A module that is gone by now loses nothing: the file waits in its owner's library.
+/// A module or content that is gone by now loses nothing: the file waits in its owner's library.
 async fn place(
     app: &App,
-    write: &Write,
+    write: &mut Write,
     person: &Person,
     placing: Placing,
     placement: Placement,
@@ -196,7 +240,8 @@ async fn stored_head(app: &App, row: &Model) -> Result<Vec<u8>> {
     Ok(head.await?)
 }
 
-fn item_kind(kind: UploadKind) -> ItemKind {
+/// The kind of item that shows such a file.
+pub fn item_kind(kind: UploadKind) -> ItemKind {
     match kind {
         UploadKind::File => ItemKind::File,
         UploadKind::Image => ItemKind::Image,

@@ -1,5 +1,6 @@
 //! What tus 1.0 says in headers, read and judged. Pure: it knows no upload.
 
+use super::finish::Place;
 use crate::error::{Error, Result};
 use axum::http::HeaderMap;
 use base64::Engine as _;
@@ -118,8 +119,8 @@ pub struct Metadata {
     pub filetype: Option<String>,
     /// What the content shall be called.
     pub title: Option<String>,
-    /// The module of which it becomes a content.
-    pub module_id: Option<i64>,
+    /// What it becomes when it is whole; nothing: it waits in its owner's library.
+    pub place: Option<Place>,
 }
 
 impl Metadata {
@@ -146,6 +147,12 @@ impl Metadata {
             seen.push(key);
             metadata.take(key, value.trim())?;
         }
+        let names_both = seen.contains(&"module") && seen.contains(&"content");
+        if names_both {
+            return Err(bad(
+                "Upload-Metadata names a module or a content, not both.",
+            ));
+        }
         Ok(metadata)
     }
 
@@ -155,7 +162,10 @@ impl Metadata {
                 "The value of {key} in Upload-Metadata is no Base64."
             ))
         })?;
-        if !matches!(key, "filename" | "filetype" | "title" | "module") {
+        if !matches!(
+            key,
+            "filename" | "filetype" | "title" | "module" | "content"
+        ) {
             return Ok(());
         }
         let text = String::from_utf8(decoded)
@@ -174,15 +184,21 @@ impl Metadata {
             "filename" => self.filename = Some(text.to_owned()),
             "filetype" => self.filetype = Some(text.to_ascii_lowercase()),
             "title" => self.title = Some(judged_title(text)?),
-            _ => {
-                let id = text.parse().ok().filter(|id| *id > 0);
-                self.module_id = Some(id.ok_or_else(|| {
-                    bad("module in Upload-Metadata is the number of one of your modules.")
-                })?);
-            }
+            "content" => self.place = Some(Place::Content(number(key, text)?)),
+            _ => self.place = Some(Place::Module(number(key, text)?)),
         }
         Ok(())
     }
+}
+
+/// The number of a module or content.
+fn number(key: &str, text: &str) -> Result<i64> {
+    let id = text.parse().ok().filter(|id| *id > 0);
+    id.ok_or_else(|| {
+        bad(format!(
+            "{key} in Upload-Metadata is the number of one of your {key}s."
+        ))
+    })
 }
 
 fn judged_title(title: &str) -> Result<String> {
@@ -299,7 +315,9 @@ mod tests {
     fn metadata_is_read_and_what_is_not_known_is_let_be() {
         let read = Metadata::parse("filename YS5tcDQ=,other w7w=,is_new,module Nw==").unwrap();
         assert_eq!(read.filename.as_deref(), Some("a.mp4"));
-        assert_eq!(read.module_id, Some(7));
+        assert_eq!(read.place, Some(Place::Module(7)));
+        let read = Metadata::parse("content Nw==").unwrap();
+        assert_eq!(read.place, Some(Place::Content(7)));
         assert_eq!(Metadata::parse("").unwrap(), Metadata::default());
         for wrong in [
             "filename YS5tcDQ=,filename YS5tcDQ=",
@@ -307,6 +325,8 @@ mod tests {
             "filename /w==",
             "module YQ==",
             "module LTE=",
+            "content LTE=",
+            "module Nw==,content Nw==",
             ",",
             "filename YQ==,",
         ] {

@@ -23,11 +23,13 @@ mod headers;
 pub mod pages;
 mod store;
 mod sweep;
+mod unfinished;
 mod visit;
 
-pub use finish::{Placement, Placing};
+pub use finish::{Place, Placement, Placing, item_kind};
 pub(super) use store::{forget, is_prefix_awaited, reserved_bytes};
 pub(super) use sweep::sweep;
+pub use unfinished::{Unfinished, end_unfinished, list_unfinished};
 
 /// The version spoken here.
 pub const VERSION: &str = "1.0.0";

@@ -8,7 +8,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use sea_orm::sea_query::{Alias, Expr, ExprTrait as _};
 use sea_orm::{
     ActiveModelTrait as _, ColumnTrait as _, ConnectionTrait, EntityTrait as _,
-    PaginatorTrait as _, QueryFilter as _, QuerySelect as _,
+    PaginatorTrait as _, QueryFilter as _, QueryOrder as _, QuerySelect as _,
 };
 
 /// When an upload expires that somebody goes on with now.
@@ -106,6 +106,21 @@ pub async fn count_unfinished(db: &impl ConnectionTrait, owner_id: i64) -> Resul
         .filter(Column::OwnerId.eq(owner_id))
         .filter(Column::UploadId.is_null());
     Ok(find.count(db).await?)
+}
+
+/// The uploads of this person that have not become files yet and may be gone on with, newest first.
+pub async fn list_unfinished(
+    db: &impl ConnectionTrait,
+    owner_id: i64,
+    now: DateTime<Utc>,
+) -> Result<Vec<Model>> {
+    let find = Entity::find()
+        .filter(Column::OwnerId.eq(owner_id))
+        .filter(Column::UploadId.is_null())
+        .filter(Column::ExpiresAt.gte(now))
+        .order_by_desc(Column::CreatedAt)
+        .order_by_desc(Column::Id);
+    Ok(find.all(db).await?)
 }
 
 /// What this person's unfinished uploads take of her quota.
