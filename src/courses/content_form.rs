@@ -366,6 +366,7 @@ mod tests {
             url: url.map(str::to_owned),
             upload_id,
             next_upload_id: None,
+            allow_download: false,
             created_at: DateTime::default(),
             updated_at: DateTime::default(),
         }

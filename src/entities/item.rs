@@ -64,6 +64,8 @@ pub struct Model {
     pub upload_id: Option<i64>,
     /// The file that takes the place of what it shows now, as soon as it is ready.
     pub next_upload_id: Option<i64>,
+    /// Whether students may download the film.
+    pub allow_download: bool,
     /// When it was made.
     pub created_at: DateTimeUtc,
     /// When it last changed.

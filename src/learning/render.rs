@@ -222,6 +222,7 @@ mod tests {
             url: url.map(str::to_owned),
             upload_id: None,
             next_upload_id: None,
+            allow_download: false,
             created_at: DateTime::UNIX_EPOCH,
             updated_at: DateTime::UNIX_EPOCH,
         }

@@ -1,6 +1,6 @@
 //! Giving stored files to those who may see them: `/media/<upload>/<rendition>`.
 
-use super::permission::{self, Grant};
+use super::permission::{self, Grant, Wanted};
 use super::ranges::{self, Part};
 use super::{ORIGINAL, disposition};
 use crate::app::App;
@@ -31,11 +31,16 @@ pub async fn deliver(
     (upload_id, name): (i64, &str),
     parts: &Parts,
 ) -> Result<Response> {
-    let grant = permission::get(app, person, upload_id, name).await?;
+    let wanted = Wanted {
+        upload_id,
+        name,
+        is_download: wants_download(parts),
+    };
+    let grant = permission::get(app, person, wanted).await?;
     match send(app, &grant, name, parts).await {
         // Perhaps it was processed again a moment ago, by a process that was not heard yet.
         Err(Error::NotFound) => {
-            let grant = permission::get_again(app, person, upload_id, name).await?;
+            let grant = permission::get_again(app, person, wanted).await?;
             send(app, &grant, name, parts).await
         }
         sent => sent,
@@ -146,15 +151,18 @@ fn harmless(mime: &str) -> &str {
 
 /// What was sent to be downloaded is an attachment; what is shown is inline, unless `?download` asks otherwise.
 fn name_for(file: &Grant, name: &str, parts: &Parts) -> String {
-    let query = parts.uri.query().unwrap_or("");
-    let is_wanted =
-        url::form_urlencoded::parse(query.as_bytes()).any(|(name, _)| name == "download");
-    let kind = if name == ORIGINAL || is_wanted {
+    let kind = if name == ORIGINAL || wants_download(parts) {
         "attachment"
     } else {
         "inline"
     };
     disposition::value(kind, &disposition::name_of(&file.upload_name, name))
+}
+
+/// Whether `?download` asks for the file to keep.
+fn wants_download(parts: &Parts) -> bool {
+    let query = parts.uri.query().unwrap_or("");
+    url::form_urlencoded::parse(query.as_bytes()).any(|(name, _)| name == "download")
 }
 
 /// All values of a header as one list; `None` without any. What is not ASCII is no range and no tag.

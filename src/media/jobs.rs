@@ -7,7 +7,7 @@
 use super::making::{self, Made, Results};
 use super::replacing::{self, Carried};
 use super::store::{self, Change};
-use super::{ORIGINAL, notices, tell};
+use super::{ORIGINAL, captions, notices, tell};
 use crate::app::App;
 use crate::entities::upload::{self, UploadKind, UploadState};
 use crate::jobs::{Fault, Job, JobContext, JobError, PRIORITY_NORMAL, PRIORITY_SOON};
@@ -392,7 +392,8 @@ async fn remove_leftovers(app: &App, upload: &upload::Model) {
             .map(|row| row.key.as_str())
             .collect();
         for entry in app.files.list(&upload.prefix).await? {
-            if !named.contains(entry.key.as_str()) {
+            // Captions may be on their way: their files come before their rows.
+            if !named.contains(entry.key.as_str()) && !captions::is_key(&entry.key) {
                 app.files.delete(&entry.key).await?;
             }
         }

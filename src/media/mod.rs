@@ -7,6 +7,7 @@
 //!
 //! The conversion itself is `backends::media`; which item shows a file is for `courses` and `learning`.
 
+pub mod captions;
 mod delivery;
 mod disposition;
 mod incoming;

@@ -26,30 +26,47 @@ pub struct Grant {
     pub upload_name: String,
 }
 
+/// A file that somebody asks for.
+#[derive(Clone, Copy, Debug)]
+pub struct Wanted<'a> {
+    /// Number of the upload.
+    pub upload_id: i64,
+    /// Name of the rendition.
+    pub name: &'a str,
+    /// Whether it is to be kept, which a film's item may not allow.
+    pub is_download: bool,
+}
+
 /// The file of this name of an upload, for who may have it. Costs no query when it was asked lately.
 ///
 /// # Errors
 /// [`Error::NotFound`] for everybody else, and when there is none.
-pub async fn get(app: &App, person: &Person, upload_id: i64, name: &str) -> Result<Grant> {
-    let Some(key) = key(app, person, upload_id, name) else {
-        return ask(app, person, upload_id, name).await;
+pub async fn get(app: &App, person: &Person, wanted: Wanted<'_>) -> Result<Grant> {
+    let Some(key) = key(app, person, wanted) else {
+        return ask(app, person, wanted).await;
     };
     let asked = app
         .cache
-        .get_or_set(&key, LIFETIME, || ask(app, person, upload_id, name));
+        .get_or_set(&key, LIFETIME, || ask(app, person, wanted));
     asked.await
 }
 
 /// As [`get`], without what is remembered: for a file that is no longer where it was.
-pub async fn get_again(app: &App, person: &Person, upload_id: i64, name: &str) -> Result<Grant> {
-    if let Some(key) = key(app, person, upload_id, name) {
+pub async fn get_again(app: &App, person: &Person, wanted: Wanted<'_>) -> Result<Grant> {
+    if let Some(key) = key(app, person, wanted) {
         app.cache.delete(&key).await?;
     }
-    ask(app, person, upload_id, name).await
+    ask(app, person, wanted).await
 }
 
-async fn ask(app: &App, person: &Person, upload_id: i64, name: &str) -> Result<Grant> {
-    let found = store::find_visible(app.db.read(), person, upload_id, name).await?;
+async fn ask(app: &App, person: &Person, wanted: Wanted<'_>) -> Result<Grant> {
+    let found = store::find_visible(
+        app.db.read(),
+        person,
+        (wanted.upload_id, wanted.name),
+        wanted.is_download,
+    )
+    .await?;
     let (file, upload) = found.ok_or(Error::NotFound)?;
     Ok(Grant {
         key: file.key,
@@ -61,12 +78,18 @@ async fn ask(app: &App, person: &Person, upload_id: i64, name: &str) -> Result<G
 
 /// Where the answer is remembered; nowhere while changes made by other processes are not heard, and for
 /// names that no stored file has.
-fn key(app: &App, person: &Person, upload_id: i64, name: &str) -> Option<String> {
+fn key(app: &App, person: &Person, wanted: Wanted<'_>) -> Option<String> {
+    let Wanted {
+        upload_id, name, ..
+    } = wanted;
     let is_plain = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_graphic());
     if !is_plain || !app.bus.is_hearing() {
         return None;
     }
     let stamp = app.rights.stamp(person.id, upload_id);
     let (user_id, role) = (person.id, if person.is_staff { "staff" } else { "user" });
-    Some(format!("media:{stamp}:{role}:{user_id}:{upload_id}:{name}"))
+    let way = if wanted.is_download { "keep" } else { "see" };
+    Some(format!(
+        "media:{stamp}:{role}:{user_id}:{way}:{upload_id}:{name}"
+    ))
 }

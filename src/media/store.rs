@@ -263,6 +263,32 @@ pub async fn replace_renditions(
     Ok(())
 }
 
+/// Deletes one rendition of an upload; answers what it was.
+pub async fn take_rendition(
+    write: &Write,
+    upload_id: i64,
+    name: &str,
+) -> Result<Option<rendition::Model>> {
+    let find = rendition::Entity::find()
+        .filter(rendition::Column::UploadId.eq(upload_id))
+        .filter(rendition::Column::Name.eq(name));
+    let Some(found) = find.one(&**write).await? else {
+        return Ok(None);
+    };
+    rendition::Entity::delete_by_id(found.id)
+        .exec(&**write)
+        .await?;
+    Ok(Some(found))
+}
+
+/// How many renditions of an upload have names that begin so.
+pub async fn count_named(write: &Write, upload_id: i64, beginning: &str) -> Result<u64> {
+    let find = rendition::Entity::find()
+        .filter(rendition::Column::UploadId.eq(upload_id))
+        .filter(rendition::Column::Name.starts_with(beginning));
+    Ok(find.count(&**write).await?)
+}
+
 /// Where an upload is shown first: title of its item, its module and course.
 #[derive(Debug, Clone, PartialEq, Eq, sea_orm::FromQueryResult)]
 pub struct Shown {
@@ -291,12 +317,12 @@ pub async fn find_shown(db: &impl ConnectionTrait, upload_id: i64) -> Result<Opt
 /// staff; and who owns, or is enrolled in, a course that shows it. A draft is for its owner only.
 ///
 /// The original of pictures and recordings stays with its owner and staff: it may hold the place where
-/// it was taken.
+/// it was taken. With `download`, a film only where its item allows that to students.
 pub async fn find_visible(
     db: &impl ConnectionTrait,
     person: &Person,
-    upload_id: i64,
-    name: &str,
+    (upload_id, name): (i64, &str),
+    download: bool,
 ) -> Result<Option<(rendition::Model, upload::Model)>> {
     let mut find = rendition::Entity::find()
         .find_also_related(upload::Entity)
@@ -308,7 +334,9 @@ pub async fn find_visible(
             .add(upload::Column::Kind.eq(UploadKind::File));
         let shown = Condition::all()
             .add(is_open)
-            .add(Expr::exists(courses_that_show(person.id, upload_id)));
+            .add(Expr::exists(courses_that_show(
+                person.id, upload_id, download,
+            )));
         find = find.filter(
             Condition::any()
                 .add(upload::Column::OwnerId.eq(person.id))
@@ -319,8 +347,13 @@ pub async fn find_visible(
     Ok(found.and_then(|(rendition, upload)| Some((rendition, upload?))))
 }
 
-/// The courses that show an upload and that this person owns or studies.
-fn courses_that_show(user_id: i64, upload_id: i64) -> sea_orm::sea_query::SelectStatement {
+/// The courses that show an upload and that this person owns or studies; with `download`, only those where
+/// students may download it. The upload itself is in the query around it.
+fn courses_that_show(
+    user_id: i64,
+    upload_id: i64,
+    download: bool,
+) -> sea_orm::sea_query::SelectStatement {
     let enrolled = Query::select()
         .expr(Expr::val(1))
         .from(enrollment::Entity)
@@ -330,9 +363,16 @@ fn courses_that_show(user_id: i64, upload_id: i64) -> sea_orm::sea_query::Select
         )
         .and_where(Expr::col((enrollment::Entity, enrollment::Column::UserId)).eq(user_id))
         .to_owned();
-    let studies = Condition::all()
+    let mut studies = Condition::all()
         .add(Expr::col((course::Entity, course::Column::IsDraft)).eq(false))
         .add(Expr::exists(enrolled));
+    if download {
+        studies = studies.add(
+            Condition::any()
+                .add(Expr::col((upload::Entity, upload::Column::Kind)).ne(UploadKind::Video))
+                .add(Expr::col((item::Entity, item::Column::AllowDownload)).eq(true)),
+        );
+    }
     Query::select()
         .expr(Expr::val(1))
         .from(item::Entity)
