@@ -32,7 +32,7 @@ const COPIES = {
 /** The Lucide icons in use, by their own names. Add a name here to use another one. */
 const ICONS = `
   arrow-down arrow-left arrow-right arrow-up arrow-up-to-line audio-lines bell book-open captions check
-  chevron-down chevron-left chevron-right chevron-up circle-alert circle-check clock copy download
+  chevron-down chevron-left chevron-right chevron-up circle-alert circle-check circle-stop clock copy download
   ellipsis external-link eye eye-off file file-text file-x gauge globe graduation-cap grip-vertical hourglass
   image info key-round layers library link list loader-circle lock log-in log-out mail maximize menu message-circle minimize
   monitor moon pause pencil picture-in-picture-2 play plus refresh-cw rotate-ccw rotate-cw search settings smartphone

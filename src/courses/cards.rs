@@ -78,6 +78,7 @@ impl CardFile {
             UploadState::Processing => ("processing", "loader-circle"),
             UploadState::Ready => ("ready", "circle-check"),
             UploadState::Failed => ("failed", "circle-alert"),
+            UploadState::Canceled => ("canceled", "circle-stop"),
         };
         Self {
             upload_id: view.upload.id,

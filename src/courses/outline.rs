@@ -71,6 +71,7 @@ struct Tally {
     contents: i64,
     on_their_way: i64,
     failed: i64,
+    stopped: i64,
 }
 
 /// Which module is open: `none` folds them all.
@@ -197,6 +198,9 @@ impl Tally {
         if self.failed > 0 {
             words.push(format!("{} failed", self.failed));
         }
+        if self.stopped > 0 {
+            words.push(format!("{} stopped", self.stopped));
+        }
         match (words.len(), self.contents) {
             (1, 1) => words.push("ready".into()),
             (1, _) => words.push("all ready".into()),
@@ -231,6 +235,7 @@ async fn tally(db: &impl ConnectionTrait, module_ids: &[i64]) -> Result<HashMap<
         match state {
             Some(UploadState::Waiting | UploadState::Processing) => tally.on_their_way += count,
             Some(UploadState::Failed) => tally.failed += count,
+            Some(UploadState::Canceled) => tally.stopped += count,
             Some(UploadState::Ready) | None => {}
         }
     }
@@ -243,18 +248,20 @@ mod tests {
 
     #[test]
     fn a_folded_module_says_what_it_holds() {
-        let words = |contents, on_their_way, failed| {
+        let words = |contents, on_their_way, failed, stopped| {
             Tally {
                 contents,
                 on_their_way,
                 failed,
+                stopped,
             }
             .words()
         };
-        assert_eq!(words(0, 0, 0), "No contents yet");
-        assert_eq!(words(1, 0, 0), "1 content, ready");
-        assert_eq!(words(3, 0, 0), "3 contents, all ready");
-        assert_eq!(words(3, 1, 0), "3 contents, 1 on its way");
-        assert_eq!(words(5, 2, 1), "5 contents, 2 on their way, 1 failed");
+        assert_eq!(words(0, 0, 0, 0), "No contents yet");
+        assert_eq!(words(1, 0, 0, 0), "1 content, ready");
+        assert_eq!(words(3, 0, 0, 0), "3 contents, all ready");
+        assert_eq!(words(3, 1, 0, 0), "3 contents, 1 on its way");
+        assert_eq!(words(5, 2, 1, 0), "5 contents, 2 on their way, 1 failed");
+        assert_eq!(words(2, 0, 0, 1), "2 contents, 1 stopped");
     }
 }

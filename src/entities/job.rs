@@ -37,8 +37,16 @@ pub struct Model {
     pub payload: String,
     /// Where it stands.
     pub state: JobState,
-    /// Smaller runs first.
+    /// How many rounds of the line it stands back: smaller runs sooner.
     pub priority: i32,
+    /// For whom it is done; the jobs of different people take turns.
+    pub owner_id: Option<i64>,
+    /// The round in which it would begin if it stood back for nobody.
+    pub round: i64,
+    /// Its place among those that wait: smaller runs first.
+    pub turn: i64,
+    /// Somebody watches a page that shows it; that brings it forward, once.
+    pub is_awaited: bool,
     /// What it works on, for example `upload:7`; for cancelling and for its place in line.
     pub subject: Option<String>,
     /// Not before this time.

@@ -21,6 +21,8 @@ pub struct Model {
     pub metadata: String,
     /// `Upload-Concat` as it was sent: `partial`, or `final;` and its parts.
     pub concat: Option<String>,
+    /// The files that were dropped together with it, in `upload_batches`.
+    pub batch: Option<String>,
     /// Key prefix that its files have when it is whole.
     pub prefix: String,
     /// Grows with every connection that goes on with it; only the newest may write.

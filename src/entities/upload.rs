@@ -43,6 +43,8 @@ pub enum UploadState {
     Ready,
     /// It cannot be processed; `fault` says why.
     Failed,
+    /// Its processing was stopped on request.
+    Canceled,
 }
 
 /// A file somebody sent, and how far its processing is.
@@ -80,6 +82,8 @@ pub struct Model {
     pub width: Option<i32>,
     /// Height as shown, in pixels.
     pub height: Option<i32>,
+    /// The files that were dropped together with it, in `upload_batches`; a UUID of the page.
+    pub batch: Option<String>,
     /// When its last byte arrived.
     pub created_at: DateTimeUtc,
     /// When its state last changed.

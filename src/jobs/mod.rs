@@ -9,13 +9,15 @@
 //! This folder knows no feature; what can be run is listed in `crate::registry`.
 
 mod context;
+mod line;
 mod queue;
 mod registry;
 mod sweep;
 mod worker;
 
 pub use context::JobContext;
-pub use queue::{cancel, enqueue, enqueue_at, find_latest, hold, place_in_line, retry};
+pub use line::{bring_forward, list_next, places_in_line};
+pub use queue::{cancel, enqueue, enqueue_at, find_latest, hold, retry};
 pub use registry::{Registry, RegistryBuilder};
 pub use sweep::Sweep;
 pub use worker::{drain, work};
@@ -28,12 +30,12 @@ use std::time::Duration;
 /// Who hears that there is work, or that some was canceled.
 pub const GROUP: &str = "jobs";
 
-/// Runs before ordinary work: somebody waits for it.
-pub const PRIORITY_SOON: i32 = 10;
+/// Short work, for which it is not worth to let anybody wait.
+pub const PRIORITY_SOON: i32 = 1;
 /// Ordinary work.
-pub const PRIORITY_NORMAL: i32 = 50;
-/// Cleaning up.
-pub const PRIORITY_LATER: i32 = 90;
+pub const PRIORITY_NORMAL: i32 = 2;
+/// Cleaning up. Nothing stands back further, and even this has its turn (see [`line`]).
+pub const PRIORITY_LATER: i32 = 16;
 
 /// Work to be done outside a request.
 pub trait Job: Serialize + DeserializeOwned + Send + Sync + 'static {
@@ -42,9 +44,15 @@ pub trait Job: Serialize + DeserializeOwned + Send + Sync + 'static {
     /// After so many attempts it is given up.
     const MAX_ATTEMPTS: i32 = 5;
 
-    /// Smaller runs first.
+    /// How many rounds of the line it stands back, from [`PRIORITY_SOON`] to [`PRIORITY_LATER`]: smaller
+    /// runs sooner.
     fn priority(&self) -> i32 {
         PRIORITY_NORMAL
+    }
+
+    /// For whom it is done. The jobs of different people take turns; those of nobody stand back for nobody.
+    fn owner_id(&self) -> Option<i64> {
+        None
     }
 
     /// What it works on, for example `upload:7`.

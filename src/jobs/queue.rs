@@ -1,6 +1,6 @@
 //! The table `jobs`: in line, leased, done, failed.
 
-use super::{Fault, GROUP, Job, backoff};
+use super::{Fault, GROUP, Job, backoff, line};
 use crate::app::App;
 use crate::db::Write;
 use crate::entities::job::{self, JobState};
@@ -39,11 +39,16 @@ pub async fn enqueue_at<J: Job>(
     run_at: DateTime<Utc>,
 ) -> Result<i64> {
     let now = app.clock.now();
+    let standing = line::join(write, job.priority(), job.owner_id()).await?;
     let row = job::ActiveModel {
         kind: Set(J::KIND.to_owned()),
         payload: Set(serde_json::to_string(job).map_err(Error::internal)?),
         state: Set(JobState::Waiting),
         priority: Set(job.priority()),
+        owner_id: Set(job.owner_id()),
+        round: Set(standing.round),
+        turn: Set(standing.turn),
+        is_awaited: Set(false),
         subject: Set(job.subject()),
         run_at: Set(run_at),
         attempts: Set(0),
@@ -104,8 +109,11 @@ pub async fn retry(app: &App, write: &mut Write, subject: &str) -> Result<bool> 
     };
     let now = app.clock.now();
     let none: Option<String> = None;
+    let standing = line::join(write, found.priority, found.owner_id).await?;
     let again = job::Entity::update_many()
         .col_expr(job::Column::State, Expr::value(JobState::Waiting))
+        .col_expr(job::Column::Round, Expr::value(standing.round))
+        .col_expr(job::Column::Turn, Expr::value(standing.turn))
         .col_expr(job::Column::Attempts, Expr::value(0))
         .col_expr(job::Column::Fault, Expr::value(none))
         .col_expr(job::Column::RunAt, Expr::value(now))
@@ -129,40 +137,8 @@ pub async fn find_latest(db: &impl ConnectionTrait, subject: &str) -> Result<Opt
     Ok(find.one(db).await?)
 }
 
-/// The place in line of the waiting job of a subject, from 1; `None` when none waits.
-pub async fn place_in_line(db: &impl ConnectionTrait, subject: &str) -> Result<Option<i64>> {
-    let Some(mine) = find_latest(db, subject)
-        .await?
-        .filter(|job| job.state == JobState::Waiting)
-    else {
-        return Ok(None);
-    };
-    let earlier = Condition::any()
-        .add(job::Column::Priority.lt(mine.priority))
-        .add(
-            Condition::all()
-                .add(job::Column::Priority.eq(mine.priority))
-                .add(job::Column::RunAt.lt(mine.run_at)),
-        )
-        .add(
-            Condition::all()
-                .add(job::Column::Priority.eq(mine.priority))
-                .add(job::Column::RunAt.eq(mine.run_at))
-                .add(job::Column::Id.lt(mine.id)),
-        );
-    let before = job::Entity::find()
-        .filter(job::Column::State.eq(JobState::Waiting))
-        .filter(job::Column::Kind.eq(&mine.kind))
-        .filter(earlier)
-        .count(db)
-        .await?;
-    Ok(Some(
-        i64::try_from(before).unwrap_or(i64::MAX).saturating_add(1),
-    ))
-}
-
 /// Takes the next job of these kinds: one whose worker no longer renews its lease, else the next
-/// that is due. Each is one step in the index `jobs_line`, however long the line is.
+/// that is due. Each is one step in the index `jobs_turn`, however long the line is.
 pub(super) async fn claim(app: &App, worker: &str, kinds: &[&str]) -> Result<Option<job::Model>> {
     let write = app.write().await?;
     let now = app.clock.now();
@@ -186,6 +162,7 @@ pub(super) async fn claim(app: &App, worker: &str, kinds: &[&str]) -> Result<Opt
         .filter(job::Column::Id.eq(found.id))
         .exec(&*write)
         .await?;
+    line::advance(&write, &found).await?;
     write.commit().await?;
     Ok(Some(found))
 }
@@ -199,8 +176,7 @@ async fn lock_first(
     let first = job::Entity::find()
         .filter(condition)
         .filter(job::Column::Kind.is_in(kinds.iter().copied()))
-        .order_by_asc(job::Column::Priority)
-        .order_by_asc(job::Column::RunAt)
+        .order_by_asc(job::Column::Turn)
         .order_by_asc(job::Column::Id)
         .lock_with_behavior(LockType::Update, LockBehavior::SkipLocked);
     Ok(first.one(&**write).await?)

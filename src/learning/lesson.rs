@@ -328,6 +328,7 @@ fn about(item: &item::Model, file: Option<&FileView>) -> String {
         }
         (ItemKind::Video, _) if item.url.is_some() => "Web video".into(),
         (_, Some(file)) if file.upload.state == UploadState::Failed => "Failed".into(),
+        (_, Some(file)) if file.upload.state == UploadState::Canceled => "Stopped".into(),
         (_, Some(file)) if file.upload.state != UploadState::Ready => "Processing".into(),
         (ItemKind::File, Some(file)) => {
             let (name, bytes) = (&file.upload.name, file.upload.size_bytes);

@@ -77,6 +77,7 @@ fn processing(item: &item::Model, file: &FileView) -> String {
         UploadState::Processing => ("processing", "loader-circle"),
         UploadState::Ready => ("ready", "circle-check"),
         UploadState::Failed => ("failed", "circle-alert"),
+        UploadState::Canceled => ("canceled", "circle-stop"),
     };
     format!(
         "<p class=\"processing\" data-upload-id=\"{}\" data-state=\"{state}\">{}<span class=\"words\">{}</span>\

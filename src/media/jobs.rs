@@ -7,10 +7,12 @@
 use super::making::{self, Made, Results};
 use super::replacing::{self, Carried};
 use super::store::{self, Change};
-use super::{ORIGINAL, captions, notices, tell};
+use super::{ORIGINAL, captions, notices, tell, tell_all};
 use crate::app::App;
 use crate::entities::upload::{self, UploadKind, UploadState};
-use crate::jobs::{Fault, Job, JobContext, JobError, PRIORITY_NORMAL, PRIORITY_SOON};
+use crate::jobs::{
+    self, Fault, Job, JobContext, JobError, PRIORITY_LATER, PRIORITY_NORMAL, PRIORITY_SOON,
+};
 use crate::web::rights;
 use backends::files::FilesError;
 use backends::media::{self, FaultKind, Progress};
@@ -27,33 +29,27 @@ const TELL_EVERY: Duration = Duration::from_secs(1);
 const LATER: &str = "This file could not be processed just now. It will be tried again.";
 
 /// So many of those in line hear that the line has moved.
-const LINE_TOLD: usize = 20;
+const LINE_TOLD: u64 = 20;
 
 /// Processes an upload: makes its renditions, or says why that cannot be.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct ProcessUpload {
     /// Which upload.
     pub upload_id: i64,
-    /// Smaller runs first.
+    /// How many rounds of the line it stands back.
     pub priority: i32,
+    /// Who sent it.
+    #[serde(default)]
+    pub owner_id: Option<i64>,
 }
 
 impl ProcessUpload {
     /// The job for an upload: pictures first, then small files before large ones.
     pub fn of(upload: &upload::Model) -> Self {
-        let later = match (upload.kind, upload.size_bytes) {
-            (UploadKind::Image | UploadKind::File, _) => return Self::at(upload.id, PRIORITY_SOON),
-            (_, ..50_000_000) => 0,
-            (_, ..500_000_000) => 10,
-            _ => 20,
-        };
-        Self::at(upload.id, PRIORITY_NORMAL + later)
-    }
-
-    fn at(upload_id: i64, priority: i32) -> Self {
         Self {
-            upload_id,
-            priority,
+            upload_id: upload.id,
+            priority: stands_back(upload.kind, upload.size_bytes),
+            owner_id: Some(upload.owner_id),
         }
     }
 
@@ -73,6 +69,10 @@ impl Job for ProcessUpload {
 
     fn priority(&self) -> i32 {
         self.priority
+    }
+
+    fn owner_id(&self) -> Option<i64> {
+        self.owner_id
     }
 
     fn subject(&self) -> Option<String> {
@@ -170,6 +170,22 @@ impl ProcessUpload {
     }
 }
 
+/// How far a file stands back in line: by how long it takes, as far as its size tells. The length of a film is
+/// known only when it is processed; a recording is compressed more, but is done many times faster.
+fn stands_back(kind: UploadKind, size_bytes: i64) -> i32 {
+    let film_bytes = match kind {
+        UploadKind::Image | UploadKind::File => return PRIORITY_SOON,
+        UploadKind::Video => size_bytes,
+        UploadKind::Audio => size_bytes / 5,
+    };
+    match film_bytes {
+        ..50_000_000 => PRIORITY_NORMAL,
+        ..500_000_000 => 2 * PRIORITY_NORMAL,
+        ..5_000_000_000 => 4 * PRIORITY_NORMAL,
+        _ => PRIORITY_LATER,
+    }
+}
+
 /// How an attempt ended that did not end well.
 enum Broken {
     /// The engine says why.
@@ -227,9 +243,12 @@ async fn begin(context: &JobContext, upload_id: i64) -> Result<Option<upload::Mo
     let state = UploadState::Processing;
     store::set_state(&context.app, &write, upload_id, state, Change::default()).await?;
     tell(&mut write, upload_id).await?;
-    for waiting in store::first_in_line(&*write, LINE_TOLD).await? {
-        tell(&mut write, waiting).await?;
-    }
+    let next = jobs::list_next::<ProcessUpload>(&*write, LINE_TOLD).await?;
+    let next: Vec<i64> = next
+        .iter()
+        .filter_map(|subject| ProcessUpload::upload_of(subject))
+        .collect();
+    tell_all(&mut write, &next).await?;
     write.commit().await?;
     Ok(Some(upload))
 }

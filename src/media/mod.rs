@@ -124,21 +124,20 @@ pub async fn list_files(
     }
     let uploads = store::list_uploads(db, upload_ids).await?;
     let mut renditions = store::list_renditions(db, upload_ids).await?;
-    let is_waiting = uploads
+    let waiting: Vec<String> = uploads
         .iter()
-        .any(|upload| upload.state == UploadState::Waiting);
-    let places = if is_waiting {
-        store::places_in_line(db).await?
-    } else {
+        .filter(|upload| upload.state == UploadState::Waiting)
+        .map(|upload| ProcessUpload::subject_of(upload.id))
+        .collect();
+    let places = if waiting.is_empty() {
         HashMap::new()
+    } else {
+        crate::jobs::places_in_line::<ProcessUpload>(db, &waiting).await?
     };
     let views = uploads.into_iter().map(|upload| {
         let view = FileView {
             renditions: renditions.remove(&upload.id).unwrap_or_default(),
-            place_in_line: places
-                .get(&ProcessUpload::subject_of(upload.id))
-                .copied()
-                .filter(|_| upload.state == UploadState::Waiting),
+            place_in_line: places.get(&ProcessUpload::subject_of(upload.id)).copied(),
             upload,
         };
         (view.upload.id, view)
@@ -206,8 +205,13 @@ async fn get_file(db: &impl ConnectionTrait, upload_id: i64) -> Result<FileView>
 
 /// Tells the owner's open pages how the file stands, once the transaction is committed.
 async fn tell(write: &mut Write, upload_id: i64) -> Result<()> {
-    let view = list_files(&**write, &[upload_id]).await?.remove(&upload_id);
-    if let Some(view) = view {
+    tell_all(write, &[upload_id]).await
+}
+
+/// As [`tell`], for several files of whomever.
+async fn tell_all(write: &mut Write, upload_ids: &[i64]) -> Result<()> {
+    let mut views = list_files(&**write, upload_ids).await?;
+    for view in upload_ids.iter().filter_map(|id| views.remove(id)) {
         write
             .publish(&group_of(view.upload.owner_id), &view.event())
             .await?;

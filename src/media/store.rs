@@ -1,16 +1,14 @@
 //! Queries of uploads, renditions and progress rows.
 
 use super::progress::RECEIVING;
-use super::{CAPTIONS, ORIGINAL, ProcessUpload, ReceivedFile};
+use super::{CAPTIONS, ORIGINAL, ReceivedFile};
 use crate::app::App;
 use crate::db::Write;
-use crate::entities::job::{self, JobState};
 use crate::entities::upload::{UploadKind, UploadState};
 use crate::entities::{
     content, course, enrollment, item, module, rendition, upload, upload_progress,
 };
 use crate::error::Result;
-use crate::jobs::Job as _;
 use crate::web::identity::Person;
 use chrono::{DateTime, Utc};
 use sea_orm::sea_query::{Alias, Expr, ExprTrait as _, OnConflict, Query};
@@ -95,37 +93,6 @@ pub async fn list_renditions(
         found.entry(row.upload_id).or_default().push(row);
     }
     Ok(found)
-}
-
-/// The place in line, from 1, of all that wait to be processed, by the subject of their job.
-pub async fn places_in_line(db: &impl ConnectionTrait) -> Result<HashMap<String, i64>> {
-    let subjects: Vec<Option<String>> = line().into_tuple().all(db).await?;
-    let places = subjects.into_iter().zip(1..);
-    Ok(places
-        .filter_map(|(subject, place)| Some((subject?, place)))
-        .collect())
-}
-
-/// The uploads that will be processed next.
-pub async fn first_in_line(db: &impl ConnectionTrait, most: usize) -> Result<Vec<i64>> {
-    let most = u64::try_from(most).unwrap_or(u64::MAX);
-    let subjects: Vec<Option<String>> = line().limit(most).into_tuple().all(db).await?;
-    let ids = subjects
-        .iter()
-        .filter_map(|subject| ProcessUpload::upload_of(subject.as_deref()?));
-    Ok(ids.collect())
-}
-
-/// Subjects of those that wait to be processed, in the order in which workers take them.
-fn line() -> sea_orm::Select<job::Entity> {
-    job::Entity::find()
-        .select_only()
-        .column(job::Column::Subject)
-        .filter(job::Column::State.eq(JobState::Waiting))
-        .filter(job::Column::Kind.eq(ProcessUpload::KIND))
-        .order_by_asc(job::Column::Priority)
-        .order_by_asc(job::Column::RunAt)
-        .order_by_asc(job::Column::Id)
 }
 
 /// Whether an item shows it, or will.

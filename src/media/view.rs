@@ -25,7 +25,7 @@ pub struct UploadEvent {
     pub kind: &'static str,
     /// Number of the upload.
     pub id: i64,
-    /// `waiting`, `processing`, `ready` or `failed`.
+    /// `waiting`, `processing`, `ready`, `failed` or `canceled`.
     pub state: UploadState,
     /// The line of truth.
     pub words: String,
@@ -45,6 +45,7 @@ impl FileView {
                 let reason = upload.fault.as_deref().unwrap_or("it cannot be processed");
                 format!("Failed: {}", in_sentence(reason))
             }
+            UploadState::Canceled => "Stopped. Try again when you like.".into(),
             UploadState::Processing => {
                 let percent = upload.progress_percent.clamp(0.0, 100.0).floor();
                 let left = upload.eta_seconds.filter(|_| percent < 100.0);
@@ -241,6 +242,7 @@ mod tests {
             duration_seconds: None,
             width: None,
             height: None,
+            batch: None,
             created_at: now,
             updated_at: now,
         };

@@ -6,8 +6,8 @@ use lyceum::entities::session;
 use lyceum::jobs::{self, Fault, Job, JobContext, JobError, Registry, RegistryBuilder};
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder};
 use serde::{Deserialize, Serialize};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use tokio::sync::Semaphore;
 
 /// A job that ends as its name says, and counts how often it was begun and given up.
@@ -76,6 +76,51 @@ impl Job for Stay {
             }
         }
     }
+}
+
+/// A file in line; notes that it had its turn.
+#[derive(Serialize, Deserialize)]
+struct File {
+    name: String,
+    owner_id: i64,
+    priority: i32,
+}
+
+static TURNS: Mutex<Vec<String>> = Mutex::new(Vec::new());
+
+impl File {
+    fn of(name: &str, owner_id: i64) -> Self {
+        Self {
+            name: name.to_owned(),
+            owner_id,
+            priority: jobs::PRIORITY_NORMAL,
+        }
+    }
+}
+
+impl Job for File {
+    const KIND: &'static str = "test_file";
+
+    fn priority(&self) -> i32 {
+        self.priority
+    }
+
+    fn owner_id(&self) -> Option<i64> {
+        Some(self.owner_id)
+    }
+
+    fn subject(&self) -> Option<String> {
+        Some(format!("file:{}", self.name))
+    }
+
+    async fn run(self, _: JobContext) -> Result<(), JobError> {
+        TURNS.lock().unwrap().push(self.name);
+        Ok(())
+    }
+}
+
+fn files() -> Arc<Registry> {
+    Arc::new(RegistryBuilder::default().job::<File>().build())
 }
 
 fn registry() -> Arc<Registry> {
@@ -235,13 +280,18 @@ async fn a_stopping_worker_hands_its_jobs_back_and_the_attempt_does_not_count() 
 #[tokio::test]
 async fn the_place_in_line_counts_those_before() {
     let site = TestApp::start().await;
-    enqueue(&site, &Errand::Succeed).await;
-    let db = site.app.db.read();
-    assert_eq!(jobs::place_in_line(db, "errand:1").await.unwrap(), Some(1));
-    enqueue(&site, &Errand::Succeed).await;
-    assert_eq!(jobs::place_in_line(db, "errand:1").await.unwrap(), Some(2));
-    jobs::drain(&site.app, &registry()).await.unwrap();
-    assert_eq!(jobs::place_in_line(db, "errand:1").await.unwrap(), None);
+    let place = async |subject: &str| {
+        let wanted = [subject.to_owned()];
+        let places = jobs::places_in_line::<File>(site.app.db.read(), &wanted).await;
+        places.unwrap().get(subject).copied()
+    };
+    enqueue(&site, &File::of("a", 1)).await;
+    assert_eq!(place("file:a").await, Some(1));
+    enqueue(&site, &File::of("b", 1)).await;
+    assert_eq!(place("file:b").await, Some(2));
+    assert_eq!(place("file:a").await, Some(1));
+    jobs::drain(&site.app, &files()).await.unwrap();
+    assert_eq!(place("file:b").await, None);
 }
 
 /// A job that comes back by itself.
@@ -415,7 +465,7 @@ async fn taking_the_next_job_is_a_step_in_an_index_however_long_the_line() {
         let explained = db
             .query_all_raw(sea_orm::Statement::from_string(
                 sea_orm::DbBackend::Sqlite,
-                format!("EXPLAIN QUERY PLAN SELECT * FROM jobs WHERE {condition} AND kind IN ('a', 'b') ORDER BY priority, run_at, id LIMIT 1"),
+                format!("EXPLAIN QUERY PLAN SELECT * FROM jobs WHERE {condition} AND kind IN ('a', 'b') ORDER BY turn, id LIMIT 1"),
             ))
             .await
             .unwrap();
@@ -425,7 +475,7 @@ async fn taking_the_next_job_is_a_step_in_an_index_however_long_the_line() {
             .collect();
         assert_eq!(plan.len(), 1, "no sorting: {plan:?}");
         assert!(
-            plan[0].contains("USING INDEX jobs_line (state=?"),
+            plan[0].contains("USING INDEX jobs_turn (state=?"),
             "{plan:?}"
         );
     }

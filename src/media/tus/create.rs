@@ -111,6 +111,7 @@ pub async fn create(
         unverified_from_bytes: Set(None),
         metadata: Set(new.metadata.raw.clone()),
         concat: Set(new.concat.clone()),
+        batch: Set(None),
         prefix: Set(new_prefix(app)),
         generation: Set(0),
         upload_id: Set(None),
