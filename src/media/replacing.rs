@@ -121,8 +121,7 @@ pub async fn carry_captions(app: &App, upload: &upload::Model) -> Result<Carried
     for captions in list_captions(db, &shown).await? {
         let copy = u64::from_le_bytes(app.clock.random_bytes::<8>());
         let key = format!("{}/carried-{copy:016x}/{}", upload.prefix, captions.name);
-        let local = app.files.local(&captions.key).await?;
-        app.files.put(&key, local.path()).await?;
+        app.files.copy(&captions.key, &key).await?;
         copies.push((captions, key));
     }
     Ok(Carried(copies))

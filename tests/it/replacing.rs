@@ -180,6 +180,29 @@ async fn captions_go_with_it_and_who_stopped_beyond_its_end_begins_anew() {
 }
 
 #[tokio::test]
+async fn captions_stay_with_the_file_before_where_another_content_still_shows_it() {
+    let desk = Desk::new().await;
+    let (content, old) = desk.shows(IMAGE, |_| ()).await;
+    desk.site
+        .show(desk.module.id, ItemKind::Image, "Elsewhere", old.id)
+        .await;
+    let captions = desk.site.scratch("captions.vtt");
+    std::fs::write(&captions, format!("{:1000}", "WEBVTT\n\nHello\n")).unwrap();
+    let row = desk
+        .site
+        .rendition(&old, "captions-en.vtt", "text/vtt", None)
+        .await;
+    desk.site.app.files.put(&row.key, &captions).await.unwrap();
+    let new = desk.send(content.id, "new.png", PNG).await.upload();
+    desk.site.drain().await;
+    assert_eq!(desk.item(&content).await.upload_id, Some(new));
+    for id in [old.id, new] {
+        let page = desk.maya.get(&format!("/media/{id}/captions-en.vtt")).await;
+        page.expect(200).has("Hello");
+    }
+}
+
+#[tokio::test]
 async fn what_shows_nothing_yet_is_replaced_at_once() {
     let desk = Desk::new().await;
     let failed = |row: &mut upload::ActiveModel| row.state = Set(UploadState::Failed);

@@ -10,6 +10,7 @@
 //! folders that [`Files::sweep_temporary`] cleans.
 
 mod appender;
+mod copy;
 mod disk;
 mod key;
 mod partial;

@@ -36,6 +36,22 @@ fn all_files(folder: &Path) -> usize {
 }
 
 #[tokio::test]
+async fn a_copy_leaves_the_original_where_it_is() {
+    let (files, _data) = store();
+    let text = "x".repeat(300_000);
+    write(&files, "one/original", text.clone()).await;
+    write(&files, "two/copy", "older").await;
+    let size = files.copy("one/original", "two/copy").await.unwrap();
+    assert_eq!(size, 300_000);
+    for key in ["one/original", "two/copy"] {
+        assert_eq!(read(&files, key, None).await, text.as_bytes(), "{key}");
+    }
+    let missing = files.copy("one/missing", "two/copy").await;
+    assert!(matches!(missing, Err(FilesError::NotFound)));
+    assert_eq!(read(&files, "two/copy", None).await, text.as_bytes());
+}
+
+#[tokio::test]
 async fn what_is_written_in_pieces_is_read_back_in_any_range() {
     let (files, _data) = store();
     let bytes: Vec<u8> = (0..1_500_000_u32).map(|n| (n % 251) as u8).collect();
