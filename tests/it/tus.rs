@@ -454,6 +454,12 @@ async fn parts_are_put_together_in_the_order_that_is_asked_for() {
         format!("final;{first} {absolute}")
     );
     clara.add(&whole, 50_000, b"").await.expect(403);
+    // Its parts end with it; asked again, because the answer was lost, it is the same.
+    clara.look(&first).await.expect(404);
+    let again = join(&[&first, &absolute]).await;
+    assert_eq!(again.expect(201).location(), whole);
+    assert_eq!(rows(&site).await.len(), 1);
+    let first = part(b"abc", 3).await;
     // Nothing is put together of what is not whole, no part, or not there.
     let unfinished = part(b"abc", 4).await;
     join(&[&first, &unfinished]).await.expect(400);
@@ -498,6 +504,46 @@ async fn a_quota_counts_files_and_uploads_on_their_way() {
         .await
         .expect(200);
     assert_eq!(site.uploads().await.len(), 2);
+}
+
+#[tokio::test]
+async fn a_quota_counts_the_parts_of_an_upload_once() {
+    let (site, clara) = teacher(&[("quota", "100kB")]).await;
+    let bytes = noise(60_000);
+    let mut parts = Vec::new();
+    for piece in bytes.chunks(30_000) {
+        let request = clara.tus(Method::POST, "/uploads/");
+        let request = request.header("Upload-Concat", "partial");
+        let request = request.header("Upload-Length", piece.len());
+        let address = clara.send(request).await.expect(201).location();
+        clara.add(&address, 0, piece).await.expect(204);
+        parts.push(address);
+    }
+    let announce = |bytes: usize| clara.send(clara.creation(NAME).header("Upload-Length", bytes));
+    announce(40_001).await.expect(413);
+    let join = |parts: &[&str]| {
+        let value = format!("final;{}", parts.join(" "));
+        clara.send(clara.creation(NAME).header("Upload-Concat", value))
+    };
+    // A part that is named twice makes a file of twice its size, which has no room.
+    let (one, two) = (parts[0].as_str(), parts[1].as_str());
+    join(&[one, one, two, two]).await.expect(413);
+    assert_eq!(site.uploads().await, []);
+    let page = join(&[one, two]).await;
+    let stored = format!("/media/{}/original", page.expect(201).upload());
+    assert_eq!(clara.get(&stored).await.expect(200).bytes, bytes);
+    // The file counts, and nothing else does; nor does anything else lie about.
+    announce(40_001).await.expect(413);
+    clara
+        .send(clara.tus(
+            Method::DELETE,
+            &announce(40_000).await.expect(201).location(),
+        ))
+        .await
+        .expect(204);
+    assert_eq!(rows(&site).await.len(), 1);
+    let growing = site.app.files.list_partial().await.unwrap();
+    assert!(growing.is_empty(), "{growing:?}");
 }
 
 #[tokio::test]

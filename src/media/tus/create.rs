@@ -3,7 +3,7 @@
 use super::finish::{self, Placement};
 use super::headers::{self, Concat, Length, Metadata};
 use super::store;
-use super::visit::{is_part, length};
+use super::visit::{end, is_part, length};
 use crate::app::App;
 use crate::entities::tus_upload::{ActiveModel, Model};
 use crate::error::{Error, Result};
@@ -89,6 +89,8 @@ pub async fn create(
         (placement.check)(app, person, place).await?;
     }
     let (length_bytes, reserved) = match new.length {
+        // The parts count already; the file will when they no longer do.
+        Length::Known(bytes) if !new.parts.is_empty() => (i64::try_from(bytes).ok(), 0),
         Length::Known(bytes) => (i64::try_from(bytes).ok(), bytes),
         Length::Deferred => (None, 0),
     };
@@ -124,7 +126,8 @@ pub async fn create(
     Ok(row)
 }
 
-/// Puts an upload together from its parts, which stay for as long as they do not expire, and finishes it.
+/// Puts an upload together from its parts, which end with it, and finishes it. Asked again, because the answer
+/// was lost, it answers what was put together before.
 ///
 /// # Errors
 /// [`Error::BadRequest`] unless each part is a partial upload that is whole; [`Error::NotFound`] when it is not hers.
@@ -134,10 +137,19 @@ pub async fn concatenate(
     mut new: NewUpload,
     placement: Placement,
 ) -> Result<Model> {
-    let mut total: u64 = 0;
-    for part in &new.parts {
-        total = total.saturating_add(part_bytes(app, person, part).await?);
+    if let Some(joined) = find_joined(app, person, &new).await? {
+        return Ok(joined);
     }
+    // What the file takes more than its parts: those named twice.
+    let (mut total, mut more): (u64, u64) = (0, 0);
+    for (index, part) in new.parts.iter().enumerate() {
+        let size = part_bytes(app, person, part).await?;
+        total = total.saturating_add(size);
+        if new.parts.iter().take(index).any(|before| before == part) {
+            more = more.saturating_add(size);
+        }
+    }
+    quota::check(app, app.db.read(), person.id, more).await?;
     new.length = Length::Known(total);
     let row = create(app, person, &new, placement).await?;
     let id = row.id.clone();
@@ -148,8 +160,25 @@ pub async fn concatenate(
     if joined.is_err() {
         // Nobody knows its address.
         store::delete(app.db.writer(), &id).await?;
+        return joined;
+    }
+    for part in &new.parts {
+        match end(app, person, part).await {
+            // Named twice, or expired just now.
+            Ok(()) | Err(Error::NotFound | Error::Gone(_)) => {}
+            Err(error) => tracing::warn!(%error, "a part of a whole upload is left to expire"),
+        }
     }
     joined
+}
+
+/// The whole that was put together of the same parts, under the same name.
+async fn find_joined(app: &App, person: &Person, new: &NewUpload) -> Result<Option<Model>> {
+    let Some(concat) = &new.concat else {
+        return Ok(None);
+    };
+    let metadata = &new.metadata.raw;
+    store::find_joined(app, person.id, concat, metadata).await
 }
 
 async fn part_bytes(app: &App, person: &Person, id: &str) -> Result<u64> {

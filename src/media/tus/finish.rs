@@ -3,7 +3,7 @@
 //!
 //! Every step bears being done twice: whoever asks for a whole upload that is not finished finishes it.
 
-use super::headers::Metadata;
+use super::headers::{self, Metadata};
 use super::store;
 use super::visit::length;
 use crate::app::App;
@@ -186,6 +186,8 @@ async fn write_down(
         ..Default::default()
     };
     store::update(&*write, id, settled).await?;
+    let parts = headers::parts(row.concat.as_deref().unwrap_or(""));
+    store::release_parts(&write, person.id, &parts).await?;
     let name = file.name.clone();
     let upload = adopt(app, &mut write, person.id, file).await?;
     let content_id = match metadata.place {

@@ -88,7 +88,7 @@ pub fn concat(headers: &HeaderMap) -> Result<Option<Concat>> {
         None => Ok(None),
         Some("partial") => Ok(Some(Concat::Partial)),
         Some(value) => {
-            let parts = value.strip_prefix("final;").map(parts).unwrap_or_default();
+            let parts = parts(value);
             if parts.is_empty() || parts.iter().any(String::is_empty) {
                 return Err(bad(
                     "Upload-Concat is partial, or final; and the addresses of the parts, parted by blanks.",
@@ -99,8 +99,10 @@ pub fn concat(headers: &HeaderMap) -> Result<Option<Concat>> {
     }
 }
 
-/// The last part of each address: the name of the upload. An address that is none of ours becomes empty.
-fn parts(list: &str) -> Vec<String> {
+/// The uploads that `final;` and their addresses name, by the last part of each; none for other values. An
+/// address that is none of ours becomes empty.
+pub fn parts(concat: &str) -> Vec<String> {
+    let list = concat.strip_prefix("final;").unwrap_or_default();
     let name = |address: &str| match address.rsplit_once('/') {
         Some((folder, name)) if folder.ends_with("/uploads") => name.to_owned(),
         _ => String::new(),

@@ -5,12 +5,11 @@ use super::create::{self, NewUpload};
 use super::finish::{self, Placement};
 use super::headers::{self, ALGORITHMS, Checksum};
 use super::store;
-use super::visit::{Entered, Open, enter, is_part, length};
+use super::visit::{Entered, Open, end, enter, is_part, length};
 use super::{EXTENSIONS, VERSION};
 use crate::app::App;
 use crate::entities::tus_upload::Model;
 use crate::error::{Error, Result};
-use crate::media;
 use crate::media::incoming::Incoming;
 use crate::media::receiver::Accepts;
 use crate::web::csrf::{self, Checked};
@@ -253,26 +252,6 @@ pub async fn terminate(
     require_token(&app, &parts)?;
     end(&app, &person, &id).await?;
     Ok(StatusCode::NO_CONTENT)
-}
-
-async fn end(app: &App, person: &Person, id: &str) -> Result<()> {
-    let row = match enter(app, person.id, id).await? {
-        Entered::Open(open) => {
-            store::delete(app.db.writer(), id).await?;
-            open.partial.delete().await?;
-            return Ok(());
-        }
-        Entered::Stored(row, _) | Entered::Finished(row) => row,
-    };
-    let mut write = app.write().await?;
-    store::delete(&*write, id).await?;
-    if let Some(upload_id) = row.upload_id {
-        media::discard(app, &mut write, upload_id).await?;
-    } else {
-        let prefix = row.prefix;
-        crate::jobs::enqueue(app, &mut write, &media::DeleteFiles { prefix }).await?;
-    }
-    write.commit().await
 }
 
 /// POST `/uploads/<id>` with `X-HTTP-Method-Override`, from where other methods do not get through.

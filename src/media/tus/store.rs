@@ -2,12 +2,12 @@
 
 use crate::app::App;
 use crate::db::Write;
-use crate::entities::tus_upload::{self, Column, Entity, Model};
+use crate::entities::tus_upload::{ActiveModel, Column, Entity, Model};
 use crate::error::{Error, Result};
 use chrono::{DateTime, TimeDelta, Utc};
 use sea_orm::sea_query::{Alias, Expr, ExprTrait as _};
 use sea_orm::{
-    ActiveModelTrait as _, ColumnTrait as _, ConnectionTrait, EntityTrait as _,
+    ActiveModelTrait as _, ActiveValue::Set, ColumnTrait as _, ConnectionTrait, EntityTrait as _,
     PaginatorTrait as _, QueryFilter as _, QueryOrder as _, QuerySelect as _,
 };
 
@@ -45,16 +45,12 @@ pub async fn get_own(
     Ok(row)
 }
 
-pub async fn insert(write: &Write, row: tus_upload::ActiveModel) -> Result<Model> {
+pub async fn insert(write: &Write, row: ActiveModel) -> Result<Model> {
     Ok(row.insert(&**write).await?)
 }
 
 /// Changes some columns of an upload; answers whether it is still there.
-pub async fn update(
-    db: &impl ConnectionTrait,
-    id: &str,
-    change: tus_upload::ActiveModel,
-) -> Result<bool> {
+pub async fn update(db: &impl ConnectionTrait, id: &str, change: ActiveModel) -> Result<bool> {
     let updated = Entity::update_many()
         .set(change)
         .filter(Column::Id.eq(id))
@@ -90,6 +86,40 @@ pub async fn is_newest(app: &App, id: &str, generation: i64) -> Result<bool> {
 
 pub async fn delete(db: &impl ConnectionTrait, id: &str) -> Result<()> {
     Entity::delete_by_id(id).exec(db).await?;
+    Ok(())
+}
+
+/// The file that was put together of these parts, as `concat` names them, and has not been forgotten.
+pub async fn find_joined(
+    app: &App,
+    owner_id: i64,
+    concat: &str,
+    metadata: &str,
+) -> Result<Option<Model>> {
+    let find = Entity::find()
+        .filter(Column::OwnerId.eq(owner_id))
+        .filter(Column::Concat.eq(concat))
+        .filter(Column::Metadata.eq(metadata))
+        .filter(Column::UploadId.is_not_null())
+        .filter(Column::ExpiresAt.gte(app.clock.now()));
+    Ok(find.one(app.db.read()).await?)
+}
+
+/// From now on these parts take nothing of their owner's quota: the file does that was made of them.
+pub async fn release_parts(write: &Write, owner_id: i64, ids: &[String]) -> Result<()> {
+    if ids.is_empty() {
+        return Ok(());
+    }
+    let released = ActiveModel {
+        reserved_bytes: Set(0),
+        ..Default::default()
+    };
+    Entity::update_many()
+        .set(released)
+        .filter(Column::OwnerId.eq(owner_id))
+        .filter(Column::Id.is_in(ids))
+        .exec(&**write)
+        .await?;
     Ok(())
 }
 

@@ -4,7 +4,9 @@ use super::store;
 use crate::app::App;
 use crate::entities::tus_upload::{ActiveModel, Model};
 use crate::error::{Error, Result};
+use crate::media;
 use crate::media::receiver::original_key;
+use crate::web::identity::Person;
 use crate::web::turns::Turn;
 use backends::files::{FilesError, Partial, Visit};
 use sea_orm::ActiveValue::Set;
@@ -134,4 +136,28 @@ async fn mend(app: &App, row: &Model, partial: Partial) -> Result<Partial> {
         store::update(app.db.writer(), &row.id, change).await?;
     }
     Ok(partial)
+}
+
+/// Ends an upload: what has arrived goes. A file that it became goes too, unless a content shows it.
+///
+/// # Errors
+/// As [`enter`].
+pub async fn end(app: &App, person: &Person, id: &str) -> Result<()> {
+    let row = match enter(app, person.id, id).await? {
+        Entered::Open(open) => {
+            store::delete(app.db.writer(), id).await?;
+            open.partial.delete().await?;
+            return Ok(());
+        }
+        Entered::Stored(row, _) | Entered::Finished(row) => row,
+    };
+    let mut write = app.write().await?;
+    store::delete(&*write, id).await?;
+    if let Some(upload_id) = row.upload_id {
+        media::discard(app, &mut write, upload_id).await?;
+    } else {
+        let prefix = row.prefix;
+        crate::jobs::enqueue(app, &mut write, &media::DeleteFiles { prefix }).await?;
+    }
+    write.commit().await
 }
