@@ -1,0 +1,110 @@
+//! Measures a release build of Lyceum against its peers on the same machine: uploads against a bare
+//! axum sink on the same disk, delivery against nginx on the same file, processing against the same
+//! ffmpeg commands run by hand.
+//!
+//! Both sides of a comparison take turns, so that what else the machine does weighs on both alike;
+//! the ratio is what counts. Everything listens on 127.0.0.1, lives in a temporary folder, is bounded
+//! in count and time, and is ended by its process id. See `bench/README.md`.
+
+mod delivery;
+mod http;
+mod nginx;
+mod processing;
+mod rounds;
+mod server;
+mod sink;
+mod site;
+mod upload;
+
+use clap::{Parser, Subcommand};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// Whatever goes wrong ends the run with a sentence.
+pub type Outcome<T = ()> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
+
+#[derive(Parser)]
+#[command(about = "Measures a Lyceum site against its peers on this machine")]
+struct Arguments {
+    #[command(subcommand)]
+    measure: Measure,
+}
+
+#[derive(clap::Args, Clone)]
+struct Common {
+    /// The release build of lyceum
+    #[arg(long)]
+    lyceum: PathBuf,
+    /// How often each side has its turn
+    #[arg(long, default_value_t = 5)]
+    rounds: usize,
+    /// Where the temporary folder is made: the disk that is measured
+    #[arg(long, default_value = "/var/tmp")]
+    disk: PathBuf,
+}
+
+#[derive(Subcommand)]
+enum Measure {
+    /// Uploads by form and by tus against a bare axum sink that writes to the same disk
+    Upload {
+        #[command(flatten)]
+        common: Common,
+        /// Size of one upload, in MiB
+        #[arg(long, default_value_t = 512)]
+        mebibytes: u64,
+    },
+    /// Peak memory of the server: one large upload, and fifty at once
+    Memory {
+        #[command(flatten)]
+        common: Common,
+        /// Size of the large upload, in MiB
+        #[arg(long, default_value_t = 4096)]
+        mebibytes: u64,
+    },
+    /// 1 MB ranges of a stored file to a student of its course, against nginx
+    Delivery {
+        #[command(flatten)]
+        common: Common,
+        /// Connections at once, kept alive
+        #[arg(long, default_value_t = 4)]
+        connections: usize,
+        /// Length of one turn
+        #[arg(long, default_value_t = 3)]
+        seconds: u64,
+    },
+    /// A film of 1080p from its last byte to ready, against its ffmpeg commands by hand
+    Processing {
+        #[command(flatten)]
+        common: Common,
+        /// Length of the film
+        #[arg(long, default_value_t = 60)]
+        seconds: u64,
+    },
+    /// The bare sink alone, as `upload` starts it
+    #[command(hide = true)]
+    Sink {
+        /// Where it writes
+        folder: PathBuf,
+    },
+}
+
+fn main() -> ExitCode {
+    let measured = match Arguments::parse().measure {
+        Measure::Upload { common, mebibytes } => upload::measure(&common, mebibytes << 20),
+        Measure::Memory { common, mebibytes } => upload::measure_memory(&common, mebibytes << 20),
+        Measure::Delivery {
+            common,
+            connections,
+            seconds,
+        } => delivery::measure(&common, connections, seconds),
+        Measure::Processing { common, seconds } => processing::measure(&common, seconds),
+        Measure::Sink { folder } => sink::run(folder),
+    };
+    match measured {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("bench: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}

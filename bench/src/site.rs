@@ -1,0 +1,261 @@
+//! A fresh Lyceum site for a measurement, with a teacher, her course, and a student in it.
+
+use crate::http::{Answer, Connection};
+use crate::server::{Server, free_port};
+use crate::{Common, Outcome};
+use std::fs;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use tempfile::TempDir;
+
+/// A site that runs until this value ends.
+pub struct Site {
+    // First, so that it ends before its folder does.
+    pub server: Server,
+    pub folder: TempDir,
+    /// The header that makes a request the teacher's.
+    pub teacher: String,
+    /// The header that makes a request the student's.
+    pub student: String,
+    /// A module of the teacher's course.
+    pub module_id: String,
+}
+
+impl Site {
+    /// Starts one. `settings`: further variables, such as `LYCEUM_FFMPEG`.
+    pub fn start(common: &Common, settings: &[(&str, &Path)]) -> Outcome<Self> {
+        let folder = tempfile::Builder::new()
+            .prefix("lyceum-bench-")
+            .tempdir_in(&common.disk)?;
+        let lyceum = |arguments: &[&str]| {
+            let mut command = Command::new(&common.lyceum);
+            command
+                .args(arguments)
+                .current_dir(folder.path())
+                .env("LYCEUM_DATA", folder.path().join("data"))
+                .env("LYCEUM_LOG", "warn")
+                .envs(settings.iter().copied());
+            command
+        };
+        let teacher = add_user(&lyceum, "teacher", &["--instructor"])?;
+        let student = add_user(&lyceum, "student", &[])?;
+        let port = free_port()?;
+        let listen = format!("127.0.0.1:{port}");
+        let server = Server::start(&mut lyceum(&["serve", "--listen", &listen]), port)?;
+        let mut site = Self {
+            server,
+            folder,
+            teacher,
+            student,
+            module_id: String::new(),
+        };
+        site.write_course()?;
+        Ok(site)
+    }
+
+    /// A connection to it.
+    pub fn connect(&self) -> Outcome<Connection> {
+        Connection::open(&self.server.address)
+    }
+
+    fn write_course(&mut self) -> Outcome {
+        let mut connection = self.connect()?;
+        let course = "subject=1&title=Measures&slug=measures&overview=All+of+them.";
+        let made = connection.post("/course/create/", &self.teacher, course)?;
+        let course_id = number_in(&made.expect(303)?)?;
+        let path = format!("/course/{course_id}/module/add/");
+        let made = connection.post(&path, &self.teacher, "title=One&description=")?;
+        self.module_id = number_in(&made.expect(303)?)?;
+        let enrolls = format!("course={course_id}");
+        let enrolled = connection.post("/students/enroll-course/", &self.student, &enrolls)?;
+        enrolled.expect(303)?;
+        Ok(())
+    }
+
+    /// Sends so many bytes by tus, as a content of the course; answers the number of the upload.
+    pub fn send_by_tus(&self, name: &str, mut bytes: impl Source) -> Outcome<String> {
+        let mut connection = self.connect()?;
+        let metadata = format!(
+            "filename {},module {}",
+            base64(name.as_bytes()),
+            base64(self.module_id.as_bytes())
+        );
+        let headers = format!(
+            "{}Tus-Resumable: 1.0.0\r\nUpload-Length: {}\r\nUpload-Metadata: {metadata}\r\nContent-Length: 0\r\n",
+            self.teacher,
+            bytes.size()
+        );
+        let made = connection.ask("POST", "/uploads/", &headers)?.expect(201)?;
+        let address = made.header("location").ok_or("no Location")?.to_owned();
+        let headers = format!(
+            "{}Tus-Resumable: 1.0.0\r\nUpload-Offset: 0\r\nContent-Type: application/offset+octet-stream\r\n\
+             Content-Length: {}\r\n",
+            self.teacher,
+            bytes.size()
+        );
+        connection.begin("PATCH", &address, &headers)?;
+        bytes.send(&mut connection)?;
+        let done = connection.answer(false)?.expect(204)?;
+        let upload = done.header("lyceum-upload").ok_or("no Lyceum-Upload")?;
+        Ok(upload.to_owned())
+    }
+
+    /// Sends so many bytes by the form of a content.
+    pub fn send_by_form(&self, name: &str, mut bytes: impl Source) -> Outcome {
+        let mut connection = self.connect()?;
+        let head = format!(
+            "--bench\r\nContent-Disposition: form-data; name=\"title\"\r\n\r\nBench\r\n\
+             --bench\r\nContent-Disposition: form-data; name=\"file\"; filename=\"{name}\"\r\n\r\n"
+        );
+        let tail = "\r\n--bench--\r\n";
+        let length = (head.len() + tail.len()) as u64 + bytes.size();
+        let headers = format!(
+            "{}Accept: application/json\r\nContent-Type: multipart/form-data; boundary=bench\r\nContent-Length: {length}\r\n",
+            self.teacher
+        );
+        let path = format!("/course/module/{}/content/file/create/", self.module_id);
+        connection.begin("POST", &path, &headers)?;
+        connection.send(head.as_bytes())?;
+        bytes.send(&mut connection)?;
+        connection.send(tail.as_bytes())?;
+        connection.answer(false)?.expect(200)?;
+        Ok(())
+    }
+
+    /// The stored originals.
+    pub fn originals(&self) -> Outcome<Vec<PathBuf>> {
+        let mut found = Vec::new();
+        for upload in fs::read_dir(self.folder.path().join("data/files/uploads"))? {
+            let path = upload?.path().join("original");
+            if path.is_file() {
+                found.push(path);
+            }
+        }
+        Ok(found)
+    }
+
+    /// Empties the disk of what was sent; only the bytes go.
+    pub fn forget_originals(&self) -> Outcome {
+        for path in self.originals()? {
+            fs::remove_file(path)?;
+        }
+        Ok(())
+    }
+}
+
+/// Bytes to be sent.
+pub trait Source {
+    /// How many.
+    fn size(&self) -> u64;
+    /// Sends all of them.
+    fn send(&mut self, connection: &mut Connection) -> Outcome;
+}
+
+/// Noise of some size: nothing that looks like a film or a picture.
+#[derive(Clone, Copy)]
+pub struct Noise(pub u64);
+
+impl Source for Noise {
+    fn size(&self) -> u64 {
+        self.0
+    }
+
+    fn send(&mut self, connection: &mut Connection) -> Outcome {
+        let mut state: u32 = 1;
+        let piece: Vec<u8> = std::iter::repeat_with(|| {
+            // xorshift (Marsaglia, 2003)
+            state ^= state << 13;
+            state ^= state >> 17;
+            state ^= state << 5;
+            state.to_le_bytes()
+        })
+        .take((1 << 20) / 4)
+        .flatten()
+        .collect();
+        let mut left = self.0;
+        while left > 0 {
+            let count = usize::try_from(left.min(piece.len() as u64))?;
+            connection.send(piece.get(..count).unwrap_or_default())?;
+            left -= count as u64;
+        }
+        Ok(())
+    }
+}
+
+/// A file.
+pub struct Content(pub Vec<u8>);
+
+impl Source for Content {
+    fn size(&self) -> u64 {
+        self.0.len() as u64
+    }
+
+    fn send(&mut self, connection: &mut Connection) -> Outcome {
+        connection.send(&self.0)
+    }
+}
+
+/// Makes an account and a key for it; answers the header that shows the key.
+fn add_user(lyceum: &impl Fn(&[&str]) -> Command, name: &str, options: &[&str]) -> Outcome<String> {
+    let mut arguments = vec!["user", "add", name, "--password-stdin"];
+    arguments.extend(options);
+    let mut adding = lyceum(&arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .spawn()?;
+    if let Some(mut input) = adding.stdin.take() {
+        input.write_all(b"a password for a measurement 7\n")?;
+    }
+    if !adding.wait()?.success() {
+        return Err(format!("the account {name} could not be made").into());
+    }
+    let token = lyceum(&["user", "token", name]).output()?;
+    let token = String::from_utf8(token.stdout)?;
+    Ok(format!("Authorization: Token {}\r\n", token.trim()))
+}
+
+/// The first number in the address to which an answer leads.
+fn number_in(answer: &Answer) -> Outcome<String> {
+    let location = answer.header("location").ok_or("no Location")?;
+    let number = location
+        .split(|c: char| !c.is_ascii_digit())
+        .find(|word| !word.is_empty());
+    Ok(number
+        .ok_or_else(|| format!("no number in {location}"))?
+        .to_owned())
+}
+
+/// RFC 4648, section 4: for names of a few bytes.
+fn base64(bytes: &[u8]) -> String {
+    const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut text = String::new();
+    for three in bytes.chunks(3) {
+        let bits = three
+            .iter()
+            .chain([&0, &0])
+            .take(3)
+            .fold(0_usize, |bits, byte| bits << 8 | usize::from(*byte));
+        for at in 0..4 {
+            let letter = LETTERS.get(bits >> (18 - 6 * at) & 63).copied();
+            let letter = letter.filter(|_| at <= three.len()).unwrap_or(b'=');
+            text.push(char::from(letter));
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn base64_is_that_of_the_rfc() {
+        for (plain, coded) in [
+            ("f", "Zg=="),
+            ("fo", "Zm8="),
+            ("foo", "Zm9v"),
+            ("foob", "Zm9vYg=="),
+        ] {
+            assert_eq!(super::base64(plain.as_bytes()), coded);
+        }
+    }
+}
