@@ -16,6 +16,7 @@ pub mod entities;
 pub mod error;
 pub mod jobs;
 pub mod learning;
+pub mod library;
 pub mod media;
 pub mod messages;
 pub mod migrations;

@@ -7,6 +7,7 @@ use crate::courses::{
     overview, preview,
 };
 use crate::learning::{lesson, marks, pages as learning};
+use crate::library;
 
 use crate::media::pages as media;
 use crate::media::tus::pages as tus;
@@ -45,6 +46,7 @@ pub fn router(app: &App) -> Router {
         .merge(learning_routes())
         .merge(messages_routes())
         .merge(outline_routes())
+        .merge(library_routes())
         .at("/uploads/{id}/retry/", post(media::retry));
     let forms = forms.layer(from_fn_with_state(app.clone(), csrf::guard));
     let streams = content_routes().layer(from_fn_with_state(app.clone(), csrf::guard_streams));
@@ -209,6 +211,29 @@ fn outline_routes() -> Router<App> {
         )
 }
 
+/// A teacher's files.
+fn library_routes() -> Router<App> {
+    Router::new()
+        .at("/library/", get(library::pages::list))
+        .at("/library/upload/", get(library::sending::form))
+        .at(
+            "/library/delete/",
+            get(library::deletion::ask).post(library::deletion::delete),
+        )
+        .at(
+            "/library/{id}/rename/",
+            get(library::pages::rename_form).post(library::pages::rename),
+        )
+        .at(
+            "/library/{id}/use/",
+            get(library::reuse::form).post(library::reuse::add),
+        )
+        .at(
+            "/library/unfinished/{id}/discard/",
+            post(library::unfinished::discard),
+        )
+}
+
 /// Forms that may bring a file: they are streamed, and check their token themselves.
 fn content_routes() -> Router<App> {
     Router::new()
@@ -220,6 +245,7 @@ fn content_routes() -> Router<App> {
             "/course/module/{id}/content/{kind}/{item}/",
             get(contents::edit).post(contents::change),
         )
+        .at("/library/upload/{kind}/", post(library::sending::send))
 }
 
 /// What needs neither a person nor a form.

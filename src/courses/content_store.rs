@@ -2,7 +2,7 @@
 //!
 //! The file is safely stored before the transaction begins; when that is not committed, the file goes too.
 
-use super::content_form::{self, Draft, Source};
+use super::content_form::{self, Draft, Given, Source};
 use super::store::touch;
 use super::{get_owned_content, get_owned_module, next_content_order};
 use crate::app::App;
@@ -10,7 +10,8 @@ use crate::db::Write;
 use crate::entities::item::{ItemKind, TextFormat};
 use crate::entities::{content, course, item, module};
 use crate::error::{Error, Result};
-use crate::media::{self, Place, Placement, Placing, ReceivedFile};
+use crate::media::{self, FileView, Place, Placement, Placing, ReceivedFile};
+use crate::web::form::Form;
 use crate::web::identity::Person;
 use futures::FutureExt as _;
 use sea_orm::{
@@ -170,6 +171,36 @@ async fn material(
         (Source::Held, _) => return Ok(None),
     }
     Ok(Some(material))
+}
+
+/// Makes a content of a file of hers that is there already, in the last place of a module; `form` brings its `title`.
+/// Answers the number of the content.
+///
+/// # Errors
+/// [`Error::NotFound`] unless the module is hers, or when the file is gone; [`Error::Invalid`] for a title that does
+/// not fit.
+pub async fn add_file(
+    app: &App,
+    person: &Person,
+    module_id: i64,
+    file: &FileView,
+    form: &Form,
+) -> Result<i64> {
+    let kind = media::item_kind(file.upload.kind);
+    let target = Target::find(app, person, module_id, kind, None).await?;
+    let fields = Form::from_pairs(vec![
+        ("title".into(), form.get("title").to_owned()),
+        ("upload".into(), file.upload.id.to_string()),
+    ]);
+    let given = Given {
+        form: &fields,
+        file_name: None,
+        chosen: Some(file),
+        held: None,
+    };
+    let draft = content_form::parse(kind, &given).map_err(Error::Invalid)?;
+    let saved = store(app, person, &target, draft, None).await?;
+    Ok(saved.content_id)
 }
 
 /// Makes contents of the files that were sent by resumable uploads, or puts them in the place of what contents show.

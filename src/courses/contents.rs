@@ -9,7 +9,7 @@ use crate::app::App;
 use crate::entities::item::{ItemKind, TextFormat};
 use crate::entities::{course, item, module};
 use crate::error::{Error, Problems, Result};
-use crate::media::{self, Accepts, FileView, Received};
+use crate::media::{self, Accepts, FileView, Received, Refused};
 use crate::web::csrf::{self, Checked};
 use crate::web::errors::prefers_json;
 use crate::web::extract::{Path, Query};
@@ -39,6 +39,8 @@ struct ContentFormPage {
     submit: &'static str,
     asks: Asks,
     held: Option<HeldFile>,
+    /// The content whose file another may take the place of.
+    replaces: Option<i64>,
     title: Field,
     content: Field,
     format: Field,
@@ -197,6 +199,10 @@ async fn form_page(
         action: target.action(),
         submit: if is_new { "Add it" } else { "Save" },
         asks: Asks::of(app, target.kind, state.is_web && is_new),
+        replaces: held
+            .as_ref()
+            .and(target.held.as_ref())
+            .map(|(place, _)| place.id),
         held: held.map(held_file),
         title: Field::new("title", form.get("title"), problems),
         content: Field::new("content", body, problems),
@@ -233,7 +239,10 @@ async fn save(
 ) -> Result<Response> {
     let (parts, body) = request.into_parts();
     let is_script = prefers_json(&parts.headers);
-    let Received { form, file } = read(app, person, target.kind, &parts, body).await?;
+    let Received { form, file } = match read(app, person, target.kind, &parts, body).await {
+        Ok(received) => received,
+        Err(refused) => return refuse(app, shell, target, refused, is_script).await,
+    };
     let chosen = find_chosen(app, person, &form).await?;
     let given = Given {
         form: &form,
@@ -259,6 +268,29 @@ async fn save(
     }
 }
 
+/// What is wrong with the file is told beside its field, in the form as it was typed.
+async fn refuse(
+    app: &App,
+    shell: Shell,
+    target: Target,
+    Refused { error, form }: Refused,
+    is_script: bool,
+) -> Result<Response> {
+    let (Error::TooLarge(words) | Error::UnsupportedType(words)) = &error else {
+        return Err(error);
+    };
+    if is_script || !form.has(csrf::FIELD) {
+        return Err(error);
+    }
+    let state = FormState {
+        form: &form,
+        problems: &Problems::of("file", words.clone()),
+        is_web: false,
+    };
+    let again = form_page(app, shell, target, &state).await?;
+    page_with(error.status(), &again)
+}
+
 /// A text is an ordinary form; a form with a file is streamed to the store.
 async fn read(
     app: &App,
@@ -266,10 +298,18 @@ async fn read(
     kind: ItemKind,
     parts: &Parts,
     body: Body,
-) -> Result<Received> {
+) -> Result<Received, Refused> {
     if let Some(accepts) = Accepts::of(kind) {
-        return media::receive(app, person, accepts, parts, body).await;
+        return media::receive_or_refuse(app, person, accepts, parts, body).await;
     }
+    let received = read_text(app, parts, body).await;
+    received.map_err(|error| Refused {
+        error,
+        form: Form::default(),
+    })
+}
+
+async fn read_text(app: &App, parts: &Parts, body: Body) -> Result<Received> {
     let request = Request::from_parts(parts.clone(), body);
     let form = Form::from_request(request, &()).await?;
     if parts.extensions.get::<Checked>() != Some(&Checked::Yes) {

@@ -27,7 +27,8 @@ mod store;
 mod syllabus;
 mod video;
 
-pub use content_store::placement;
+pub use content_form::title_of;
+pub use content_store::{add_file, placement};
 pub use store::{
     delete_contents, delete_modules, get_owned_content, get_owned_course, get_owned_module,
     list_contents, list_modules, next_content_order, next_module_order, touch,

@@ -47,6 +47,8 @@ pub(super) struct OutlinePage {
     title: Field,
     faults: Vec<FaultLine>,
     room: String,
+    /// `2 uploads are not finished`; empty without any for this course.
+    unfinished: String,
     max_bytes: u64,
     image_max_bytes: u64,
 }
@@ -133,6 +135,7 @@ pub(super) async fn outline(
         .one(db)
         .await?;
     let students = enrollment::Entity::find().filter(enrollment::Column::CourseId.eq(course.id));
+    let unfinished = count_unfinished(app, person, &ids, &cards).await?;
     let on_their_way = cards.iter().filter(|card| card.is_on_its_way()).count();
     let panels = modules.into_iter().map(|module| {
         let tally = tallies.get(&module.id).copied().unwrap_or_default();
@@ -160,11 +163,32 @@ pub(super) async fn outline(
         ),
         title: Field::new("title", form.get("title"), problems),
         faults: fault_lines(problems),
+        unfinished: match unfinished {
+            0 => String::new(),
+            1 => "1 upload is not finished".into(),
+            count => format!("{count} uploads are not finished"),
+        },
         room: media::usage(app, db, person.id).await?.words(),
         max_bytes: Accepts::File.max_bytes(app),
         image_max_bytes: Accepts::Image.max_bytes(app),
         course,
     })
+}
+
+/// Uploads of hers that are not finished and go to these modules, or to these contents.
+async fn count_unfinished(
+    app: &App,
+    person: &Person,
+    module_ids: &[i64],
+    cards: &[Card],
+) -> Result<usize> {
+    let unfinished = media::list_unfinished(app, app.db.read(), person.id).await?;
+    let is_here = |place: &media::Place| match place {
+        media::Place::Module(id) => module_ids.contains(id),
+        media::Place::Content(id) => cards.iter().any(|card| card.id == *id),
+    };
+    let places = unfinished.iter().filter_map(|upload| upload.place.as_ref());
+    Ok(places.filter(|place| is_here(place)).count())
 }
 
 impl Panel {

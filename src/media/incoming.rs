@@ -1,5 +1,6 @@
 //! The body of a request with a form, on its way to the reader of forms.
 
+use crate::error::Error;
 use axum::body::{Body, BodyDataStream};
 use bytes::Bytes;
 use futures::{Stream, StreamExt as _};
@@ -104,4 +105,24 @@ impl Stream for Incoming {
         }
         Poll::Ready(Some(Ok(piece)))
     }
+}
+
+/// What its sender is told when a form cannot be read to its end.
+pub fn unreadable(error: &multer::Error) -> Error {
+    tracing::debug!(%error, "a form could not be read to its end");
+    let is_cut_off = matches!(
+        error,
+        multer::Error::IncompleteFieldData { .. }
+            | multer::Error::IncompleteStream
+            | multer::Error::IncompleteHeaders
+            | multer::Error::StreamReadFailed(_)
+    );
+    Error::BadRequest(
+        if is_cut_off {
+            "The upload was cut off before its end. Nothing was kept; please send it again."
+        } else {
+            "The form cannot be read. Please reload the page and send it again."
+        }
+        .into(),
+    )
 }

@@ -1,6 +1,6 @@
 //! Receiving a form with a file: streamed to the file store, never whole in memory.
 
-use super::incoming::Incoming;
+use super::incoming::{Incoming, unreadable};
 use super::progress::{Tracker, read_key};
 use super::{names, quota, sweep};
 use crate::app::App;
@@ -18,19 +18,13 @@ use axum::http::request::Parts;
 use backends::files::{FileWriter, Files};
 use backends::media::{HEAD_BYTES, Kind, Sniffed};
 use bytes::{Bytes, BytesMut};
-use futures::StreamExt as _;
 use multer::{Field, Multipart};
-use std::path::Path;
 use std::time::Duration;
-use tokio::io::AsyncReadExt as _;
-use tokio_util::io::ReaderStream;
 
 /// A sender that sends nothing for so long is gone.
 const STALL_TIMEOUT: Duration = Duration::from_secs(120);
 /// What may come in before the head of the next field is whole; pieces alone may have some hundred kB.
 const FIELD_HEAD_BYTES: u64 = 2 << 20;
-/// What is read at once of a file of this machine.
-const LOCAL_PIECE_BYTES: usize = 256 << 10;
 /// Fields of one form.
 const MAX_FIELDS: usize = 1_000;
 
@@ -81,7 +75,7 @@ impl Accepts {
         )
     }
 
-    fn kind(self) -> Kind {
+    pub(super) fn kind(self) -> Kind {
         match self {
             Self::Image => Kind::Image,
             Self::Audio => Kind::Audio,
@@ -112,6 +106,15 @@ pub struct Received {
     pub file: Option<ReceivedFile>,
 }
 
+/// A form that was refused, and what was typed into it before: so that it can be shown again.
+#[derive(Debug)]
+pub struct Refused {
+    /// Why.
+    pub error: Error,
+    /// The text fields that came before the fault.
+    pub form: Form,
+}
+
 /// A file in the store that is nobody's yet. Dropped without [`super::adopt`], it is deleted.
 #[derive(Debug)]
 pub struct ReceivedFile {
@@ -137,42 +140,6 @@ impl ReceivedFile {
     pub(super) fn keep(mut self) -> (Option<Files>, String) {
         (self.files.take(), std::mem::take(&mut self.prefix))
     }
-}
-
-/// Takes a file of this machine into the store, as if somebody had sent it.
-///
-/// # Errors
-/// As [`receive`]: the form that `accepts` names would not take it, or the disk is full.
-pub async fn receive_local(app: &App, accepts: Accepts, path: &Path) -> Result<ReceivedFile> {
-    let mut source = tokio::fs::File::open(path).await.map_err(Error::internal)?;
-    let mut head = Vec::with_capacity(HEAD_BYTES);
-    let mut start = (&mut source).take(HEAD_BYTES as u64);
-    start
-        .read_to_end(&mut head)
-        .await
-        .map_err(Error::internal)?;
-    let found = accepts
-        .kind()
-        .admit(&head)
-        .map_err(|refused| Error::UnsupportedType(refused.0.to_owned()))?;
-    let prefix = new_prefix(app);
-    let mut writer = app.files.create(&original_key(&prefix)).await?;
-    writer.write(Bytes::from(head)).await?;
-    let mut pieces = ReaderStream::with_capacity(source, LOCAL_PIECE_BYTES);
-    while let Some(piece) = pieces.next().await {
-        writer.write(piece.map_err(Error::internal)?).await?;
-    }
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let mut received = ReceivedFile {
-        name: names::clean(&name),
-        kind: kind_of(&found),
-        mime: found.mime,
-        size_bytes: 0,
-        prefix,
-        files: Some(app.files.clone()),
-    };
-    received.size_bytes = writer.finish().await?;
-    Ok(received)
 }
 
 impl Drop for ReceivedFile {
@@ -203,6 +170,21 @@ pub async fn receive(
     parts: &Parts,
     body: Body,
 ) -> Result<Received> {
+    let received = receive_or_refuse(app, person, accepts, parts, body).await;
+    received.map_err(|refused| refused.error)
+}
+
+/// The same, for those who show the form again.
+///
+/// # Errors
+/// As [`receive`], with what was typed.
+pub async fn receive_or_refuse(
+    app: &App,
+    person: &Person,
+    accepts: Accepts,
+    parts: &Parts,
+    body: Body,
+) -> Result<Received, Refused> {
     let incoming = Incoming::new(body);
     let mut receiver = Receiver {
         app,
@@ -212,6 +194,8 @@ pub async fn receive(
         incoming: incoming.clone(),
         is_checked: parts.extensions.get::<Checked>() == Some(&Checked::Yes),
         tracker: None,
+        too_large: None,
+        fields: Vec::new(),
     };
     // Boxed: the state of a form on its way is large and there is one an upload.
     let outcome = Box::pin(receiver.run()).await;
@@ -223,7 +207,10 @@ pub async fn receive(
     if outcome.is_err() {
         incoming.linger().await;
     }
-    outcome
+    outcome.map_err(|error| Refused {
+        error,
+        form: Form::from_pairs(receiver.fields),
+    })
 }
 
 struct Receiver<'a> {
@@ -234,6 +221,10 @@ struct Receiver<'a> {
     incoming: Incoming,
     is_checked: bool,
     tracker: Option<Tracker>,
+    /// It was announced larger than is taken.
+    too_large: Option<Error>,
+    /// The text fields that have come in.
+    fields: Vec<(String, String)>,
 }
 
 impl Receiver<'_> {
@@ -243,10 +234,9 @@ impl Receiver<'_> {
             return self.without_file().await;
         };
         if self.is_checked {
-            self.begin().await?;
+            self.begin_or_wait().await?;
         }
         let mut parts = Multipart::new(self.incoming.clone(), boundary);
-        let mut fields = Vec::new();
         let mut text_bytes = 0;
         let mut file = None;
         let mut count = 0;
@@ -261,16 +251,18 @@ impl Receiver<'_> {
             let Some(sent_name) = field.file_name().map(str::to_owned) else {
                 let (name, value) = self.read_text(field, &mut text_bytes).await?;
                 self.check_field(&name, &value).await?;
-                fields.push((name, value));
+                self.fields.push((name, value));
                 continue;
             };
+            self.require_room()?;
             if let Some(received) = self.take_file(field, &sent_name, file.is_some()).await? {
                 file = Some(received);
             }
         }
         self.require_check()?;
+        self.require_room()?;
         Ok(Received {
-            form: Form::from_pairs(fields),
+            form: Form::from_pairs(std::mem::take(&mut self.fields)),
             file,
         })
     }
@@ -307,11 +299,27 @@ impl Receiver<'_> {
         quota::check(self.app, self.app.db.read(), self.person.id, file_bytes).await
     }
 
+    /// What is too large is told when the file comes: the fields before it are read, so that the form can be shown
+    /// again as it was typed.
+    async fn begin_or_wait(&mut self) -> Result<()> {
+        match self.begin().await {
+            Err(error @ Error::TooLarge(_)) => {
+                self.too_large = Some(error);
+                Ok(())
+            }
+            begun => begun,
+        }
+    }
+
+    fn require_room(&mut self) -> Result<()> {
+        self.too_large.take().map_or(Ok(()), Err)
+    }
+
     async fn check_field(&mut self, name: &str, value: &str) -> Result<()> {
         if name == csrf::FIELD && !self.is_checked {
             csrf::accept_field(self.app, self.parts, value)?;
             self.is_checked = true;
-            self.begin().await?;
+            self.begin_or_wait().await?;
         }
         Ok(())
     }
@@ -439,25 +447,6 @@ async fn patient<T>(next: impl Future<Output = multer::Result<T>>) -> Result<T> 
                 .into(),
         )),
     }
-}
-
-fn unreadable(error: &multer::Error) -> Error {
-    tracing::debug!(%error, "a form could not be read to its end");
-    let is_cut_off = matches!(
-        error,
-        multer::Error::IncompleteFieldData { .. }
-            | multer::Error::IncompleteStream
-            | multer::Error::IncompleteHeaders
-            | multer::Error::StreamReadFailed(_)
-    );
-    Error::BadRequest(
-        if is_cut_off {
-            "The upload was cut off before its end. Nothing was kept; please send it again."
-        } else {
-            "The form cannot be read. Please reload the page and send it again."
-        }
-        .into(),
-    )
 }
 
 /// What it is called in the tables.

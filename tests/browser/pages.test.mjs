@@ -134,6 +134,7 @@ look("anonymous", "catalogue-empty", "/");
 look("student", "my-courses-empty", "/students/courses/");
 look("student", "messages-empty", "/messages/");
 look("teacher", "teach-empty", "/course/mine/");
+look("teacher", "library-empty", "/library/");
 
 test("a teacher writes a course with every kind of content", async () => {
   const teacher = eyes.teacher;
@@ -260,6 +261,36 @@ look("teacher", "content-delete", () => `/course/module/${made.module}/`, {
     await page.getByRole("heading", { level: 1, name: /^Delete/ }).waitFor();
   },
 });
+look("teacher", "library", "/library/");
+look("teacher", "library-chosen", "/library/?sort=size&kind=video", {
+  act: async (page) => {
+    await page.locator(".file-row input").first().check();
+    await page.locator(".file-row details.menu > summary").first().click();
+    await page.locator(".file-row details.menu[open] .menu-list").waitFor();
+  },
+});
+look("teacher", "library-unfinished", "/library/", {
+  act: async (page) => {
+    await page.evaluate(async () => {
+      const headers = { "Tus-Resumable": "1.0.0", "Upload-Length": "2100000000", "Upload-Metadata": `filename ${btoa("Masterclass.mov")}` };
+      const token = decodeURIComponent(/csrftoken=([^;]+)/.exec(document.cookie)[1]);
+      await fetch("/uploads/", { method: "POST", headers: { ...headers, "X-CSRFToken": token } });
+    });
+    await page.reload();
+    await page.getByRole("heading", { name: "Not finished" }).waitFor();
+  },
+});
+look("teacher", "library-nothing-found", "/library/?q=zzzz");
+look("teacher", "library-upload", "/library/upload/");
+for (const what of ["Add to a module", "Rename", "Delete…"]) {
+  look("teacher", `library-${what.replace(/\W+/g, "-").toLowerCase()}`, "/library/?state=ready", {
+    act: async (page) => {
+      await page.locator(".file-row details.menu > summary").first().click();
+      await page.locator(".file-row").first().locator(".menu-list").getByRole("link", { name: what, exact: true }).click();
+      await page.getByRole("heading", { level: 1, name: /^Add to|^Rename|^Delete/ }).waitFor();
+    },
+  });
+}
 look("teacher", "messages", "/messages/");
 
 test("no visitor saw a fault", async () => {

@@ -868,3 +868,26 @@ async fn a_form_without_room_in_the_quota_is_told_before_its_file_is_kept() {
     assert_eq!(desk.site.stored().await, Vec::<String>::new());
     assert_eq!(desk.site.half_written(), 0);
 }
+
+#[tokio::test]
+async fn a_form_whose_file_is_refused_comes_back_as_it_was_typed() {
+    let desk = Desk::with(&[("image_max", "100kB")]).await;
+    let fields = [("title", "The <bow>")];
+    let path = desk.create("image");
+    let large = [PNG, &[0; 200_000]].concat();
+    let sent: [(&str, &[u8], u16); 3] = [
+        ("a.png", b"%PDF-1.7", 415),
+        ("a.png", &large, 413),
+        ("a.png", &[PNG, &vec![0; 2_000_000]].concat(), 413),
+    ];
+    for (name, bytes, status) in sent {
+        let page = desk.teacher.post_file(&path, &fields, name, bytes).await;
+        page.expect(status)
+            .has("value=\"The &#60;bow&#62;\"")
+            .has("id=\"file-fault\"");
+    }
+    // Scripts and programs are told in JSON.
+    let page = desk.teacher.script_file(&path, &fields, "a.png", b"%PDF");
+    assert!(page.await.expect(415).json().is_object());
+    desk.expect_no_items().await;
+}

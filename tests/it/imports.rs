@@ -11,8 +11,8 @@ use std::path::{Path, PathBuf};
 
 use paths::{Reference, references, roots};
 
-const FEATURES: [&str; 7] = [
-    "accounts", "courses", "learning", "media", "messages", "chat", "admin",
+const FEATURES: [&str; 8] = [
+    "accounts", "courses", "learning", "library", "media", "messages", "chat", "admin",
 ];
 
 /// Lines that a file may have before its `#[cfg(test)]` part.

@@ -16,6 +16,7 @@ mod imports;
 mod jobs;
 mod kit;
 mod learning;
+mod library;
 mod media;
 mod messages;
 mod outline;

@@ -3,7 +3,7 @@
 
 import "../lib/tus.js";
 import { csrfToken } from "./common.js";
-import { makeMeter, reason } from "./transfer.js";
+import { makeMeter, reason, transfer } from "./transfer.js";
 
 const { tus } = window;
 
@@ -16,9 +16,9 @@ const TEMPORARY = new Set([0, 409, 423, 429, 460]);
 /** What tells that the site has ended the upload: trying again begins anew. */
 const GONE = new Set([404, 410, 415]);
 
-/** The same file for the same module, in this browser. */
+/** The same file for the same place, in this browser. */
 function fingerprint(file, { endpoint, metadata }) {
-  const parts = [file.name, file.type, file.size, file.lastModified, endpoint, metadata.module];
+  const parts = [file.name, file.type, file.size, file.lastModified, endpoint, metadata.module, metadata.content];
   return Promise.resolve(`upload:${JSON.stringify(parts)}`);
 }
 
@@ -71,6 +71,25 @@ export function sendResumably({ endpoint, file, metadata, held, report, signal }
     });
     begin(upload, held, signal);
   });
+}
+
+/** What is known of the upload of a form while its page is open. */
+const heldBy = new WeakMap();
+
+/**
+ * Sends the form of a content without its file first, since it may need mending; then the file, resumably, to take the
+ * place of the present one. Resolves as `transfer` does.
+ */
+export async function replaceFile({ form, field, endpoint, content, line }) {
+  const [file] = field.files;
+  const body = new FormData(form);
+  body.delete(field.name);
+  const { answer, url } = await transfer(form.action, body, () => {}, line.signal());
+  const known = heldBy.get(form);
+  const held = known?.file === file ? known.held : {};
+  heldBy.set(form, { file, held });
+  await sendResumably({ endpoint, file, metadata: { content }, held, report: line.report, signal: line.signal() });
+  return { answer: { ...answer, message: "Upload complete!" }, url };
 }
 
 /** Goes on with what this browser sent before, if there is such an upload. */

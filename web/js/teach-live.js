@@ -114,7 +114,7 @@ function show(event) {
     if (event.state === "ready" || event.state === "failed") announce(`${name} ${event.words}`.trim());
     if (event.state !== "ready") continue;
     if (shown.classList.contains("file-card")) fromSite(shown, shown.dataset.id);
-    else offerReload(shown);
+    else if (shown.tagName !== "TR") offerReload(shown);
   }
 }
 

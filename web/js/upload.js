@@ -93,7 +93,11 @@ async function sendForm(form, field, file) {
   button.disabled = true;
   line.begin();
   try {
-    const { answer, url } = await transfer(form.action, new FormData(form), line.report, line.signal());
+    const { content, tusEndpoint: endpoint } = form.dataset;
+    const isReplaced = content && !form.elements.url?.value;
+    const { answer, url } = isReplaced
+      ? await (await resumable()).replaceFile({ form, field, endpoint, content, line })
+      : await transfer(form.action, new FormData(form), line.report, line.signal());
     running.delete(form);
     line.report(answer.message ?? "Upload complete!", 100);
     announce(answer.message ?? "Upload complete!");
@@ -157,13 +161,14 @@ function progressLine(form, file) {
   };
 }
 
-// ---- a drop zone in the outline
+// ---- a drop zone in the outline or the library
 
 const line = [];
 let busy = false;
 
 function dropZone(form) {
-  const rows = form.parentElement.querySelector(".rows");
+  const zone = form.closest(".module, [data-zone]");
+  const rows = zone.querySelector(".rows");
   const picker = document.createElement("input");
   picker.type = "file";
   picker.multiple = true;
@@ -173,7 +178,7 @@ function dropZone(form) {
   const take = (files) => {
     for (const file of files) enqueue(form, rows, file);
   };
-  takeDrops(form.closest(".module") ?? form, take);
+  takeDrops(zone, take);
   picker.addEventListener("change", () => {
     take([...picker.files]);
     picker.value = "";
@@ -253,6 +258,7 @@ async function send(job) {
     card.offer("");
     announce(`${file.name}: ${answer.message ?? "Upload complete!"}`);
     await card.arrived(answer);
+    job.form.dispatchEvent(new CustomEvent("arrived", { bubbles: true, detail: card.row }));
   } catch (error) {
     if (error.name === "AbortError") return;
     card.offer("");
@@ -264,7 +270,7 @@ async function send(job) {
 async function sent({ form, file, held }, report, signal) {
   const { action, module, tusEndpoint: endpoint } = form.dataset;
   if (endpoint) {
-    const metadata = { module };
+    const metadata = module ? { module } : {};
     const { sendResumably } = await resumable();
     const { upload, content } = await sendResumably({ endpoint, file, metadata, held, report, signal });
     return { ...(await stateOf(upload)), content };

@@ -1,0 +1,192 @@
+//! Deleting files with everything that shows them. The page asks first and names what is lost.
+
+use super::listing::PATH;
+use super::rows::Place as UsePlace;
+use super::store;
+use crate::app::App;
+use crate::courses;
+use crate::db::Write;
+use crate::entities::upload;
+use crate::error::{Error, Result};
+use crate::media;
+use crate::web::form::Form;
+use crate::web::identity::Author;
+use crate::web::shell::{Place, Shell, page};
+use crate::web::{redirect, text};
+use askama::Template;
+use axum::extract::{RawQuery, State};
+use axum::response::Response;
+use std::collections::BTreeSet;
+
+/// So many files are deleted at once; a page of the library has fewer.
+const MOST: usize = 100;
+
+/// The page that asks.
+#[derive(Template)]
+#[template(path = "library/delete.html")]
+struct DeletePage {
+    shell: Shell,
+    heading: String,
+    words: String,
+    files: Vec<Doomed>,
+    submit: String,
+}
+
+/// A file that is to be deleted, and the contents that lose it.
+struct Doomed {
+    id: i64,
+    name: String,
+    size: String,
+    uses: Vec<UsePlace>,
+}
+
+/// The numbers that were sent, each once, those that are no numbers left out.
+fn numbers<'a>(sent: impl Iterator<Item = &'a str>) -> Result<Vec<i64>> {
+    let ids: BTreeSet<i64> = sent.filter_map(|value| value.trim().parse().ok()).collect();
+    if ids.len() > MOST {
+        return Err(Error::BadRequest(format!(
+            "Up to {MOST} files are deleted at once. Choose fewer."
+        )));
+    }
+    Ok(ids.into_iter().collect())
+}
+
+/// GET `/library/delete/?file=<upload>&file=...`: asks whether to delete these files.
+pub async fn ask(
+    State(app): State<App>,
+    Author(person): Author,
+    shell: Shell,
+    RawQuery(query): RawQuery,
+) -> Result<Response> {
+    let query = query.unwrap_or_default();
+    let pairs: Vec<(String, String)> = url::form_urlencoded::parse(query.as_bytes())
+        .into_owned()
+        .collect();
+    let sent = pairs.iter().filter(|(name, _)| name == "file");
+    let ids = numbers(sent.map(|(_, value)| value.as_str()))?;
+    let db = app.db.read();
+    let files = store::list_own(db, person.id, &ids).await?;
+    if files.is_empty() && !ids.is_empty() {
+        return Err(Error::NotFound);
+    }
+    if files.is_empty() {
+        return Ok(redirect::see_other(PATH));
+    }
+    let ids: Vec<i64> = files.iter().map(|file| file.id).collect();
+    let mut uses = store::list_uses(db, &ids).await?;
+    let mut lessons = BTreeSet::new();
+    let files: Vec<Doomed> = files
+        .into_iter()
+        .map(|file| {
+            let uses = uses.remove(&file.id).unwrap_or_default();
+            lessons.extend(uses.iter().map(|found| found.content_id));
+            Doomed {
+                id: file.id,
+                size: text::size(file.size_bytes),
+                uses: uses.iter().map(UsePlace::new).collect(),
+                name: file.name,
+            }
+        })
+        .collect();
+    page(&DeletePage {
+        shell: shell.at(Place::Teach),
+        heading: heading(&files),
+        words: warning(lessons.len(), files.len()),
+        submit: match files.len() {
+            1 => "Delete it".into(),
+            count => format!("Delete these {count} files"),
+        },
+        files,
+    })
+}
+
+fn heading(files: &[Doomed]) -> String {
+    match files {
+        [file] => format!("Delete {}?", file.name),
+        _ => format!("Delete {} files?", files.len()),
+    }
+}
+
+/// What is lost besides the files themselves.
+fn warning(lessons: usize, files: usize) -> String {
+    let (it, is, them) = if files == 1 {
+        ("It", "is", "it")
+    } else {
+        ("They", "are", "them")
+    };
+    match lessons {
+        0 => format!("{it} {is} used nowhere. This cannot be undone."),
+        1 => format!(
+            "{it} {is} used in 1 lesson, which will lose {them} too. This cannot be undone."
+        ),
+        count => format!(
+            "{it} {is} used in {count} lessons, which will lose {them} too. This cannot be undone."
+        ),
+    }
+}
+
+/// POST `/library/delete/`, `file=<upload>` once or several times: deletes the files, and the contents that show them.
+/// What is gone already is no fault.
+pub async fn delete(
+    State(app): State<App>,
+    Author(person): Author,
+    form: Form,
+) -> Result<Response> {
+    let ids = numbers(form.all("file"))?;
+    let mut write = app.write().await?;
+    let files = store::list_own(&*write, person.id, &ids).await?;
+    delete_files(&app, &mut write, &files).await?;
+    write.commit().await?;
+    Ok(redirect::see_other(PATH))
+}
+
+/// Courses before files before contents, as everywhere: two who take them in turn would wait for each other.
+async fn delete_files(app: &App, write: &mut Write, files: &[upload::Model]) -> Result<()> {
+    let ids: Vec<i64> = files.iter().map(|file| file.id).collect();
+    let (contents, waiting) = store::list_contents(write, &ids).await?;
+    let modules: Vec<i64> = contents.iter().map(|content| content.module_id).collect();
+    for course_id in store::list_courses(&**write, &modules).await? {
+        courses::touch(app, write, course_id).await?;
+    }
+    media::hold_files(write, &ids).await?;
+    // Whoever began to use one of them before it was held is found now.
+    let (contents_now, waiting_now) = store::list_contents(write, &ids).await?;
+    let contents: BTreeSet<i64> = contents
+        .iter()
+        .chain(&contents_now)
+        .map(|row| row.id)
+        .collect();
+    let contents: Vec<i64> = contents.into_iter().collect();
+    let freed = courses::delete_contents(write, &contents).await?;
+    for item in waiting.iter().chain(&waiting_now) {
+        match media::keep_present(app, write, item.id).await {
+            Ok(()) | Err(Error::NotFound) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    let all: BTreeSet<i64> = freed.into_iter().chain(ids).collect();
+    for id in all {
+        media::discard(app, write, id).await?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{MOST, numbers, warning};
+
+    #[test]
+    fn files_are_named_by_number_each_once_and_not_without_end() {
+        let read = |sent: &[&str]| numbers(sent.iter().copied()).unwrap();
+        assert_eq!(read(&["7", " 3 ", "7", "x", "", "-1"]), [-1, 3, 7]);
+        let many: Vec<String> = (0..=MOST).map(|number| number.to_string()).collect();
+        assert!(numbers(many.iter().map(String::as_str)).is_err());
+    }
+
+    #[test]
+    fn the_warning_says_how_many_lessons_lose_something() {
+        assert!(warning(0, 1).starts_with("It is used nowhere."));
+        assert!(warning(1, 1).starts_with("It is used in 1 lesson, which will lose it too."));
+        assert!(warning(2, 3).starts_with("They are used in 2 lessons, which will lose them too."));
+    }
+}

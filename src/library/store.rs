@@ -1,0 +1,176 @@
+//! Queries of the library.
+
+use super::listing::Entry;
+use crate::db::Write;
+use crate::entities::{content, course, item, module, upload};
+use crate::error::{Error, Result};
+use sea_orm::{
+    ColumnTrait as _, Condition, ConnectionTrait, EntityTrait as _, FromQueryResult, JoinType,
+    QueryFilter as _, QueryOrder as _, QuerySelect as _, RelationTrait as _,
+};
+use std::collections::HashMap;
+
+/// All files of this person.
+pub async fn list_entries(db: &impl ConnectionTrait, owner_id: i64) -> Result<Vec<Entry>> {
+    let find = upload::Entity::find()
+        .select_only()
+        .columns([
+            upload::Column::Id,
+            upload::Column::Name,
+            upload::Column::Kind,
+            upload::Column::State,
+            upload::Column::SizeBytes,
+            upload::Column::DurationSeconds,
+            upload::Column::CreatedAt,
+        ])
+        .filter(upload::Column::OwnerId.eq(owner_id));
+    Ok(find.into_model::<Entry>().all(db).await?)
+}
+
+/// A content that shows a file, or will as soon as it is ready.
+#[derive(Debug, Clone, PartialEq, Eq, FromQueryResult)]
+pub struct Use {
+    /// The file it shows.
+    pub upload_id: Option<i64>,
+    /// The one that is to take its place.
+    pub next_upload_id: Option<i64>,
+    /// The content.
+    pub content_id: i64,
+    /// What it is called.
+    pub title: String,
+    /// Its module.
+    pub module_id: i64,
+    /// What that is called.
+    pub module: String,
+    /// Its course.
+    pub course_id: i64,
+    /// What that is called.
+    pub course: String,
+}
+
+/// Where these files are used: by file, in the order of courses and of their modules and contents.
+pub async fn list_uses(
+    db: &impl ConnectionTrait,
+    upload_ids: &[i64],
+) -> Result<HashMap<i64, Vec<Use>>> {
+    let mut by_file: HashMap<i64, Vec<Use>> = HashMap::new();
+    if upload_ids.is_empty() {
+        return Ok(by_file);
+    }
+    let of = |column: item::Column| column.is_in(upload_ids.iter().copied());
+    let find = content::Entity::find()
+        .select_only()
+        .column_as(content::Column::Id, "content_id")
+        .column(content::Column::ModuleId)
+        .column(item::Column::UploadId)
+        .column(item::Column::NextUploadId)
+        .column(item::Column::Title)
+        .column_as(module::Column::Title, "module")
+        .column(module::Column::CourseId)
+        .column_as(course::Column::Title, "course")
+        .join(JoinType::InnerJoin, content::Relation::Item.def())
+        .join(JoinType::InnerJoin, content::Relation::Module.def())
+        .join(JoinType::InnerJoin, module::Relation::Course.def())
+        .filter(
+            Condition::any()
+                .add(of(item::Column::UploadId))
+                .add(of(item::Column::NextUploadId)),
+        )
+        .order_by_asc(module::Column::CourseId)
+        .order_by_asc(module::Column::Order)
+        .order_by_asc(content::Column::Order)
+        .order_by_asc(content::Column::Id);
+    for found in find.into_model::<Use>().all(db).await? {
+        let files = found.upload_id.into_iter().chain(found.next_upload_id);
+        for id in files.filter(|id| upload_ids.contains(id)) {
+            by_file.entry(id).or_default().push(found.clone());
+        }
+    }
+    Ok(by_file)
+}
+
+/// Of these files, those that there are: hers.
+///
+/// # Errors
+/// [`Error::NotFound`] when one of them is somebody else's.
+pub async fn list_own(
+    db: &impl ConnectionTrait,
+    owner_id: i64,
+    upload_ids: &[i64],
+) -> Result<Vec<upload::Model>> {
+    let found: Vec<upload::Model> = upload::Entity::find()
+        .filter(upload::Column::Id.is_in(upload_ids.iter().copied()))
+        .order_by_asc(upload::Column::Id)
+        .all(db)
+        .await?;
+    if found.iter().all(|file| file.owner_id == owner_id) {
+        Ok(found)
+    } else {
+        Err(Error::NotFound)
+    }
+}
+
+/// The contents that show these files and nothing else: they lose all they have. And those that only wait for one of
+/// them, which keep what they show.
+pub async fn list_contents(
+    write: &Write,
+    upload_ids: &[i64],
+) -> Result<(Vec<content::Model>, Vec<item::Model>)> {
+    let shows = item::Column::UploadId.is_in(upload_ids.iter().copied());
+    let rows = content::Entity::find()
+        .join(JoinType::InnerJoin, content::Relation::Item.def())
+        .filter(shows)
+        .order_by_asc(content::Column::Id)
+        .all(&**write)
+        .await?;
+    let waiting = item::Entity::find()
+        .filter(item::Column::NextUploadId.is_in(upload_ids.iter().copied()))
+        .order_by_asc(item::Column::Id)
+        .all(&**write)
+        .await?;
+    let keeps = |item: &item::Model| item.upload_id.is_none_or(|id| !upload_ids.contains(&id));
+    Ok((rows, waiting.into_iter().filter(keeps).collect()))
+}
+
+/// The courses of these modules, in the order of their numbers.
+pub async fn list_courses(db: &impl ConnectionTrait, module_ids: &[i64]) -> Result<Vec<i64>> {
+    let find = module::Entity::find()
+        .select_only()
+        .column(module::Column::CourseId)
+        .distinct()
+        .filter(module::Column::Id.is_in(module_ids.iter().copied()))
+        .order_by_asc(module::Column::CourseId);
+    Ok(find.into_tuple().all(db).await?)
+}
+
+/// A module that a file may be added to.
+#[derive(Debug, Clone, PartialEq, Eq, FromQueryResult)]
+pub struct Goal {
+    /// The module.
+    pub id: i64,
+    /// What it is called.
+    pub title: String,
+    /// Its course.
+    pub course_id: i64,
+    /// What that is called.
+    pub course: String,
+}
+
+/// The modules of this person's own courses: by course, the one that changed last first, then in their order.
+pub async fn list_goals(db: &impl ConnectionTrait, owner_id: i64) -> Result<Vec<Goal>> {
+    let find = module::Entity::find()
+        .select_only()
+        .columns([
+            module::Column::Id,
+            module::Column::Title,
+            module::Column::CourseId,
+        ])
+        .column_as(course::Column::Title, "course")
+        .join(JoinType::InnerJoin, module::Relation::Course.def())
+        .filter(course::Column::OwnerId.eq(owner_id))
+        .order_by_desc(course::Column::UpdatedAt)
+        .order_by_asc(module::Column::CourseId)
+        .order_by_asc(module::Column::Order)
+        .order_by_desc(module::Column::Id);
+    Ok(find.into_model::<Goal>().all(db).await?)
+}

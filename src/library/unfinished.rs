@@ -1,0 +1,85 @@
+//! Uploads that somebody began and has not finished, as lines of the library; and giving one up.
+
+use super::listing::PATH;
+use super::rows::Moment;
+use crate::app::App;
+use crate::error::{Error, Result};
+use crate::media::{self, Place};
+use crate::web::extract::Path;
+use crate::web::identity::{Author, Person};
+use crate::web::{redirect, text};
+use axum::extract::State;
+use axum::response::Response;
+
+/// More are not listed.
+const MOST: usize = 50;
+
+/// An upload that is not finished.
+pub struct UnfinishedRow {
+    /// Its address is `/uploads/<id>`.
+    pub id: String,
+    /// The name of its file.
+    pub name: String,
+    /// How large the file is, once that is known.
+    pub size_bytes: Option<u64>,
+    /// `120 MB of 2.1 GB arrived`.
+    pub words: String,
+    /// 0-100, once the size is known.
+    pub percent: Option<u64>,
+    /// The module that it goes to, for scripts.
+    pub module_id: Option<i64>,
+    /// The content whose file it replaces, for scripts.
+    pub content_id: Option<i64>,
+    /// When it is forgotten.
+    pub expires: Moment,
+}
+
+/// What she began and has not finished, newest first.
+pub async fn list(app: &App, person: &Person) -> Result<Vec<UnfinishedRow>> {
+    let mut rows = Vec::new();
+    let found = media::list_unfinished(app, app.db.read(), person.id).await?;
+    for upload in found.into_iter().take(MOST) {
+        let arrived = upload.arrived_bytes(app).await?;
+        let (module_id, content_id) = match upload.place {
+            Some(Place::Module(id)) => (Some(id), None),
+            Some(Place::Content(id)) => (None, Some(id)),
+            None => (None, None),
+        };
+        let percent = upload.length_bytes.filter(|total| *total > 0);
+        rows.push(UnfinishedRow {
+            words: words(arrived, upload.length_bytes),
+            percent: percent
+                .map(|total| arrived.min(total).saturating_mul(100) / total)
+                .map(|percent| percent.min(100)),
+            size_bytes: upload.length_bytes,
+            expires: Moment::new(upload.expires_at, app.clock.now(), person.time_zone),
+            id: upload.id,
+            name: upload.name,
+            module_id,
+            content_id,
+        });
+    }
+    Ok(rows)
+}
+
+fn words(arrived: u64, total: Option<u64>) -> String {
+    let size = |bytes| text::size(i64::try_from(bytes).unwrap_or(i64::MAX));
+    match total {
+        Some(total) => format!("{} of {} arrived", size(arrived), size(total)),
+        None => format!("{} arrived", size(arrived)),
+    }
+}
+
+/// POST `/library/unfinished/<id>/discard/`: gives an upload up. What is gone already is no fault.
+pub async fn discard(
+    State(app): State<App>,
+    Author(person): Author,
+    Path(id): Path<String>,
+) -> Result<Response> {
+    match media::end_unfinished(&app, &person, &id).await {
+        Ok(()) | Err(Error::NotFound | Error::Gone(_)) => {
+            Ok(redirect::see_other(&format!("{PATH}#unfinished")))
+        }
+        Err(error) => Err(error),
+    }
+}
