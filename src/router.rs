@@ -230,7 +230,7 @@ fn library_routes() -> Router<App> {
         )
         .at(
             "/library/unfinished/{id}/discard/",
-            post(library::unfinished::discard),
+            get(library::unfinished::ask).post(library::unfinished::discard),
         )
 }
 

@@ -129,12 +129,13 @@ pub async fn list(
 /// `42 files, 18.4 GB of 50 GB`, and what uploads that are not finished take besides.
 fn totals(files: usize, bytes: i64, usage: Usage) -> String {
     let files = i64::try_from(files).unwrap_or(i64::MAX);
-    let used = i64::try_from(usage.used_bytes).unwrap_or(i64::MAX);
+    let [used, quota] =
+        [usage.used_bytes, usage.quota_bytes].map(|bytes| i64::try_from(bytes).unwrap_or(i64::MAX));
     let mut words = format!(
         "{}, {} of {}",
         text::count(files, "file", "files"),
         text::size(bytes),
-        text::size_limit(usage.quota_bytes)
+        text::size(quota)
     );
     if used > bytes {
         words = format!("{words}, {} more not finished", text::size(used - bytes));

@@ -4,10 +4,12 @@ use super::listing::PATH;
 use super::rows::Moment;
 use crate::app::App;
 use crate::error::{Error, Result};
-use crate::media::{self, Place};
+use crate::media::{self, Place, Unfinished};
 use crate::web::extract::Path;
 use crate::web::identity::{Author, Person};
+use crate::web::shell::{Place as InBar, Shell, page};
 use crate::web::{redirect, text};
+use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
 
@@ -39,27 +41,29 @@ pub async fn list(app: &App, person: &Person) -> Result<Vec<UnfinishedRow>> {
     let mut rows = Vec::new();
     let found = media::list_unfinished(app, app.db.read(), person.id).await?;
     for upload in found.into_iter().take(MOST) {
-        let arrived = upload.arrived_bytes(app).await?;
-        let (module_id, content_id) = match upload.place {
-            Some(Place::Module(id)) => (Some(id), None),
-            Some(Place::Content(id)) => (None, Some(id)),
-            None => (None, None),
-        };
-        let percent = upload.length_bytes.filter(|total| *total > 0);
-        rows.push(UnfinishedRow {
-            words: words(arrived, upload.length_bytes),
-            percent: percent
-                .map(|total| arrived.min(total).saturating_mul(100) / total)
-                .map(|percent| percent.min(100)),
-            size_bytes: upload.length_bytes,
-            expires: Moment::new(upload.expires_at, app.clock.now(), person.time_zone),
-            id: upload.id,
-            name: upload.name,
-            module_id,
-            content_id,
-        });
+        rows.push(row(app, person, upload).await?);
     }
     Ok(rows)
+}
+
+async fn row(app: &App, person: &Person, upload: Unfinished) -> Result<UnfinishedRow> {
+    let arrived = upload.arrived_bytes(app).await?;
+    let (module_id, content_id) = match upload.place {
+        Some(Place::Module(id)) => (Some(id), None),
+        Some(Place::Content(id)) => (None, Some(id)),
+        None => (None, None),
+    };
+    let total = upload.length_bytes.filter(|total| *total > 0);
+    Ok(UnfinishedRow {
+        words: words(arrived, upload.length_bytes),
+        percent: total.map(|total| arrived.min(total).saturating_mul(100) / total),
+        size_bytes: upload.length_bytes,
+        expires: Moment::new(upload.expires_at, app.clock.now(), person.time_zone),
+        id: upload.id,
+        name: upload.name,
+        module_id,
+        content_id,
+    })
 }
 
 fn words(arrived: u64, total: Option<u64>) -> String {
@@ -68,6 +72,30 @@ fn words(arrived: u64, total: Option<u64>) -> String {
         Some(total) => format!("{} of {} arrived", size(arrived), size(total)),
         None => format!("{} arrived", size(arrived)),
     }
+}
+
+/// The page that asks whether to give an upload up.
+#[derive(Template)]
+#[template(path = "library/discard.html")]
+struct DiscardPage {
+    shell: Shell,
+    upload: UnfinishedRow,
+}
+
+/// GET `/library/unfinished/<id>/discard/`: asks.
+pub async fn ask(
+    State(app): State<App>,
+    Author(person): Author,
+    shell: Shell,
+    Path(id): Path<String>,
+) -> Result<Response> {
+    let found = media::list_unfinished(&app, app.db.read(), person.id).await?;
+    let upload = found.into_iter().find(|upload| upload.id == id);
+    let upload = row(&app, &person, upload.ok_or(Error::NotFound)?).await?;
+    page(&DiscardPage {
+        shell: shell.at(InBar::Teach),
+        upload,
+    })
 }
 
 /// POST `/library/unfinished/<id>/discard/`: gives an upload up. What is gone already is no fault.

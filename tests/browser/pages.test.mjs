@@ -280,6 +280,12 @@ look("teacher", "library-unfinished", "/library/", {
     await page.getByRole("heading", { name: "Not finished" }).waitFor();
   },
 });
+look("teacher", "library-discard", "/library/", {
+  act: async (page) => {
+    await page.getByRole("link", { name: "Discard Masterclass.mov…" }).first().click();
+    await page.getByRole("heading", { level: 1, name: "Discard Masterclass.mov?" }).waitFor();
+  },
+});
 look("teacher", "library-nothing-found", "/library/?q=zzzz");
 look("teacher", "library-upload", "/library/upload/");
 for (const what of ["Add to a module", "Rename", "Delete…"]) {

@@ -392,7 +392,13 @@ async fn uploads_that_are_not_finished_are_told_and_can_be_given_up() {
         "/library/unfinished/{}/discard/",
         &address["/uploads/".len()..]
     );
+    tomas.get(&discard).await.expect(404);
     tomas.post(&discard, &[]).await.expect(303);
+    desk.clara.look(&address).await.expect(200);
+    let page = desk.clara.get(&discard).await;
+    page.expect(200)
+        .has("Discard Masterclass.bin?")
+        .has("250 kB of 1.0 MB arrived");
     desk.clara.look(&address).await.expect(200);
     for _ in 0..2 {
         desk.clara.post(&discard, &[]).await.expect(303);
