@@ -15,6 +15,8 @@ use backends::clock::Clock;
 use backends::files::Files;
 use backends::mail::Mail;
 use backends::media::{Limits, Tools};
+use backends::sns::{Sns, Trusted};
+use backends::transcoder::Transcoder;
 use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
@@ -53,8 +55,12 @@ pub struct Services {
     pub credentials: Credentials,
     /// Changes of who may have which file.
     pub rights: Arc<Rights>,
+    /// Who converts recordings.
+    pub transcoder: Transcoder,
     /// ffmpeg and its bounds.
     pub tools: Tools,
+    /// Believes messages of Amazon SNS, or not.
+    pub sns: Sns,
     /// Event streams and sockets that are open in this process.
     pub streams: Streams,
     /// Who goes on with which upload in this process.
@@ -123,11 +129,16 @@ impl App {
             Files::open(&config.files, &config.data).map_err(|e| failed("files", e.to_string()))?;
         let mail =
             Mail::open(&config.mail, &config.data).map_err(|e| failed("mail", e.to_string()))?;
+        let transcoder = Transcoder::open(&config.transcoder, &config.files)
+            .map_err(|e| failed("transcoder", e))?;
+        let sns = trusting(&config).map_err(|e| failed("sns_trust", e))?;
         let services = Services {
             passwords: Passwords::new(),
             sessions: sessions::remember(),
             credentials: Credentials::new(&config.secret),
             rights: Rights::hearing(&bus),
+            transcoder,
+            sns,
             tools: Tools::new(config.ffmpeg.as_deref(), Limits::default()),
             streams: Streams::default(),
             turns: Turns::default(),
@@ -148,6 +159,16 @@ impl App {
     pub async fn write(&self) -> Result<Write> {
         self.db.write(&self.bus).await
     }
+}
+
+/// Reads the roots that the configuration trusts besides Amazon's.
+fn trusting(config: &Config) -> Result<Sns, String> {
+    let trusted: Result<Vec<_>, _> = config
+        .sns_trust
+        .iter()
+        .map(|(host, pem)| Trusted::read(host, pem))
+        .collect();
+    Sns::new(trusted?)
 }
 
 /// Brings the tables up to date, or makes sure that they are.

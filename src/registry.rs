@@ -1,10 +1,12 @@
 //! Every kind of job, and what comes back by itself.
 
 use crate::jobs::{Registry, RegistryBuilder, Sweep};
+use crate::media::cloud::{CollectTranscoding, EndTranscoding, WatchTranscodings};
 use crate::media::{DeleteFiles, DiscardUpload, ProcessUpload, SweepMedia};
 use std::sync::Arc;
 use std::time::Duration;
 
+const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3600);
 
 /// Everything that a worker of this site can run.
@@ -13,6 +15,9 @@ pub fn registry() -> Arc<Registry> {
         .job::<ProcessUpload>()
         .job::<DeleteFiles>()
         .job::<DiscardUpload>()
+        .job::<CollectTranscoding>()
+        .job::<EndTranscoding>()
+        .every(MINUTE, &WatchTranscodings {})
         .every(HOUR, &SweepMedia {})
         .every(HOUR, &Sweep {});
     Arc::new(registry.build())

@@ -9,6 +9,7 @@ use crate::courses::{
 use crate::learning::{lesson, marks, pages as learning};
 use crate::library;
 
+use crate::media::cloud::hook;
 use crate::media::pages as media;
 use crate::media::tus::pages as tus;
 use crate::messages::{pages as messages, stream};
@@ -253,6 +254,8 @@ fn open() -> Router<App> {
     Router::new()
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
+        .at("/hooks/transcode/", post(hook::receive))
+        .at("/audio/transcode-complete/", post(hook::receive))
         .route("/favicon.ico", get(assets::favicon))
         .route("/static/{version}/{*path}", get(assets::serve))
 }

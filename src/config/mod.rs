@@ -80,7 +80,17 @@ pub const SETTINGS: &[Setting] = &[
     setting(
         "transcoder",
         "local:",
-        "`local:` (ffmpeg, started by this site's workers).",
+        "Who converts recordings: `local:` (ffmpeg, started by this site's workers) or `mediaconvert:<region>?role=<ARN>` (see [Converting in the cloud](#converting-in-the-cloud)).",
+    ),
+    setting(
+        "sns_topics",
+        "",
+        "ARNs of the topics of Amazon SNS that are heeded at `/hooks/transcode/`, comma-separated; empty: there is no such address.",
+    ),
+    setting(
+        "sns_trust",
+        "",
+        "Services compatible with SNS that are trusted besides Amazon's, each with the roots that sign for it: `<host>=<PEM file>`, comma-separated.",
     ),
     setting(
         "ffmpeg",
@@ -157,6 +167,12 @@ pub struct Config {
     pub bus: String,
     /// URL of the file store.
     pub files: String,
+    /// URL of who converts recordings.
+    pub transcoder: String,
+    /// ARNs of the topics that are heeded.
+    pub sns_topics: Vec<String>,
+    /// Hosts that are trusted like those of Amazon SNS, and the file of the roots of each.
+    pub sns_trust: Vec<(String, PathBuf)>,
     /// Where ffmpeg is, when configured.
     pub ffmpeg: Option<PathBuf>,
     /// URL of the mail service.
@@ -284,7 +300,15 @@ impl Config {
                     "cache" => mask(&self.cache),
                     "bus" => mask(&self.bus),
                     "files" => mask(&self.files),
-                    "transcoder" => "local:".to_owned(),
+                    "transcoder" => mask(&self.transcoder),
+                    "sns_topics" => list(&self.sns_topics),
+                    "sns_trust" => list(
+                        &self
+                            .sns_trust
+                            .iter()
+                            .map(|(host, pem)| format!("{host}={}", pem.display()))
+                            .collect::<Vec<_>>(),
+                    ),
                     "ffmpeg" => self
                         .ffmpeg
                         .as_ref()

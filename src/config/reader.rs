@@ -1,6 +1,7 @@
 //! From files and variables to typed values; every fault is collected, none stops the reading.
 
 use super::{Config, Listen, SETTINGS, Secret, Values};
+use backends::mediaconvert::Settings as MediaConvertSettings;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::net::IpAddr;
@@ -81,6 +82,9 @@ impl Reader<'_> {
             cache: self.url("cache", &["memory", "off"]),
             bus: self.url("bus", &["database", "memory"]),
             files: self.url("files", &["disk"]),
+            transcoder: self.transcoder(),
+            sns_topics: self.sns_topics(),
+            sns_trust: self.sns_trust(),
             ffmpeg: Some(self.text("ffmpeg"))
                 .filter(|path| !path.is_empty())
                 .map(|path| whole_path(&path)),
@@ -97,10 +101,7 @@ impl Reader<'_> {
             log: self.log(),
             log_as_json: self.choice("log_format", &["text", "json"]) == "json",
         })
-        .filter(|_| {
-            self.url("transcoder", &["local"]);
-            self.faults.is_empty()
-        })
+        .filter(|_| self.faults.is_empty())
     }
 
     fn text(&self, key: &str) -> String {
@@ -189,6 +190,54 @@ impl Reader<'_> {
         text
     }
 
+    fn transcoder(&mut self) -> String {
+        let text = self.url("transcoder", &["local", "mediaconvert"]);
+        if text.starts_with("mediaconvert:")
+            && let Err(words) = MediaConvertSettings::parse(&text, &self.text("files"))
+        {
+            self.fault("transcoder", &words);
+        }
+        text
+    }
+
+    fn list(&self, key: &str) -> Vec<String> {
+        let text = self.text(key);
+        let parts = text.split(',').map(str::trim);
+        parts
+            .filter(|part| !part.is_empty())
+            .map(str::to_owned)
+            .collect()
+    }
+
+    fn sns_topics(&mut self) -> Vec<String> {
+        let topics = self.list("sns_topics");
+        if !topics.iter().all(|topic| is_topic(topic)) {
+            self.fault(
+                "sns_topics",
+                "ARNs of topics are expected, separated by commas, for example arn:aws:sns:eu-central-1:123456789012:lectures",
+            );
+        }
+        topics
+    }
+
+    fn sns_trust(&mut self) -> Vec<(String, PathBuf)> {
+        let pairs = self.list("sns_trust");
+        let (good, bad): (Vec<_>, Vec<_>) = pairs
+            .iter()
+            .map(|pair| pair.split_once('=').map(|(host, pem)| (host, pem.trim())))
+            .partition(|pair| pair.is_some_and(|(host, pem)| !host.is_empty() && !pem.is_empty()));
+        if !bad.is_empty() {
+            self.fault(
+                "sns_trust",
+                "<host>=<PEM file> is expected, separated by commas",
+            );
+        }
+        good.into_iter()
+            .flatten()
+            .map(|(host, pem)| (host.trim().to_owned(), whole_path(pem)))
+            .collect()
+    }
+
     fn secret(&mut self) -> Secret {
         let secret = self.text("secret");
         if !secret.is_empty() && secret.len() < 32 {
@@ -273,6 +322,19 @@ impl Reader<'_> {
         }
         formats
     }
+}
+
+/// `arn:<partition>:sns:<region>:<account>:<name>`.
+fn is_topic(text: &str) -> bool {
+    let parts: Vec<&str> = text.split(':').collect();
+    let is_plain = |part: &str| {
+        !part.is_empty()
+            && part
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b))
+    };
+    matches!(parts.as_slice(), ["arn", partition, "sns", region, account, name]
+        if [partition, region, account, name].into_iter().all(|part| is_plain(part)))
 }
 
 /// The path from the root on: ffmpeg runs in folders of its own, where a path from here leads nowhere.

@@ -6,9 +6,10 @@
 
 use super::making::{self, Made, Results};
 use super::replacing::{self, Carried};
-use super::store::{self, Change};
-use super::{ORIGINAL, captions, notices, tell, tell_all};
+use super::store::{self, Change, Measures};
+use super::{ORIGINAL, captions, cloud, notices, tell, tell_all};
 use crate::app::App;
+use crate::entities::rendition;
 use crate::entities::upload::{self, UploadKind, UploadState};
 use crate::jobs::{
     self, Fault, Job, JobContext, JobError, PRIORITY_LATER, PRIORITY_NORMAL, PRIORITY_SOON,
@@ -187,7 +188,7 @@ fn stands_back(kind: UploadKind, size_bytes: i64) -> i32 {
 }
 
 /// How an attempt ended that did not end well.
-enum Broken {
+pub(super) enum Broken {
     /// The engine says why.
     Fault(media::Fault),
     /// Something else of ours.
@@ -213,6 +214,12 @@ impl From<FilesError> for Broken {
 
 /// One attempt, in a work folder of its own.
 async fn attempt(context: &JobContext, upload: &upload::Model) -> Result<(), Broken> {
+    if let Some(service) = cloud::service_for(&context.app, upload) {
+        return tokio::select! {
+            started = Box::pin(cloud::start(context, upload, service)) => started,
+            () = context.canceled.cancelled() => Err(JobError::CutOff.into()),
+        };
+    }
     let name = format!("job-{}-{}", context.id, context.fence);
     let folder = WorkFolder(context.app.files.temporary_dir(&name).await?);
     let made = tokio::select! {
@@ -328,8 +335,11 @@ async fn publish(
 ) -> Result<(), Broken> {
     // The number of the job, too: a file processed again by another job has other bytes, hence other keys.
     let folder = format!("{}/{}-{}", upload.prefix, context.id, context.fence);
+    let files = results.files.iter();
+    let rows = files.map(|file| file.row(upload.id, format!("{folder}/{}", file.name)));
+    let rows: Vec<_> = rows.collect();
     let outcome = match store_files(&context.app, &folder, &results.files).await {
-        Ok(()) => write_down(context, upload, &folder, &results)
+        Ok(()) => write_down(context, upload, &rows, results.measures)
             .await
             .map_err(Broken::Job),
         Err(error) => Err(error.into()),
@@ -356,16 +366,17 @@ async fn store_files(app: &App, folder: &str, files: &[Made]) -> Result<(), File
     Ok(())
 }
 
-/// Until the captions that were copied are those that there are.
-async fn write_down(
+/// Makes the upload ready with these renditions and ends the job, until the captions that were copied are those
+/// that there are.
+pub(super) async fn write_down(
     context: &JobContext,
     upload: &upload::Model,
-    folder: &str,
-    results: &Results,
+    rows: &[rendition::ActiveModel],
+    measures: Measures,
 ) -> Result<(), JobError> {
     loop {
         let carried = replacing::carry_captions(&context.app, upload).await?;
-        if commit(context, upload, folder, results, &carried).await? {
+        if commit(context, upload, rows, measures, &carried).await? {
             return Ok(());
         }
     }
@@ -375,17 +386,14 @@ async fn write_down(
 async fn commit(
     context: &JobContext,
     upload: &upload::Model,
-    folder: &str,
-    results: &Results,
+    rows: &[rendition::ActiveModel],
+    measures: Measures,
     carried: &Carried,
 ) -> Result<bool, JobError> {
     let app = &context.app;
     let mut write = context.write().await?;
-    let rows = results
-        .files
-        .iter()
-        .map(|file| file.row(upload.id, format!("{folder}/{}", file.name)));
-    store::replace_renditions(&write, upload.id, rows.collect(), results.measures).await?;
+    store::replace_renditions(&write, upload.id, rows.to_vec(), measures).await?;
+    cloud::complete(app, &write, upload.id).await?;
     rights::lost_to(&mut write, &[upload.id]).await?;
     let change = Change {
         percent: 100.0,
@@ -402,7 +410,7 @@ async fn commit(
 }
 
 /// Removes files of this upload that no row names: results of attempts that were cut off.
-async fn remove_leftovers(app: &App, upload: &upload::Model) {
+pub(super) async fn remove_leftovers(app: &App, upload: &upload::Model) {
     let removal = async {
         let rows = store::list_renditions(app.db.read(), &[upload.id]).await?;
         let named: BTreeSet<&str> = rows

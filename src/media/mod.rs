@@ -8,6 +8,7 @@
 //! The conversion itself is `backends::media`; which item shows a file is for `courses` and `learning`.
 
 pub mod captions;
+pub mod cloud;
 mod delivery;
 mod disposition;
 mod incoming;
@@ -105,6 +106,7 @@ pub async fn discard(app: &App, write: &mut Write, upload_id: i64) -> Result<()>
         return Ok(());
     }
     crate::jobs::cancel(app, write, &ProcessUpload::subject_of(upload_id)).await?;
+    cloud::cancel(app, write, &found).await?;
     // Or who sends the same file again would be told that it is here already.
     tus::forget(write, upload_id).await?;
     store::delete_upload(write, upload_id).await?;

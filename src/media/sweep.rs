@@ -1,6 +1,6 @@
 //! Removing files that nobody owns: of deleted uploads at once, of accidents after a day.
 
-use super::{store, tus};
+use super::{cloud, store, tus};
 use crate::app::App;
 use crate::jobs::{Job, JobContext, JobError, PRIORITY_LATER};
 use backends::files::Files;
@@ -81,7 +81,7 @@ impl Job for SweepMedia {
         let app = &context.app;
         let older_than = app.clock.now() - KEEP;
         let temporary = app.files.sweep_temporary(older_than).await?;
-        let rows = store::delete_progress(app, older_than).await?;
+        let rows = store::delete_progress(app, older_than).await? + cloud::sweep(app).await?;
         let unfinished = tus::sweep(app).await?;
         let orphans = delete_orphans(app, older_than.date_naive()).await?;
         if temporary > 0 || unfinished > 0 || orphans > 0 {

@@ -13,6 +13,7 @@ mod m0005_search;
 mod m0006_tus;
 mod m0007_player;
 mod m0008_processing;
+mod m0009_cloud;
 mod m0010_replacing;
 
 /// All steps, in order.
@@ -30,6 +31,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0006_tus::Migration),
             Box::new(m0007_player::Migration),
             Box::new(m0008_processing::Migration),
+            Box::new(m0009_cloud::Migration),
             Box::new(m0010_replacing::Migration),
         ]
     }

@@ -68,11 +68,14 @@ pub async fn check(app: &App) -> Vec<Health> {
     vec![database, cache, bus, files, mail, transcoder]
 }
 
-/// Asking ffmpeg starts several programs, so that its answer is kept for a while.
+/// Asking ffmpeg starts several programs, and a service is in the net, so that the answer is kept for a while.
 async fn transcoder(app: &App) -> Result<(), String> {
     let ask = || async {
-        let faults = app.tools.check().await.err().unwrap_or_default();
-        Ok::<_, CacheError>(faults.join(" "))
+        let faults = match app.transcoder.service() {
+            Some(service) => service.check().await.err().unwrap_or_default(),
+            None => app.tools.check().await.err().unwrap_or_default().join(" "),
+        };
+        Ok::<_, CacheError>(faults)
     };
     let kept = Timeout::After(TRANSCODER_KEPT);
     let faults: String = app

@@ -6,11 +6,17 @@
 //! - [`files`]: stored objects: disk.
 //! - [`mail`]: letters: SMTP, a folder, or the log.
 //! - [`media`]: the local transcoder: ffmpeg within bounds, and pictures.
+//! - [`transcoder`]: who converts recordings: [`media`], or [`mediaconvert`] in the cloud.
+//! - [`sns`]: messages of Amazon SNS, believed only when their signature holds.
 //! - [`clock`]: time and randomness, so that tests can fix both.
 
 pub mod bus;
 pub mod cache;
 pub mod clock;
 pub mod files;
+mod https;
 pub mod mail;
 pub mod media;
+pub mod mediaconvert;
+pub mod sns;
+pub mod transcoder;
