@@ -94,6 +94,7 @@ impl App {
     /// # Errors
     /// Within seconds, naming the first service that does not answer.
     pub async fn open(config: Config, clock: Clock, migrate: bool) -> Result<Self, StartError> {
+        backends::https::use_ring();
         let shown: std::collections::BTreeMap<_, _> = config.shown().into_iter().collect();
         let url = |key: &str| shown.get(key).cloned().unwrap_or_default();
         let failed = |service, reason: String| StartError {

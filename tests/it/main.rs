@@ -3,6 +3,7 @@
 
 mod accounts;
 mod accounts_cli;
+mod cloud;
 mod contents;
 mod courses;
 mod credentials;
@@ -24,5 +25,6 @@ mod permission;
 mod process;
 mod processing;
 mod replacing;
+mod sns;
 mod tus;
 mod uploads;

@@ -300,7 +300,7 @@ async fn passwords_keys_and_cookies_never_reach_the_log() {
     let mut log = BufReader::new(child.stderr.take().unwrap());
     let line = line_with(&mut log, "listening on http://").await;
     let url = format!("http://{}", line.rsplit("http://").next().unwrap().trim());
-    let client = reqwest::Client::new();
+    let client = crate::kit::client().build().unwrap();
     let wrong = client.get(&url).basic_auth("maya", Some("basicsecret"));
     assert_eq!(wrong.send().await.unwrap().status(), 401);
     let wrong = client.get(&url).bearer_auth("tokensecret");

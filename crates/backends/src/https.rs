@@ -37,6 +37,13 @@ fn chain(error: &dyn std::error::Error) -> String {
     causes.fold(error.to_string(), |told, cause| format!("{told}: {cause}"))
 }
 
+/// Makes ring the cryptography of every TLS client in this process that does not say which it wants: those
+/// inside of other crates. It is here already; a second library would be as large again. One that somebody has
+/// chosen before stays.
+pub fn use_ring() {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+}
+
 /// A client that follows no redirect, asks no proxy, and trusts the roots of the web (webpki-roots), or
 /// only those that it is given.
 ///

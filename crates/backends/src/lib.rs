@@ -8,13 +8,14 @@
 //! - [`media`]: the local transcoder: ffmpeg within bounds, and pictures.
 //! - [`transcoder`]: who converts recordings: [`media`], or [`mediaconvert`] in the cloud.
 //! - [`sns`]: messages of Amazon SNS, believed only when their signature holds.
+//! - [`https`]: small fetches, bounded in every way.
 //! - [`clock`]: time and randomness, so that tests can fix both.
 
 pub mod bus;
 pub mod cache;
 pub mod clock;
 pub mod files;
-mod https;
+pub mod https;
 pub mod mail;
 pub mod media;
 pub mod mediaconvert;

@@ -11,13 +11,17 @@ mod forms;
 mod learning;
 mod line;
 mod media;
+mod mediaconvert;
+mod sns;
 mod tus;
 
-pub use browser::{Browser, Page};
+pub use browser::{Browser, Page, client};
 pub use events::EventReader;
 pub use forms::{MP4_HEAD, PNG};
 pub use line::Line;
 pub use media::{UploadForm, endless, until};
+pub use mediaconvert::{MediaConvert, event};
+pub use sns::{Sns, TOPIC};
 pub use tus::{answer, metadata, name_of};
 
 use backends::clock::Clock;

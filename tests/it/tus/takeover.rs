@@ -1,7 +1,7 @@
 //! Connections that break, stall and are replaced; a site that stops at any moment.
 
 use super::{NAME, checksum, noise, rows, teacher};
-use crate::kit::{Browser, TestApp, answer, name_of, until};
+use crate::kit::{Browser, TestApp, answer, client, name_of, until};
 use backends::clock::Clock;
 use backends::files::Visit;
 use bytes::Bytes;
@@ -153,7 +153,13 @@ async fn serve(site: &TestApp, url: &str) -> Child {
         .spawn()
         .unwrap();
     until("the site answers", async || {
-        let answer = reqwest::get(format!("{url}/healthz")).await.ok()?;
+        let answer = client()
+            .build()
+            .unwrap()
+            .get(format!("{url}/healthz"))
+            .send()
+            .await
+            .ok()?;
         answer.status().is_success().then_some(())
     })
     .await;

@@ -248,8 +248,7 @@ fn credentials(settings: &Settings) -> Result<AwsCredentialProvider, String> {
             token: None,
         })));
     }
-    // The client of the store, which is asked for its keys only, takes the process's choice of cryptography.
-    let _ = rustls::crypto::ring::default_provider().install_default();
+    https::use_ring();
     let bucket = settings.store.trim_start_matches("s3://");
     let bucket = bucket.split('/').next().unwrap_or_default();
     let store = AmazonS3Builder::from_env()

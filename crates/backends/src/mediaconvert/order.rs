@@ -329,30 +329,55 @@ mod tests {
         assert_eq!(names(7680).len(), 5);
     }
 
-    #[test]
-    fn a_silent_film_is_asked_for_without_sound() {
+    fn order(wanted: Wanted) -> Value {
         let settings = Settings::parse(
-            "mediaconvert:eu-central-1?role=arn:aws:iam::1:role/x",
-            "s3://school",
+            "mediaconvert:eu-central-1?role=arn:aws:iam::123456789012:role/MediaConvert&queue=lectures",
+            "s3://school-files/lyceum",
         );
         let order = Order {
-            token: "t".into(),
-            input: "uploads/x/original".into(),
-            folder: "uploads/x/cloud-1".into(),
-            wanted: Wanted::Film(Picture {
-                has_sound: false,
-                ..Picture::UNKNOWN
-            }),
+            token: "x".repeat(43),
+            input: "uploads/20260302-0f/original".into(),
+            folder: "uploads/20260302-0f/cloud-1".into(),
+            wanted,
         };
-        let body = body(&settings.unwrap(), &order).to_string();
-        assert!(
-            !body.contains("audio") || !body.contains("audioDescriptions"),
-            "{body}"
-        );
+        body(&settings.unwrap(), &order)
+    }
+
+    #[test]
+    fn a_silent_film_is_asked_for_without_sound() {
+        let silent = Picture {
+            has_sound: false,
+            ..Picture::UNKNOWN
+        };
+        let body = order(Wanted::Film(silent)).to_string();
+        assert!(!body.contains("audioDescriptions"), "{body}");
         assert!(!body.contains("audioSelectors"), "{body}");
         assert!(
-            body.contains("s3://school/uploads/x/cloud-1/master"),
+            body.contains("s3://school-files/lyceum/uploads/20260302-0f/cloud-1/master"),
             "{body}"
         );
+    }
+
+    /// tests/clients/aws_cloud.py holds the file against AWS's own description of the API.
+    #[test]
+    fn jobs_are_those_that_were_held_against_the_description_of_the_service() {
+        let small = Picture {
+            long_side: 640,
+            seconds: 12.0,
+            has_sound: false,
+        };
+        let formats = ["m4a", "flac", "wav"].map(str::to_owned).to_vec();
+        let jobs = json!({
+            "film": order(Wanted::Film(Picture::UNKNOWN)),
+            "silent": order(Wanted::Film(small)),
+            "sound": order(Wanted::Sound(formats)),
+        });
+        let path = concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/tests/data/mediaconvert-jobs.json"
+        );
+        let held: Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+        let told = serde_json::to_string_pretty(&jobs).unwrap();
+        assert_eq!(held, jobs, "{path} should be:\n{told}");
     }
 }
