@@ -57,22 +57,24 @@ test-scripts: assets
 .PHONY: test-sqlite
 test-sqlite: assets
 	scripts/tools rust nextest
-	scripts/need ffmpeg:ffmpeg
+	scripts/need ffmpeg:ffmpeg openssl:openssl
 	cargo nextest run --workspace
 	cargo test --quiet --workspace --doc
 
 .PHONY: test-postgres
 test-postgres: assets
 	scripts/tools rust nextest
-	scripts/need ffmpeg:ffmpeg postgresql
+	scripts/need ffmpeg:ffmpeg openssl:openssl postgresql
 	scripts/with-servers postgres -- env LYCEUM_TEST_DATABASE=postgres \
 	  cargo nextest run --workspace -E 'binary(it) | package(lyceum-backends)'
 
 .PHONY: test-clients
 test-clients: assets
-	scripts/tools rust tuspy
+	scripts/tools rust tuspy moto
 	cargo build --bin lyceum
 	"$$LYCEUM_TOOLS/tuspy/bin/python" tests/clients/tuspy_upload.py "$$CARGO_TARGET_DIR/debug/lyceum"
+	"$$LYCEUM_TOOLS/moto/bin/python" tests/clients/aws_cloud.py "$$CARGO_TARGET_DIR/debug/lyceum" \
+	  crates/backends/tests/data/mediaconvert-jobs.json
 
 .PHONY: test-browser
 test-browser: assets tests/browser/node_modules/.package-lock.json

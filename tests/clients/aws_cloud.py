@@ -14,6 +14,7 @@ import gzip
 import http.server
 import ipaddress
 import json
+import logging
 import os
 import pathlib
 import queue
@@ -36,6 +37,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from moto.server import ThreadedMotoServer
+
+logging.getLogger("werkzeug").setLevel(logging.ERROR)
 
 PATIENCE_SECONDS = 60
 REGION = "eu-central-1"
@@ -157,10 +160,11 @@ class Desk(http.server.ThreadingHTTPServer):
 
 class Clerk(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
-        page = self.server.pages.get(self.path)
+        page = self.server.pages.get(self.path, b"")
         self.send_response(200 if page else 404)
+        self.send_header("Content-Length", str(len(page)))
         self.end_headers()
-        self.wfile.write(page or b"")
+        self.wfile.write(page)
 
     def do_POST(self):
         self.server.posted.put(self.rfile.read(int(self.headers["Content-Length"])))
@@ -227,8 +231,11 @@ def check_messages(program, folder):
         moto_url = f"http://127.0.0.1:{moto._port}"
         texts = ['{"state":"COMPLETED","jobId":"1"}', '{"state":"ERROR","jobId":"zwei \u00fc \\n"}']
         topic, posted = publish(moto_url, texts)
-        name = urllib.parse.urlsplit(posted[0]["SigningCertURL"]).path
-        with urllib.request.urlopen(moto_url + name) as answer:
+        path = urllib.parse.urlsplit(posted[0]["SigningCertURL"]).path
+        # moto tells by the scope of a signature which of its services is asked.
+        scope = f"AWS4-HMAC-SHA256 Credential=test/20260302/{REGION}/sns/aws4_request"
+        request = urllib.request.Request(moto_url + path, headers={"Authorization": scope})
+        with urllib.request.urlopen(request) as answer:
             moto_key = x509.load_pem_x509_certificate(answer.read()).public_key()
     finally:
         moto.stop()

@@ -29,8 +29,8 @@ use crate::db::Write;
 use crate::entities::transcoding::TranscodingState;
 use crate::entities::upload::{self, UploadKind};
 use crate::error::Result;
-use crate::media::hold_files;
 use crate::media::store as uploads;
+use crate::media::{hold_account, hold_files};
 use backends::mediaconvert::MediaConvert;
 use chrono::TimeDelta;
 
@@ -76,8 +76,13 @@ pub(super) async fn sweep(app: &App) -> Result<u64> {
     store::trim(app, app.clock.now() - KEEP).await
 }
 
-/// The upload, which nobody else changes, processes or discards until the end of the transaction.
+/// The upload, which nobody else changes, processes or discards until the end of the transaction. Its owner's
+/// account is held before it, as everywhere: she may be told.
 async fn hold(write: &Write, upload_id: i64) -> Result<Option<upload::Model>> {
+    let Some(found) = uploads::find_upload(&**write, upload_id).await? else {
+        return Ok(None);
+    };
+    hold_account(write, found.owner_id).await?;
     hold_files(write, &[upload_id]).await?;
     uploads::find_upload(&**write, upload_id).await
 }

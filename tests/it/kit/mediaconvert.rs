@@ -33,8 +33,8 @@ struct Kept {
     jobs: Mutex<Vec<Value>>,
     asked: Mutex<Vec<String>>,
     probe: Mutex<Option<(u16, Value)>>,
-    /// Answers the next requests with this instead, after it has done what they ask.
-    fault: Mutex<Option<(u16, usize)>>,
+    /// The next request of this method and path is answered with this status, after it has done what it asks.
+    fault: Mutex<Option<(u16, String)>>,
 }
 
 impl MediaConvert {
@@ -84,9 +84,9 @@ impl MediaConvert {
         *self.kept.probe.lock().unwrap() = Some((status, body));
     }
 
-    /// Answers so many requests with a status, although it does what they ask.
-    pub fn fails(&self, status: u16, times: usize) {
-        *self.kept.fault.lock().unwrap() = Some((status, times));
+    /// Answers the next request of this method and path with a status, although it does what is asked.
+    pub fn fails(&self, status: u16, asked: &str) {
+        *self.kept.fault.lock().unwrap() = Some((status, asked.to_owned()));
     }
 
     /// Changes the newest job.
@@ -200,12 +200,9 @@ async fn answer(
     }
     let (status, answer) = act(&kept, &method, &uri, &body);
     let mut fault = kept.fault.lock().unwrap();
-    match fault.take() {
-        Some((status, times)) if times > 0 => {
-            *fault = Some((status, times - 1));
-            told(status, &json!({ "message": "not now" }))
-        }
-        _ => told(status, &answer),
+    match fault.take_if(|(_, asked)| *asked == format!("{method} {}", uri.path())) {
+        Some((status, _)) => told(status, &json!({ "message": "not now" })),
+        None => told(status, &answer),
     }
 }
 

@@ -192,6 +192,34 @@ mod tests {
         }
     }
 
+    /// What Amazon signs with (from 2026-07-25 to 2027-02-07) in a region with names of its own, served alone;
+    /// and who has issued it.
+    #[test]
+    fn a_certificate_of_amazon_is_good_with_its_issuer_in_its_own_region_and_time() {
+        let leaf = include_bytes!("../../tests/data/amazon-sns-af-south-1.pem");
+        let issuer = include_bytes!("../../tests/data/amazon-rsa-2048-m01.pem");
+        let roots = webpki_roots::TLS_SERVER_ROOTS;
+        let names = super::super::hosts::signing_names("af-south-1", "amazonaws.com");
+        let now = "2026-10-02T18:00:00Z".parse().unwrap();
+        let mut chain = Chain::read(leaf).unwrap_or_else(|why| panic!("{why}"));
+        assert!(matches!(chain.check(roots, &names, now), Err(None)));
+        let url = chain.issuer_url().unwrap();
+        assert_eq!(url.as_str(), "http://crt.r2m01.amazontrust.com/r2m01.cer");
+        chain.push(&CertificateDer::from_pem_slice(issuer).unwrap());
+        let key = chain.check(roots, &names, now).unwrap();
+        assert!(key.is_valid_at(now));
+        assert!(!key.has_signed("2", "text", &[0; 256]));
+        let elsewhere = super::super::hosts::signing_names("eu-west-1", "amazonaws.com");
+        let later = "2027-03-01T00:00:00Z".parse().unwrap();
+        for (names, now) in [(&elsewhere, now), (&names, later)] {
+            assert!(matches!(chain.check(roots, names, now), Err(Some(_))));
+        }
+        assert!(
+            matches!(chain.check(&[], &names, now), Err(None)),
+            "without roots"
+        );
+    }
+
     #[test]
     fn what_is_no_certificate_is_refused() {
         for wrong in [
