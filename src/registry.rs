@@ -2,12 +2,17 @@
 
 use crate::jobs::{Registry, RegistryBuilder, Sweep};
 use crate::media::cloud::{CollectTranscoding, EndTranscoding, WatchTranscodings};
-use crate::media::{DeleteFiles, DiscardUpload, ProcessUpload, SweepMedia};
+use crate::media::{
+    DeleteFiles, DiscardUpload, ProcessUpload, SettleBatches, SweepMedia, TidyUpload,
+};
 use std::sync::Arc;
 use std::time::Duration;
 
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3600);
+
+/// How often it is looked for files that were announced with others and never came.
+const BATCHES: Duration = Duration::from_secs(5 * 60);
 
 /// Everything that a worker of this site can run.
 pub fn registry() -> Arc<Registry> {
@@ -18,6 +23,8 @@ pub fn registry() -> Arc<Registry> {
         .job::<CollectTranscoding>()
         .job::<EndTranscoding>()
         .every(MINUTE, &WatchTranscodings {})
+        .job::<TidyUpload>()
+        .every(BATCHES, &SettleBatches {})
         .every(HOUR, &SweepMedia {})
         .every(HOUR, &Sweep {});
     Arc::new(registry.build())

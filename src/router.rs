@@ -9,6 +9,7 @@ use crate::courses::{
 use crate::learning::{lesson, marks, pages as learning};
 use crate::library;
 
+use crate::media::api as uploads;
 use crate::media::cloud::hook;
 use crate::media::pages as media;
 use crate::media::tus::pages as tus;
@@ -48,7 +49,12 @@ pub fn router(app: &App) -> Router {
         .merge(messages_routes())
         .merge(outline_routes())
         .merge(library_routes())
-        .at("/uploads/{id}/retry/", post(media::retry));
+        .at("/uploads/watched/", post(media::watched))
+        .at("/uploads/{id}/retry/", post(media::retry))
+        .at("/uploads/{id}/cancel/", post(media::cancel))
+        .at("/api/uploads/{id}/", any(uploads::upload))
+        .at("/api/uploads/{id}/cancel/", any(uploads::stop))
+        .at("/api/uploads/{id}/retry/", any(uploads::again));
     let forms = forms.layer(from_fn_with_state(app.clone(), csrf::guard));
     let streams = content_routes().layer(from_fn_with_state(app.clone(), csrf::guard_streams));
     let routes = Router::new()
@@ -205,6 +211,7 @@ fn outline_routes() -> Router<App> {
         .at("/course/module/{id}/move/", post(moves::module))
         .at("/course/content/{id}/move/", post(moves::content))
         .at("/course/content/{id}/retry/", post(moves::retry))
+        .at("/course/content/{id}/cancel/", post(moves::cancel))
         .at("/course/content/{id}/keep/", post(moves::keep))
         .at(
             "/course/content/{id}/delete/",

@@ -6,7 +6,8 @@ mod user;
 
 use crate::app::App;
 use crate::config::Config;
-use crate::web::health;
+use crate::media;
+use crate::web::{errors, health};
 use backends::clock::Clock;
 use clap::{Args, Parser, Subcommand};
 use std::io::{IsTerminal as _, Write as _};
@@ -113,6 +114,13 @@ async fn run(cli: Cli) -> CliResult {
         }
         Command::Work => {
             let app = App::open(config, Clock::system(), true).await?;
+            if !media::reaches_files(&app).await? {
+                return Ok(failed(&format!(
+                    "this process does not see the files of the site in {}\n  \
+                     Let LYCEUM_FILES name the same folder or bucket on every machine.",
+                    config_files(&app)
+                )));
+            }
             serve::work(app).await;
         }
         Command::Demo { recordings } => {
@@ -133,6 +141,13 @@ async fn run(cli: Cli) -> CliResult {
         Command::Check => return Box::pin(check(config)).await,
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Where this process looks for files, without secrets.
+fn config_files(app: &App) -> String {
+    let shown = app.config.shown().into_iter();
+    let files = shown.filter(|(key, _)| *key == "files");
+    files.map(|(_, url)| url).collect()
 }
 
 async fn check(config: Config) -> CliResult {
@@ -176,7 +191,9 @@ fn start_log(config: &Config, is_server: bool) {
     };
     if let Err(error) = started {
         say(&format!("logging could not be started: {error}"));
+        return;
     }
+    std::panic::set_hook(Box::new(errors::log_panic));
 }
 
 /// A line for the person at the terminal.

@@ -6,6 +6,7 @@ use crate::entities::item::{self, ItemKind};
 use crate::entities::upload::UploadState;
 use crate::error::Result;
 use crate::media::{self, FileView};
+use crate::web::identity::Person;
 use crate::web::text;
 use sea_orm::ConnectionTrait;
 use std::collections::HashMap;
@@ -38,6 +39,8 @@ pub(super) struct CardFile {
     pub icon: &'static str,
     pub words: String,
     pub percent: Option<i64>,
+    /// For staff: what lies behind its fault.
+    pub detail: Option<String>,
 }
 
 impl Card {
@@ -48,7 +51,12 @@ impl Card {
             .is_some_and(|file| matches!(file.state, "waiting" | "processing"))
     }
 
-    fn new(content: &content::Model, item: item::Model, files: &HashMap<i64, FileView>) -> Self {
+    fn new(
+        content: &content::Model,
+        item: item::Model,
+        files: &HashMap<i64, FileView>,
+        reader: &Person,
+    ) -> Self {
         let shown = item.upload_id.and_then(|id| files.get(&id));
         let coming = item.next_upload_id.and_then(|id| files.get(&id));
         let file = coming.or(shown);
@@ -64,7 +72,7 @@ impl Card {
             meta: meta(&item, shown),
             thumbnail: shown.and_then(FileView::thumbnail_url),
             icon: if failed { "file-x" } else { icon(item.kind) },
-            file: file.map(CardFile::new),
+            file: file.map(|file| CardFile::new(file, reader)),
             note: coming.map(|_| "Until the new file is ready, students see the one before."),
             title: item.title,
         }
@@ -72,21 +80,27 @@ impl Card {
 }
 
 impl CardFile {
-    fn new(view: &FileView) -> Self {
-        let (state, icon) = match view.upload.state {
-            UploadState::Waiting => ("waiting", "hourglass"),
-            UploadState::Processing => ("processing", "loader-circle"),
-            UploadState::Ready => ("ready", "circle-check"),
-            UploadState::Failed => ("failed", "circle-alert"),
-            UploadState::Canceled => ("canceled", "circle-stop"),
-        };
+    fn new(view: &FileView, reader: &Person) -> Self {
+        let (state, icon) = standing(view.upload.state);
         Self {
             upload_id: view.upload.id,
             state,
             icon,
             words: view.state_words(),
             percent: whole_percent(view),
+            detail: view.detail(reader).map(str::to_owned),
         }
+    }
+}
+
+/// The name by which scripts know a state, and its icon.
+pub(super) fn standing(state: UploadState) -> (&'static str, &'static str) {
+    match state {
+        UploadState::Waiting => ("waiting", "hourglass"),
+        UploadState::Processing => ("processing", "loader-circle"),
+        UploadState::Ready => ("ready", "circle-check"),
+        UploadState::Failed => ("failed", "circle-alert"),
+        UploadState::Canceled => ("canceled", "circle-stop"),
     }
 }
 
@@ -99,8 +113,12 @@ fn whole_percent(view: &FileView) -> Option<i64> {
     Some(percent.clamp(0.0, 100.0) as i64)
 }
 
-/// The contents of a module in their order.
-pub(super) async fn list(db: &impl ConnectionTrait, module_id: i64) -> Result<Vec<Card>> {
+/// The contents of a module in their order, for whoever reads them.
+pub(super) async fn list(
+    db: &impl ConnectionTrait,
+    module_id: i64,
+    reader: &Person,
+) -> Result<Vec<Card>> {
     let contents = list_contents(db, &[module_id]).await?;
     let uploads: Vec<i64> = contents
         .iter()
@@ -109,7 +127,7 @@ pub(super) async fn list(db: &impl ConnectionTrait, module_id: i64) -> Result<Ve
     let files: HashMap<i64, FileView> = media::list_files(db, &uploads).await?;
     let cards = contents
         .into_iter()
-        .map(|(content, item)| Card::new(&content, item, &files));
+        .map(|(content, item)| Card::new(&content, item, &files, reader));
     Ok(cards.collect())
 }
 

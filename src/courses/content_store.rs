@@ -231,6 +231,18 @@ async fn check(app: &App, person: &Person, to: Place) -> Result<Option<ItemKind>
     Ok(Some(item.kind))
 }
 
+/// Who began an upload as an instructor may be none any more when it ends: then it waits in her library.
+///
+/// # Errors
+/// [`Error::NotFound`].
+fn require_author(person: &Person) -> Result<()> {
+    if person.is_instructor() {
+        Ok(())
+    } else {
+        Err(Error::NotFound)
+    }
+}
+
 async fn replace(
     app: &App,
     write: &mut Write,
@@ -238,6 +250,7 @@ async fn replace(
     content_id: i64,
     upload_id: i64,
 ) -> Result<i64> {
+    require_author(person)?;
     let (content, item, _, course) = get_owned_content(&**write, person, content_id).await?;
     touch(app, write, course.id).await?;
     media::replace(app, write, item.id, upload_id).await?;
@@ -251,6 +264,7 @@ async fn add(
     module_id: i64,
     placing: Placing,
 ) -> Result<i64> {
+    require_author(person)?;
     let (module, course) = get_owned_module(&**write, person, module_id).await?;
     touch(app, write, course.id).await?;
     let target = Target {

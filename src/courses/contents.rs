@@ -3,6 +3,7 @@
 //! A form with a file is streamed to the store while it comes in (`media::receive`), then judged
 //! (`content_form`), then written (`content_store`).
 
+use super::cards;
 use super::content_form::{self, Asks, Given};
 use super::content_store::{Saved, Target, store};
 use crate::app::App;
@@ -53,8 +54,15 @@ struct ContentFormPage {
 
 /// The file that an item has already, beside the field for another.
 struct HeldFile {
+    upload_id: i64,
     name: String,
-    about: String,
+    size: String,
+    /// How it stands, by the name that scripts know too.
+    state: &'static str,
+    icon: &'static str,
+    words: String,
+    /// For staff: what lies behind its fault.
+    detail: Option<String>,
 }
 
 /// What a script is told when a content is stored.
@@ -203,7 +211,7 @@ async fn form_page(
             .as_ref()
             .and(target.held.as_ref())
             .map(|(place, _)| place.id),
-        held: held.map(held_file),
+        held: held.map(|view| held_file(view, shell.person.as_deref())),
         title: Field::new("title", form.get("title"), problems),
         content: Field::new("content", body, problems),
         format: Field::new("format", form.text("format"), problems),
@@ -218,13 +226,17 @@ async fn form_page(
     })
 }
 
-fn held_file(view: FileView) -> HeldFile {
+fn held_file(view: FileView, reader: Option<&Person>) -> HeldFile {
+    let (state, icon) = cards::standing(view.upload.state);
     HeldFile {
-        about: format!(
-            "{} - {}",
-            text::size(view.upload.size_bytes),
-            view.state_words()
-        ),
+        upload_id: view.upload.id,
+        size: text::size(view.upload.size_bytes),
+        state,
+        icon,
+        words: view.state_words(),
+        detail: reader
+            .and_then(|reader| view.detail(reader))
+            .map(str::to_owned),
         name: view.upload.name,
     }
 }

@@ -10,9 +10,10 @@ use crate::error::{Error, Result};
 use crate::media;
 use crate::web::extract::Path;
 use crate::web::form::Form;
-use crate::web::identity::Author;
+use crate::web::identity::{Author, Person};
 use crate::web::redirect;
 use axum::extract::State;
+use axum::http::HeaderMap;
 use axum::response::Response;
 use sea_orm::{ColumnTrait as _, EntityTrait as _, QueryFilter as _, sea_query::Expr};
 
@@ -84,15 +85,31 @@ pub async fn retry(
     State(app): State<App>,
     Author(person): Author,
     Path(id): Path<i64>,
+    headers: HeaderMap,
 ) -> Result<Response> {
-    let (_, item, module, _) = get_owned_content(app.db.read(), &person, id).await?;
+    let (upload_id, next) = processed(&app, &person, id).await?;
+    let view = media::retry(&app, upload_id).await?;
+    Ok(media::standing(&headers, &view, &next))
+}
+
+/// POST: stops the processing of the file of a content.
+pub async fn cancel(
+    State(app): State<App>,
+    Author(person): Author,
+    Path(id): Path<i64>,
+    headers: HeaderMap,
+) -> Result<Response> {
+    let (upload_id, next) = processed(&app, &person, id).await?;
+    let view = media::cancel(&app, upload_id).await?;
+    Ok(media::standing(&headers, &view, &next))
+}
+
+/// The newest file of a content, and the page that shows it.
+async fn processed(app: &App, person: &Person, content_id: i64) -> Result<(i64, String)> {
+    let (content, item, module, _) = get_owned_content(app.db.read(), person, content_id).await?;
     let upload_id = item.next_upload_id.or(item.upload_id);
-    let upload_id = upload_id.ok_or(Error::NotFound)?;
-    media::retry(&app, upload_id).await?;
-    Ok(redirect::see_other(&format!(
-        "/course/module/{}/",
-        module.id
-    )))
+    let page = format!("/course/module/{}/#content-{}", module.id, content.id);
+    Ok((upload_id.ok_or(Error::NotFound)?, page))
 }
 
 /// POST: a content keeps the file that it shows; the one that was to take its place goes.

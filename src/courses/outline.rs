@@ -128,7 +128,7 @@ pub(super) async fn outline(
     let ids: Vec<i64> = modules.iter().map(|module| module.id).collect();
     let tallies = tally(db, &ids).await?;
     let cards = match open_id {
-        Some(id) => cards::list(db, id).await?,
+        Some(id) => cards::list(db, id, person).await?,
         None => Vec::new(),
     };
     let subject = subject::Entity::find_by_id(course.subject_id)

@@ -2,10 +2,11 @@
 //!
 //! The line has rounds, and a job joins it in the round that is on now. How many rounds it stands back
 //! tells its turn: short work one, long work up to sixteen; and one more for each job of the same person that is
-//! open already, so that her hundredth file lets everybody's first go before it. The round moves on with the jobs
-//! that are begun, never back. A job that stands back for sixteen rounds is therefore passed by those who come in
-//! the next fifteen and by nobody after them: no job waits for ever. (Start-time fair queueing: Goyal, Vin and
-//! Cheng, SIGCOMM 1996, with the round moving by at least one a job; docs/decisions/0005.)
+//! open already and no longer, so that her hundredth file lets everybody's first go before it. The round moves on
+//! with the jobs that are begun, never back. A job that stands back for sixteen rounds is therefore passed by those
+//! who come in the next fifteen, of each person one of each length a round, and by nobody after them: no job waits
+//! for ever. (Start-time fair queuing: Goyal, Vin and Cheng, SIGCOMM 1996, with the round moving by at least one a
+//! job; docs/decisions/0008.)
 //!
 //! The turn is one number, written when the job joins: taking the next job is a step in an index, and the place in
 //! line is what stands before it in the same index.
@@ -55,15 +56,17 @@ fn standing(now: i64, priority: i32, open: i64) -> Standing {
 pub(super) async fn join(write: &Write, priority: i32, owner_id: Option<i64>) -> Result<Standing> {
     let line = job_line::Entity::find_by_id(LINE).one(&**write).await?;
     let open = match owner_id {
-        Some(owner_id) => count_open(write, owner_id).await?,
+        Some(owner_id) => count_open(write, owner_id, priority).await?,
         None => 0,
     };
     Ok(standing(line.map_or(0, |line| line.round), priority, open))
 }
 
-async fn count_open(write: &Write, owner_id: i64) -> Result<i64> {
+/// Her longer ones do not count: a picture need not wait for the film that she sent before it.
+async fn count_open(write: &Write, owner_id: i64, priority: i32) -> Result<i64> {
     let open = job::Entity::find()
         .filter(job::Column::OwnerId.eq(owner_id))
+        .filter(job::Column::Priority.lte(priority))
         .filter(job::Column::State.is_in([JobState::Waiting, JobState::Running]));
     Ok(i64::try_from(open.count(&**write).await?).unwrap_or(i64::MAX))
 }
@@ -83,6 +86,19 @@ pub(super) async fn advance(write: &Write, begun: &job::Model) -> Result<()> {
 /// Somebody watches a page that shows what these jobs work on: each stands back half as far as before. Asked again,
 /// nothing changes. Answers how many came forward.
 pub async fn bring_forward(write: &Write, owner_id: i64, subjects: &[String]) -> Result<u64> {
+    // Held in the order of their numbers, as everywhere.
+    let hers: Vec<i64> = job::Entity::find()
+        .select_only()
+        .column(job::Column::Id)
+        .filter(job::Column::Subject.is_in(subjects.iter().map(String::as_str)))
+        .filter(job::Column::OwnerId.eq(owner_id))
+        .filter(job::Column::State.eq(JobState::Waiting))
+        .filter(job::Column::IsAwaited.eq(false))
+        .order_by_asc(job::Column::Id)
+        .lock_exclusive()
+        .into_tuple()
+        .all(&**write)
+        .await?;
     let half = || Expr::col(job::Column::Priority).div(2);
     let forward = job::Entity::update_many()
         .col_expr(
@@ -94,10 +110,8 @@ pub async fn bring_forward(write: &Write, owner_id: i64, subjects: &[String]) ->
             Expr::col(job::Column::Priority).sub(half()),
         )
         .col_expr(job::Column::IsAwaited, Expr::value(true))
-        .filter(job::Column::Subject.is_in(subjects.iter().map(String::as_str)))
-        .filter(job::Column::OwnerId.eq(owner_id))
-        .filter(job::Column::State.eq(JobState::Waiting))
-        .filter(job::Column::IsAwaited.eq(false));
+        .filter(job::Column::Id.is_in(hers))
+        .filter(job::Column::State.eq(JobState::Waiting));
     Ok(forward.exec(&**write).await?.rows_affected)
 }
 
@@ -171,7 +185,7 @@ mod tests {
     /// A line of files: `(owner, priority)`, each taken as soon as the one before it is begun.
     struct Line {
         round: i64,
-        waiting: Vec<(i64, usize, &'static str, Standing)>,
+        waiting: Vec<(i64, usize, &'static str, i32, Standing)>,
         joined: usize,
     }
 
@@ -185,16 +199,18 @@ mod tests {
         }
 
         fn join(&mut self, owner: &'static str, priority: i32) {
-            let open = self.waiting.iter().filter(|(_, _, of, _)| *of == owner);
+            let waiting = self.waiting.iter();
+            let open = waiting.filter(|(_, _, of, length, _)| *of == owner && *length <= priority);
             let open = i64::try_from(open.count()).unwrap();
             let found = standing(self.round, priority, open);
-            self.waiting.push((found.turn, self.joined, owner, found));
+            let entry = (found.turn, self.joined, owner, priority, found);
+            self.waiting.push(entry);
             self.joined += 1;
         }
 
         fn take(&mut self) -> &'static str {
             self.waiting.sort_by_key(|(turn, id, ..)| (*turn, *id));
-            let (_, _, owner, found) = self.waiting.remove(0);
+            let (_, _, owner, _, found) = self.waiting.remove(0);
             self.round = Ord::max(self.round, found.round + 1);
             owner
         }
@@ -203,10 +219,11 @@ mod tests {
     #[test]
     fn short_files_go_before_long_ones_also_of_the_same_person() {
         let mut line = Line::new();
-        line.join("ana's film", 16);
+        line.join("ana", 16);
         line.join("ben", 2);
-        assert_eq!([line.take(), line.take()], ["ben", "ana's film"]);
-        assert!(standing(0, 1, 1).turn < standing(0, 16, 0).turn);
+        line.join("ana", 1);
+        let order = [line.take(), line.take(), line.take()];
+        assert_eq!(order, ["ana", "ben", "ana"]);
     }
 
     #[test]

@@ -20,7 +20,7 @@ pub use line::{bring_forward, list_next, places_in_line};
 pub use queue::{cancel, enqueue, enqueue_at, find_latest, hold, retry};
 pub use registry::{Registry, RegistryBuilder};
 pub use sweep::Sweep;
-pub use worker::{drain, work};
+pub use worker::{drain, drain_one, work};
 
 use crate::error::Error;
 use serde::Serialize;
@@ -43,6 +43,9 @@ pub trait Job: Serialize + DeserializeOwned + Send + Sync + 'static {
     const KIND: &'static str;
     /// After so many attempts it is given up.
     const MAX_ATTEMPTS: i32 = 5;
+    /// An attempt that has not got on for so long ([`JobContext::got_on`]) is ended, although its worker still renews
+    /// the lease, and counts as one to be tried again.
+    const STALL: Duration = Duration::from_secs(3600);
 
     /// How many rounds of the line it stands back, from [`PRIORITY_SOON`] to [`PRIORITY_LATER`]: smaller
     /// runs sooner.
@@ -63,6 +66,12 @@ pub trait Job: Serialize + DeserializeOwned + Send + Sync + 'static {
     /// Does the work. May be begun again after it was cut off at any point, so that every step
     /// must bear being done twice; what must happen once is written through [`JobContext::write`].
     fn run(self, context: JobContext) -> impl Future<Output = Result<(), JobError>> + Send;
+
+    /// Called when an attempt was ended because it did not get on, and another follows.
+    fn put_off(self, context: JobContext) -> impl Future<Output = Result<(), JobError>> + Send {
+        let _ = context;
+        async { Ok(()) }
+    }
 
     /// Called once when it is given up, to tell those whom it concerns.
     fn give_up(
@@ -93,6 +102,9 @@ pub enum JobError {
     /// It will never go well.
     #[error("given up: {}", .0.detail)]
     GiveUp(Fault),
+    /// It did not get on, and was ended.
+    #[error("ended because it did not get on")]
+    Stalled,
     /// Its lease or the whole process ended; nothing it did counts.
     #[error("cut off")]
     CutOff,

@@ -15,7 +15,9 @@ type Again = for<'a> fn(&'a App, &'a mut Write, String, Duration) -> BoxFuture<'
 /// One kind of job.
 pub(super) struct Kind {
     pub run: Run,
+    pub put_off: Run,
     pub give_up: GiveUp,
+    pub stall: Duration,
     pub schedule: Option<Schedule>,
 }
 
@@ -52,7 +54,9 @@ impl RegistryBuilder {
             J::KIND,
             Kind {
                 run: run::<J>,
+                put_off: put_off::<J>,
                 give_up: give_up::<J>,
+                stall: J::STALL,
                 schedule: None,
             },
         );
@@ -72,7 +76,9 @@ impl RegistryBuilder {
             J::KIND,
             Kind {
                 run: run::<J>,
+                put_off: put_off::<J>,
                 give_up: give_up::<J>,
+                stall: J::STALL,
                 schedule,
             },
         );
@@ -96,6 +102,13 @@ fn read<J: Job>(payload: &str) -> Result<J, JobError> {
 
 fn run<J: Job>(payload: String, context: JobContext) -> BoxFuture<'static, Result<(), JobError>> {
     Box::pin(async move { read::<J>(&payload)?.run(context).await })
+}
+
+fn put_off<J: Job>(
+    payload: String,
+    context: JobContext,
+) -> BoxFuture<'static, Result<(), JobError>> {
+    Box::pin(async move { read::<J>(&payload)?.put_off(context).await })
 }
 
 fn give_up<J: Job>(

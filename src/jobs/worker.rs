@@ -106,13 +106,21 @@ async fn wait(app: &App, wake: &Notify) {
 
 /// Runs every job that is due now, and those that they enqueue, one after the other.
 pub async fn drain(app: &App, registry: &Arc<Registry>) -> Result<usize> {
-    let worker = Worker::new(app.clone(), Arc::clone(registry));
     let mut ran = 0;
-    while let Some(job) = queue::claim(app, &worker.name, &worker.kinds).await? {
-        worker.run(job).await;
+    while drain_one(app, registry).await? {
         ran += 1;
     }
     Ok(ran)
+}
+
+/// Runs the next job that is due now; `false` when there is none.
+pub async fn drain_one(app: &App, registry: &Arc<Registry>) -> Result<bool> {
+    let worker = Worker::new(app.clone(), Arc::clone(registry));
+    let Some(job) = queue::claim(app, &worker.name, &worker.kinds).await? else {
+        return Ok(false);
+    };
+    worker.run(job).await;
+    Ok(true)
 }
 
 impl Worker {
@@ -206,7 +214,9 @@ impl Worker {
             attempt: job.attempts,
             canceled: self.app.stopping.child_token(),
             is_complete: Arc::default(),
+            got_on_at: Arc::default(),
         };
+        context.got_on();
         let key = (job.id, job.fence);
         let running = Running {
             job: job.clone(),
@@ -280,13 +290,37 @@ impl Worker {
             attempt = job.attempts,
             "job begun"
         );
-        match AssertUnwindSafe((kind.run)(job.payload.clone(), context.clone()))
-            .catch_unwind()
-            .await
-        {
-            Ok(outcome) => outcome,
-            Err(_) => Err(JobError::Retry("the job panicked".into())),
+        let running = AssertUnwindSafe((kind.run)(job.payload.clone(), context.clone()));
+        tokio::select! {
+            outcome = running.catch_unwind() => {
+                outcome.unwrap_or_else(|_| Err(JobError::Retry("the job panicked".into())))
+            }
+            // Dropping it ends the programs that it started.
+            () = context.stalled(kind.stall) => Err(JobError::Stalled),
         }
+    }
+
+    /// Puts an attempt off that did not get on.
+    async fn put_off(&self, job: &job::Model, context: &JobContext) -> Result<()> {
+        const REASON: &str = "it did not get on, and was ended";
+        if job.attempts >= job.max_attempts {
+            let words = "it was tried several times, and came to a halt each time".to_owned();
+            let detail = REASON.to_owned();
+            return self.give_up(job, context, &Fault { words, detail }).await;
+        }
+        tracing::warn!(
+            job = job.id,
+            kind = job.kind,
+            attempt = job.attempts,
+            "a job did not get on and was ended; it will be tried again"
+        );
+        if let Some(kind) = self.registry.kinds.get(job.kind.as_str()) {
+            let telling = (kind.put_off)(job.payload.clone(), context.clone());
+            if let Err(error) = telling.await {
+                tracing::warn!(%error, job = job.id, "that a job waits again could not be noted");
+            }
+        }
+        queue::retry_later(&self.app, job, REASON).await
     }
 
     async fn settle(
@@ -327,6 +361,7 @@ impl Worker {
                 let detail = reason.clone();
                 self.give_up(job, context, &Fault { words, detail }).await?;
             }
+            Err(JobError::Stalled) => self.put_off(job, context).await?,
             Err(JobError::GiveUp(fault)) => self.give_up(job, context, fault).await?,
         }
         Ok(())
@@ -341,7 +376,12 @@ impl Worker {
             detail = fault.detail,
             "job given up"
         );
-        if let Err(error) = self.tell(job, context, fault).await {
+        let told = self.tell(job, context, fault).await;
+        if matches!(told, Err(JobError::CutOff)) {
+            // It was canceled meanwhile, or somebody else has it now: it is for them to tell.
+            return Ok(());
+        }
+        if let Err(error) = told {
             tracing::error!(%error, job = job.id, "nobody could be told of a job that was given up");
             if job.attempts < job.max_attempts.saturating_add(TELL_TRIES) {
                 return queue::retry_later(&self.app, job, &fault.detail).await;

@@ -79,12 +79,17 @@ fn processing(item: &item::Model, file: &FileView) -> String {
         UploadState::Failed => ("failed", "circle-alert"),
         UploadState::Canceled => ("canceled", "circle-stop"),
     };
+    let words = match file.upload.state {
+        // For those who cannot try it again.
+        UploadState::Canceled => "This file is not ready yet.".to_owned(),
+        _ => file.state_words(),
+    };
     format!(
         "<p class=\"processing\" data-upload-id=\"{}\" data-state=\"{state}\">{}<span class=\"words\">{}</span>\
          <progress max=\"100\" value=\"{:.0}\" aria-label=\"Processing {}\"></progress></p>",
         file.upload.id,
         icon(shape),
-        escape(&file.state_words()),
+        escape(&words),
         file.upload.progress_percent.clamp(0.0, 100.0),
         escape(&item.title),
     )

@@ -131,6 +131,11 @@ impl Row {
         self.state != "failed"
     }
 
+    /// Whether its processing may be stopped.
+    pub fn can_be_stopped(&self) -> bool {
+        matches!(self.state, "waiting" | "processing")
+    }
+
     /// Whether it may be tried again.
     pub fn can_be_retried(&self) -> bool {
         matches!(self.state, "failed" | "canceled")

@@ -4,11 +4,11 @@
 //! two attempts never write the same file. Only the holder of the lease writes rows; the files of all
 //! others are removed.
 
+use super::leftovers::{WorkFolder, remove_leftovers};
 use super::making::{self, Made, Results};
 use super::replacing::{self, Carried};
 use super::store::{self, Change, Measures};
-use super::{ORIGINAL, captions, cloud, notices, tell, tell_all};
-use crate::app::App;
+use super::{ORIGINAL, batches, cloud, hold_account, notices, tell, tell_all};
 use crate::entities::rendition;
 use crate::entities::upload::{self, UploadKind, UploadState};
 use crate::jobs::{
@@ -18,14 +18,15 @@ use crate::web::rights;
 use backends::files::FilesError;
 use backends::media::{self, FaultKind, Progress};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeSet;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 use tokio::sync::watch;
 
 /// Progress is written at most so often.
 const TELL_EVERY: Duration = Duration::from_secs(1);
+
+const HALT: &str = "Processing this file came to a halt. It will be tried again.";
 
 const LATER: &str = "This file could not be processed just now. It will be tried again.";
 
@@ -67,6 +68,9 @@ impl ProcessUpload {
 
 impl Job for ProcessUpload {
     const KIND: &'static str = "media.process_upload";
+    // The engine has a shorter patience with ffmpeg; this is for everything else that may hang, and leaves time for one
+    // large result on its way to a slow store.
+    const STALL: Duration = Duration::from_secs(3600);
 
     fn priority(&self) -> i32 {
         self.priority
@@ -99,8 +103,24 @@ impl Job for ProcessUpload {
         outcome
     }
 
+    async fn put_off(self, context: JobContext) -> Result<(), JobError> {
+        let change = Change {
+            fault: Some(HALT.to_owned()),
+            fault_detail: Some("no headway for an hour".to_owned()),
+            ..Change::default()
+        };
+        self.wait_again(&context, change).await
+    }
+
     async fn give_up(self, context: JobContext, fault: Fault) -> Result<(), JobError> {
-        let mut write = context.write().await?;
+        let app = &context.app;
+        let Some(upload) = store::find_upload(app.db.read(), self.upload_id).await? else {
+            return Ok(());
+        };
+        // Account before job, as everywhere: she is told of it.
+        let mut write = app.write().await?;
+        hold_account(&write, upload.owner_id).await?;
+        context.hold(&write).await?;
         let Some(upload) = store::find_upload(&*write, self.upload_id).await? else {
             return Ok(());
         };
@@ -108,7 +128,6 @@ impl Job for ProcessUpload {
         if upload.state == UploadState::Failed {
             return Ok(());
         }
-        let app = &context.app;
         let words = fault.words.clone();
         let change = Change {
             fault: Some(fault.words),
@@ -116,8 +135,10 @@ impl Job for ProcessUpload {
             ..Change::default()
         };
         store::set_state(app, &write, upload.id, UploadState::Failed, change).await?;
-        let attempt = (context.id, context.fence);
-        notices::failed(app, &mut write, &upload, &words, attempt).await?;
+        if !batches::settle(app, &mut write, &upload).await? {
+            let attempt = format!("{}:{}", context.id, context.fence);
+            notices::failed(app, &mut write, &upload, &words, &attempt).await?;
+        }
         tell(&mut write, upload.id).await?;
         write.commit().await?;
         remove_leftovers(app, &upload).await;
@@ -294,6 +315,7 @@ async fn follow(
     while steps.changed().await.is_ok() {
         let step = *steps.borrow_and_update();
         let Some(progress) = step else { continue };
+        context.got_on();
         match write_progress(context, upload_id, progress).await {
             Ok(()) => {}
             Err(JobError::CutOff) => return context.canceled.cancel(),
@@ -338,7 +360,7 @@ async fn publish(
     let files = results.files.iter();
     let rows = files.map(|file| file.row(upload.id, format!("{folder}/{}", file.name)));
     let rows: Vec<_> = rows.collect();
-    let outcome = match store_files(&context.app, &folder, &results.files).await {
+    let outcome = match store_files(context, &folder, &results.files).await {
         Ok(()) => write_down(context, upload, &rows, results.measures)
             .await
             .map_err(Broken::Job),
@@ -358,10 +380,11 @@ async fn publish(
     outcome
 }
 
-async fn store_files(app: &App, folder: &str, files: &[Made]) -> Result<(), FilesError> {
+async fn store_files(context: &JobContext, folder: &str, files: &[Made]) -> Result<(), FilesError> {
     for file in files {
         let key = format!("{folder}/{}", file.name);
-        app.files.put(&key, &file.path).await?;
+        context.app.files.put(&key, &file.path).await?;
+        context.got_on();
     }
     Ok(())
 }
@@ -391,7 +414,10 @@ async fn commit(
     carried: &Carried,
 ) -> Result<bool, JobError> {
     let app = &context.app;
-    let mut write = context.write().await?;
+    // Account before job, as everywhere: she is told of it.
+    let mut write = app.write().await?;
+    hold_account(&write, upload.owner_id).await?;
+    context.hold(&write).await?;
     store::replace_renditions(&write, upload.id, rows.to_vec(), measures).await?;
     cloud::complete(app, &write, upload.id).await?;
     rights::lost_to(&mut write, &[upload.id]).await?;
@@ -403,63 +429,12 @@ async fn commit(
     if !replacing::take_places(app, &mut write, upload.id, carried).await? {
         return Ok(false);
     }
-    notices::ready(app, &mut write, upload).await?;
+    if !batches::settle(app, &mut write, upload).await? {
+        notices::ready(app, &mut write, upload).await?;
+    }
     tell(&mut write, upload.id).await?;
     context.complete(write).await?;
     Ok(true)
-}
-
-/// Removes files of this upload that no row names: results of attempts that were cut off.
-pub(super) async fn remove_leftovers(app: &App, upload: &upload::Model) {
-    let removal = async {
-        let rows = store::list_renditions(app.db.read(), &[upload.id]).await?;
-        let named: BTreeSet<&str> = rows
-            .values()
-            .flatten()
-            .map(|row| row.key.as_str())
-            .collect();
-        for entry in app.files.list(&upload.prefix).await? {
-            // Captions may be on their way: their files come before their rows.
-            if !named.contains(entry.key.as_str()) && !captions::is_key(&entry.key) {
-                app.files.delete(&entry.key).await?;
-            }
-        }
-        Ok::<_, crate::error::Error>(())
-    };
-    if let Err(error) = removal.await {
-        tracing::warn!(%error, upload = upload.id, "what earlier attempts left could not be removed");
-    }
-}
-
-/// The folder of one attempt; goes when it is dropped.
-struct WorkFolder(PathBuf);
-
-impl WorkFolder {
-    async fn remove(mut self) {
-        let path = std::mem::take(&mut self.0);
-        report(&path, tokio::fs::remove_dir_all(&path).await);
-    }
-}
-
-impl Drop for WorkFolder {
-    fn drop(&mut self) {
-        let path = std::mem::take(&mut self.0);
-        if path.as_os_str().is_empty() {
-            return;
-        }
-        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            runtime.spawn_blocking(move || report(&path, std::fs::remove_dir_all(&path)));
-        }
-    }
-}
-
-/// What cannot be removed now is swept.
-fn report(path: &Path, removed: io::Result<()>) {
-    if let Err(error) = removed
-        && error.kind() != io::ErrorKind::NotFound
-    {
-        tracing::warn!(%error, folder = %path.display(), "a work folder stays behind");
-    }
 }
 
 #[cfg(test)]

@@ -1,7 +1,6 @@
 //! Taking a file of this machine into the store, as the demo school does.
 
-use super::names;
-use super::receiver::{Accepts, ReceivedFile, kind_of, new_prefix, original_key};
+use super::receiver::{Accepts, ReceivedFile, new_prefix, original_key};
 use crate::app::App;
 use crate::error::{Error, Result};
 use backends::media::HEAD_BYTES;
@@ -38,14 +37,7 @@ pub async fn receive_local(app: &App, accepts: Accepts, path: &Path) -> Result<R
         writer.write(piece.map_err(Error::internal)?).await?;
     }
     let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let mut received = ReceivedFile {
-        name: names::clean(&name),
-        kind: kind_of(&found),
-        mime: found.mime,
-        size_bytes: 0,
-        prefix,
-        files: Some(app.files.clone()),
-    };
+    let mut received = ReceivedFile::begun(app, &name, &found, prefix);
     received.size_bytes = writer.finish().await?;
     Ok(received)
 }

@@ -77,12 +77,12 @@ pub async fn make(
     on_progress: impl FnMut(Progress) + Send,
 ) -> Result<Results, Fault> {
     let source = app.files.local(original).await.map_err(|error| Fault {
-        words: "The file is not in the store any more. Please upload it again.".into(),
-        detail: format!("{original}: {error}"),
-        kind: match error {
-            backends::files::FilesError::NotFound => FaultKind::Permanent,
-            _ => FaultKind::Temporary,
-        },
+        words: "The file cannot be found in the store. It will be looked for again.".into(),
+        detail: format!(
+            "{original}: {error}. Does LYCEUM_FILES name the same store on every machine?"
+        ),
+        // Another worker may reach the store that this one does not.
+        kind: FaultKind::Temporary,
     })?;
     let source = source.path();
     match upload.kind {

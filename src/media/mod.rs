@@ -7,12 +7,16 @@
 //!
 //! The conversion itself is `backends::media`; which item shows a file is for `courses` and `learning`.
 
+pub mod api;
+mod batches;
 pub mod captions;
 pub mod cloud;
+mod control;
 mod delivery;
 mod disposition;
 mod incoming;
 mod jobs;
+mod leftovers;
 mod local;
 mod making;
 mod names;
@@ -22,6 +26,7 @@ mod permission;
 mod progress;
 mod quota;
 mod ranges;
+mod reach;
 mod receiver;
 mod replacing;
 mod store;
@@ -30,10 +35,13 @@ pub mod tus;
 mod view;
 
 pub use crate::entities::upload::{UploadKind, UploadState};
+pub use batches::{Batch, SettleBatches};
+pub use control::{TidyUpload, cancel, retry, watch};
 pub use jobs::ProcessUpload;
 pub use local::receive_local;
 pub use quota::hold as hold_account;
 pub use quota::{Usage, usage};
+pub use reach::reaches_files;
 pub use receiver::{Accepts, Received, ReceivedFile, Refused, receive, receive_or_refuse};
 pub use replacing::{DiscardUpload, discard_dropped, files_of, keep_present, replace};
 pub use sweep::{DeleteFiles, SweepMedia};
@@ -49,6 +57,7 @@ use crate::web::errors::prefers_json;
 use crate::web::identity::Person;
 use crate::web::{redirect, rights};
 use axum::http::HeaderMap;
+use axum::http::header::CACHE_CONTROL;
 use axum::response::{IntoResponse as _, Response};
 use sea_orm::ConnectionTrait;
 use serde_json::json;
@@ -72,11 +81,16 @@ pub async fn adopt(
     file: ReceivedFile,
 ) -> Result<upload::Model> {
     quota::require(app, write, owner_id, file.size_bytes).await?;
+    if let Some(batch) = &file.batch {
+        batches::arrive(app, write, owner_id, batch).await?;
+    }
     let adopted = store::insert_upload(app, write, owner_id, &file).await?;
     let (files, prefix) = file.keep();
     write.on_rollback(move || sweep::delete_later(files, prefix));
     if adopted.state == UploadState::Waiting {
         crate::jobs::enqueue(app, write, &ProcessUpload::of(&adopted)).await?;
+    } else {
+        batches::settle(app, write, &adopted).await?;
     }
     tell(write, adopted.id).await?;
     Ok(adopted)
@@ -133,15 +147,18 @@ pub async fn list_files(
         .filter(|upload| upload.state == UploadState::Waiting)
         .map(|upload| ProcessUpload::subject_of(upload.id))
         .collect();
-    let places = if waiting.is_empty() {
-        HashMap::new()
+    let (places, ends) = if waiting.is_empty() {
+        (HashMap::new(), Vec::new())
     } else {
-        crate::jobs::places_in_line::<ProcessUpload>(db, &waiting).await?
+        let places = crate::jobs::places_in_line::<ProcessUpload>(db, &waiting).await?;
+        (places, store::list_ends(db).await?)
     };
     let views = uploads.into_iter().map(|upload| {
+        let place = places.get(&ProcessUpload::subject_of(upload.id)).copied();
         let view = FileView {
             renditions: renditions.remove(&upload.id).unwrap_or_default(),
-            place_in_line: places.get(&ProcessUpload::subject_of(upload.id)).copied(),
+            place_in_line: place,
+            begins_in_seconds: place.and_then(|place| view::begins_in(place, &ends)),
             upload,
         };
         (view.upload.id, view)
@@ -176,32 +193,6 @@ pub async fn rename(app: &App, person: &Person, upload_id: i64, name: &str) -> R
     store::set_name(app, upload_id, person.id, name).await
 }
 
-/// Processes a file again that could not be processed.
-///
-/// # Errors
-/// [`Error::NotFound`] when there is none; [`Error::Conflict`] when it has not failed. Who may ask is for the
-/// caller to know: the owner of the file, or who manages the course that shows it.
-pub async fn retry(app: &App, upload_id: i64) -> Result<FileView> {
-    let mut write = app.write().await?;
-    // Two who ask at once would otherwise put it in line twice.
-    hold_files(&write, &[upload_id]).await?;
-    let view = get_file(&*write, upload_id).await?;
-    if view.upload.state != UploadState::Failed {
-        return Err(Error::Conflict(
-            "This file is not one that failed: there is nothing to try again.".into(),
-        ));
-    }
-    store::put_in_line(app, &write, upload_id).await?;
-    let subject = ProcessUpload::subject_of(upload_id);
-    if !crate::jobs::retry(app, &mut write, &subject).await? {
-        crate::jobs::enqueue(app, &mut write, &ProcessUpload::of(&view.upload)).await?;
-    }
-    tell(&mut write, upload_id).await?;
-    let view = get_file(&*write, upload_id).await?;
-    write.commit().await?;
-    Ok(view)
-}
-
 async fn get_file(db: &impl ConnectionTrait, upload_id: i64) -> Result<FileView> {
     let mut found = list_files(db, &[upload_id]).await?;
     found.remove(&upload_id).ok_or(Error::NotFound)
@@ -221,6 +212,16 @@ async fn tell_all(write: &mut Write, upload_ids: &[i64]) -> Result<()> {
             .await?;
     }
     Ok(())
+}
+
+/// The answer to a form that changed how a file stands: that as JSON for a script (see [`prefers_json`]), a redirect
+/// to `next` for a plain form.
+pub fn standing(headers: &HeaderMap, view: &FileView, next: &str) -> Response {
+    if !prefers_json(headers) {
+        return redirect::see_other(next);
+    }
+    let never_kept = [(CACHE_CONTROL, "private, no-store")];
+    (never_kept, axum::Json(view.event())).into_response()
 }
 
 /// The answer to a form whose file was taken: JSON with `message`, `next` and, where there is a file, its

@@ -3,7 +3,6 @@
 use super::{delivery, get_own_file, progress};
 use crate::app::App;
 use crate::error::{Error, Result};
-use crate::web::errors::prefers_json;
 use crate::web::extract::Path;
 use crate::web::form::Form;
 use crate::web::identity::{Student, Visitor};
@@ -84,11 +83,42 @@ pub async fn retry(
 ) -> Result<Response> {
     get_own_file(app.db.read(), &person, upload_id).await?;
     let view = super::retry(&app, upload_id).await?;
-    if prefers_json(&headers) {
-        return Ok(fresh(StatusCode::OK, json!(view.event())));
+    Ok(super::standing(&headers, &view, next_of(&form)))
+}
+
+/// POST `/uploads/<id>/cancel/`: stops the processing of a file. A form goes back to `next`.
+pub async fn cancel(
+    State(app): State<App>,
+    Student(person): Student,
+    Path(upload_id): Path<i64>,
+    headers: HeaderMap,
+    form: Form,
+) -> Result<Response> {
+    get_own_file(app.db.read(), &person, upload_id).await?;
+    let view = super::cancel(&app, upload_id).await?;
+    Ok(super::standing(&headers, &view, next_of(&form)))
+}
+
+fn next_of(form: &Form) -> &str {
+    redirect::local(form.get("next")).unwrap_or("/course/mine/")
+}
+
+/// So many files may a page say it shows.
+const MOST_WATCHED: usize = 200;
+
+/// POST `/uploads/watched/`, `ids=7,8`: a page that somebody looks at shows these files while they wait. Hers go
+/// forward in line.
+pub async fn watched(
+    State(app): State<App>,
+    Student(person): Student,
+    form: Form,
+) -> Result<StatusCode> {
+    let ids = form.text("ids").split(',').take(MOST_WATCHED);
+    let ids: Vec<i64> = ids.filter_map(|id| id.trim().parse().ok()).collect();
+    if !ids.is_empty() {
+        super::watch(&app, &person, &ids).await?;
     }
-    let next = redirect::local(form.get("next")).unwrap_or("/course/mine/");
-    Ok(redirect::see_other(next))
+    Ok(StatusCode::NO_CONTENT)
 }
 
 fn fault(status: StatusCode, words: &str) -> Response {

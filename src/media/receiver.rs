@@ -2,7 +2,7 @@
 
 use super::incoming::{Incoming, unreadable};
 use super::progress::{Tracker, read_key};
-use super::{names, quota, sweep};
+use super::{Batch, names, quota, sweep};
 use crate::app::App;
 use crate::entities::item::ItemKind;
 use crate::entities::upload::UploadKind;
@@ -126,11 +126,26 @@ pub struct ReceivedFile {
     pub mime: &'static str,
     /// Its size.
     pub size_bytes: u64,
+    /// The files that were sent together with it.
+    pub(super) batch: Option<Batch>,
     pub(super) prefix: String,
     pub(super) files: Option<Files>,
 }
 
 impl ReceivedFile {
+    /// One that is about to be stored under this prefix.
+    pub(super) fn begun(app: &App, name: &str, found: &Sniffed, prefix: String) -> Self {
+        Self {
+            name: names::clean(name),
+            kind: kind_of(found),
+            mime: found.mime,
+            size_bytes: 0,
+            batch: None,
+            prefix,
+            files: Some(app.files.clone()),
+        }
+    }
+
     /// Where it is in the store.
     pub(super) fn key(&self) -> String {
         original_key(&self.prefix)
@@ -261,10 +276,11 @@ impl Receiver<'_> {
         }
         self.require_check()?;
         self.require_room()?;
-        Ok(Received {
-            form: Form::from_pairs(std::mem::take(&mut self.fields)),
-            file,
-        })
+        let form = Form::from_pairs(std::mem::take(&mut self.fields));
+        if let Some(file) = &mut file {
+            file.batch = Batch::of_form(&form)?;
+        }
+        Ok(Received { form, file })
     }
 
     /// An ordinary form, as programs and forms without a file field send it.
@@ -403,14 +419,7 @@ impl Receiver<'_> {
             self.keep(&mut writer, piece).await?;
         }
         // From here on the file is seen, so that somebody must see to it that it goes again.
-        let mut received = ReceivedFile {
-            name: names::clean(sent_name),
-            kind: kind_of(&found),
-            mime: found.mime,
-            size_bytes: 0,
-            prefix,
-            files: Some(self.app.files.clone()),
-        };
+        let mut received = ReceivedFile::begun(self.app, sent_name, &found, prefix);
         received.size_bytes = writer.finish().await?;
         Ok(Some(received))
     }

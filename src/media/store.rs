@@ -38,6 +38,7 @@ pub async fn insert_upload(
         mime: Set(file.mime.to_owned()),
         size_bytes: Set(size_bytes),
         prefix: Set(file.prefix.clone()),
+        batch: Set(file.batch.as_ref().map(|batch| batch.id.clone())),
         state: Set(state),
         progress_percent: Set(0.0),
         created_at: Set(now),
@@ -93,6 +94,19 @@ pub async fn list_renditions(
         found.entry(row.upload_id).or_default().push(row);
     }
     Ok(found)
+}
+
+/// So many that are processed at once are asked when they end.
+const ENDS: u64 = 100;
+
+/// In how many seconds each file ends that is processed now; `None` for those that cannot tell yet.
+pub async fn list_ends(db: &impl ConnectionTrait) -> Result<Vec<Option<i64>>> {
+    let ends = upload::Entity::find()
+        .select_only()
+        .column(upload::Column::EtaSeconds)
+        .filter(upload::Column::State.eq(UploadState::Processing))
+        .limit(ENDS);
+    Ok(ends.into_tuple().all(db).await?)
 }
 
 /// Whether an item shows it, or will.

@@ -3,6 +3,7 @@
 use super::ORIGINAL;
 use crate::entities::upload::{UploadKind, UploadState};
 use crate::entities::{rendition, upload};
+use crate::web::identity::Person;
 use crate::web::text;
 use serde::Serialize;
 
@@ -15,6 +16,8 @@ pub struct FileView {
     pub renditions: Vec<rendition::Model>,
     /// Its place in line, from 1, while it waits.
     pub place_in_line: Option<i64>,
+    /// About when its processing begins, while it waits and that can be told.
+    pub begins_in_seconds: Option<i64>,
 }
 
 /// What the owner's open pages hear, and what `/uploads/<id>/state/` answers.
@@ -58,7 +61,14 @@ impl FileView {
             }
             UploadState::Waiting => match (&upload.fault, self.place_in_line) {
                 (Some(fault), _) => format!("In line again: {}", in_sentence(fault)),
-                (None, Some(place)) => format!("In line, {}", text::ordinal(place)),
+                (None, Some(place)) => match self.begins_in_seconds {
+                    Some(seconds) => format!(
+                        "In line, {} - begins in about {}",
+                        text::ordinal(place),
+                        span(seconds)
+                    ),
+                    None => format!("In line, {}", text::ordinal(place)),
+                },
                 (None, None) => "In line".into(),
             },
         }
@@ -175,6 +185,18 @@ impl FileView {
             .collect()
     }
 
+    /// Why it failed or waits again, for staff: paths and what programs wrote, which teachers need not read.
+    pub fn detail(&self, person: &Person) -> Option<&str> {
+        let detail = self.upload.fault_detail.as_deref();
+        detail.filter(|detail| person.is_staff && !detail.is_empty())
+    }
+
+    /// Time left while it is processed.
+    pub fn seconds_left(&self) -> Option<i64> {
+        let left = self.upload.eta_seconds;
+        left.filter(|_| self.upload.state == UploadState::Processing)
+    }
+
     /// What open pages are told.
     pub fn event(&self) -> UploadEvent {
         UploadEvent {
@@ -192,6 +214,15 @@ impl FileView {
             .iter()
             .find(|found| found.name.starts_with(start))
     }
+}
+
+/// When the file at this place begins, if those that are processed now end in so many seconds: each worker that
+/// becomes free takes the next. Nothing is said of places behind that, nor while one of them cannot tell its end.
+pub fn begins_in(place: i64, ends: &[Option<i64>]) -> Option<i64> {
+    let mut ends: Vec<i64> = ends.iter().copied().collect::<Option<_>>()?;
+    ends.sort_unstable();
+    let before = usize::try_from(place).ok()?.checked_sub(1)?;
+    ends.get(before).copied()
 }
 
 /// Under a minute in steps of 5 seconds: more would be feigned.
@@ -251,7 +282,21 @@ mod tests {
             upload,
             renditions: Vec::new(),
             place_in_line: None,
+            begins_in_seconds: None,
         }
+    }
+
+    #[test]
+    fn when_a_file_begins_is_told_only_where_it_is_known() {
+        assert_eq!(begins_in(1, &[]), None, "nobody works");
+        assert_eq!(begins_in(1, &[Some(90), Some(30)]), Some(30));
+        assert_eq!(begins_in(2, &[Some(90), Some(30)]), Some(90));
+        assert_eq!(
+            begins_in(3, &[Some(90), Some(30)]),
+            None,
+            "others run before it"
+        );
+        assert_eq!(begins_in(1, &[Some(90), None]), None, "one cannot tell yet");
     }
 
     #[test]
@@ -260,6 +305,9 @@ mod tests {
         assert_eq!(waiting.state_words(), "In line");
         waiting.place_in_line = Some(3);
         assert_eq!(waiting.state_words(), "In line, 3rd");
+        waiting.begins_in_seconds = Some(180);
+        let words = "In line, 3rd - begins in about 3 min";
+        assert_eq!(waiting.state_words(), words);
         let processing = |percent, left| {
             view(|upload| {
                 upload.state = UploadState::Processing;

@@ -121,6 +121,8 @@ fn keep_headers(presented: &mut Response, bare: &Response) {
 
 fn log(error: &Error) {
     match error {
+        // The hook for panics has told it, with its place ([`log_panic`]).
+        Error::Internal(source) if source.is::<Panicked>() => {}
         Error::Internal(source) => {
             tracing::error!(error = %source, source = ?source.source(), "a request failed");
         }
@@ -309,18 +311,26 @@ pub async fn method_not_allowed() -> Error {
     Error::MethodNotAllowed
 }
 
-/// A panic is a fault of ours; the visitor gets a page and the log the text.
+/// The hook for panics: each is logged here, once, with its place and the request in which it happened; whoever catches
+/// it does not log it again.
+pub fn log_panic(panic: &std::panic::PanicHookInfo<'_>) {
+    let text = panic.payload_as_str().unwrap_or("without words");
+    let place = panic.location().map(ToString::to_string);
+    tracing::error!(place, "a panic: {text}");
+}
+
+/// A request panicked.
+#[derive(Debug, thiserror::Error)]
+#[error("a panic")]
+struct Panicked;
+
+/// A panic is a fault of ours; the visitor gets a page, and the log has its text already.
 #[expect(
     clippy::needless_pass_by_value,
     reason = "the layer that calls it gives the panic away"
 )]
-pub fn caught(panic: Box<dyn std::any::Any + Send + 'static>) -> Response {
-    let text = panic
-        .downcast_ref::<String>()
-        .cloned()
-        .or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()))
-        .unwrap_or_else(|| "unknown panic".into());
-    Error::internal(format!("panic: {text}")).into_response()
+pub fn caught(_: Box<dyn std::any::Any + Send + 'static>) -> Response {
+    Error::internal(Panicked).into_response()
 }
 
 #[cfg(test)]

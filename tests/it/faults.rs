@@ -485,6 +485,7 @@ async fn a_panic_in_a_handler_is_a_page_and_is_logged_once() {
         .with_writer(move || writer.clone())
         .finish();
     let _logging = tracing::subscriber::set_default(subscriber);
+    std::panic::set_hook(Box::new(lyceum::web::errors::log_panic));
     let routes = router::served(&site.app, Router::new().route("/fall/", get(fall)));
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let there = maya.at(&format!("http://{}", listener.local_addr().unwrap()));

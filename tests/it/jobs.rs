@@ -294,6 +294,165 @@ async fn the_place_in_line_counts_those_before() {
     assert_eq!(place("file:b").await, None);
 }
 
+/// Puts files in line: name, owner, priority.
+async fn line_up(site: &TestApp, line: &[(&str, i64, i32)]) {
+    for (name, owner_id, priority) in line {
+        let file = File {
+            priority: *priority,
+            ..File::of(name, *owner_id)
+        };
+        enqueue(site, &file).await;
+    }
+}
+
+#[tokio::test]
+async fn people_take_turns_short_files_first_and_the_place_told_is_the_place_had() {
+    let site = TestApp::start().await;
+    let line = [
+        ("ana's film", 1, 16),
+        ("ana's second", 1, 2),
+        ("ana's third", 1, 2),
+        ("ben's film", 2, 16),
+        ("cleo's", 3, 2),
+        ("cleo's second", 3, 2),
+    ];
+    line_up(&site, &line).await;
+    let subjects: Vec<String> = line.map(|(name, ..)| format!("file:{name}")).to_vec();
+    let places = jobs::places_in_line::<File>(site.app.db.read(), &subjects).await;
+    let places = places.unwrap();
+    jobs::drain(&site.app, &files()).await.unwrap();
+    let turns = TURNS.lock().unwrap().clone();
+    let told: Vec<_> = turns
+        .iter()
+        .map(|name| places[&format!("file:{name}")])
+        .collect();
+    assert_eq!(told, [1, 2, 3, 4, 5, 6], "{turns:?}");
+    let expected = [
+        "ana's second",
+        "cleo's",
+        "ana's third",
+        "cleo's second",
+        "ana's film",
+        "ben's film",
+    ];
+    assert_eq!(turns, expected);
+}
+
+#[tokio::test]
+async fn a_long_file_has_its_turn_however_many_short_ones_keep_coming() {
+    let site = TestApp::start().await;
+    line_up(&site, &[("film", 1, 16)]).await;
+    let registry = files();
+    // Ten people send twice as much as can be done.
+    for number in 0..200 {
+        let line = [
+            ("short", 10 + number % 5, 1),
+            ("shorter", 20 + number % 5, 1),
+        ];
+        line_up(&site, &line).await;
+        // One worker, which is never done with the line.
+        jobs::drain_one(&site.app, &registry).await.unwrap();
+        if TURNS
+            .lock()
+            .unwrap()
+            .last()
+            .is_some_and(|name| name == "film")
+        {
+            return;
+        }
+    }
+    panic!("it was passed by {} files", TURNS.lock().unwrap().len());
+}
+
+#[tokio::test]
+async fn a_file_that_is_tried_again_joins_the_line_anew() {
+    let site = TestApp::start().await;
+    line_up(&site, &[("a", 1, 2)]).await;
+    let mut write = site.app.write().await.unwrap();
+    jobs::cancel(&site.app, &mut write, "file:a").await.unwrap();
+    write.commit().await.unwrap();
+    line_up(&site, &[("b", 2, 2)]).await;
+    let mut write = site.app.write().await.unwrap();
+    assert!(jobs::retry(&site.app, &mut write, "file:a").await.unwrap());
+    write.commit().await.unwrap();
+    line_up(&site, &[("c", 3, 2)]).await;
+    jobs::drain(&site.app, &files()).await.unwrap();
+    let turns = TURNS.lock().unwrap().clone();
+    assert_eq!(
+        turns,
+        ["a", "b", "c"],
+        "with the same turn the older number is first"
+    );
+}
+
+#[tokio::test]
+async fn the_line_is_read_only_so_far_as_it_is_told() {
+    let site = TestApp::start().await;
+    let mut write = site.app.write().await.unwrap();
+    for owner_id in 0..1_005 {
+        let file = File::of(&format!("f{owner_id}"), owner_id);
+        jobs::enqueue(&site.app, &mut write, &file).await.unwrap();
+    }
+    write.commit().await.unwrap();
+    let asked = ["file:f0", "file:f999", "file:f1004"].map(str::to_owned);
+    let places = jobs::places_in_line::<File>(site.app.db.read(), &asked).await;
+    let places = places.unwrap();
+    assert_eq!(places.get("file:f0"), Some(&1));
+    assert_eq!(places.get("file:f999"), Some(&1_000));
+    assert_eq!(places.get("file:f1004"), None);
+    let next = jobs::list_next::<File>(site.app.db.read(), 2)
+        .await
+        .unwrap();
+    assert_eq!(next, ["file:f0", "file:f1"]);
+}
+
+/// A job that hangs while its worker is well, and says that it was put off.
+#[derive(Serialize, Deserialize)]
+struct Hang {}
+
+static PUT_OFF: AtomicUsize = AtomicUsize::new(0);
+
+impl Job for Hang {
+    const KIND: &'static str = "test_hang";
+    const MAX_ATTEMPTS: i32 = 2;
+    const STALL: std::time::Duration = std::time::Duration::from_secs(600);
+
+    async fn run(self, context: JobContext) -> Result<(), JobError> {
+        context.got_on();
+        RUNS.add_permits(1);
+        std::future::pending().await
+    }
+
+    async fn put_off(self, _: JobContext) -> Result<(), JobError> {
+        PUT_OFF.fetch_add(1, Ordering::SeqCst);
+        Ok(())
+    }
+
+    async fn give_up(self, _: JobContext, fault: Fault) -> Result<(), JobError> {
+        assert!(fault.words.contains("came to a halt"), "{fault:?}");
+        GIVEN_UP.fetch_add(1, Ordering::SeqCst);
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn a_job_that_does_not_get_on_is_ended_tried_again_and_given_up() {
+    let site = TestApp::start().await;
+    enqueue(&site, &Hang {}).await;
+    let registry = Arc::new(RegistryBuilder::default().job::<Hang>().build());
+    for attempt in 1..=2 {
+        site.wait_seconds(10);
+        let (app, registry) = (site.app.clone(), Arc::clone(&registry));
+        let working = tokio::spawn(async move { jobs::drain(&app, &registry).await });
+        runs().await;
+        site.wait_seconds(601);
+        working.await.unwrap().unwrap();
+        assert_eq!(PUT_OFF.load(Ordering::SeqCst), 1, "attempt {attempt}");
+    }
+    assert_eq!(GIVEN_UP.load(Ordering::SeqCst), 1);
+    assert_eq!(row(&site).await.state, JobState::Failed);
+}
+
 /// A job that comes back by itself.
 #[derive(Serialize, Deserialize)]
 struct Tick {}

@@ -3,6 +3,7 @@
 
 mod accounts;
 mod accounts_cli;
+mod batches;
 mod cloud;
 mod contents;
 mod courses;
@@ -26,5 +27,7 @@ mod process;
 mod processing;
 mod replacing;
 mod sns;
+mod stopping;
 mod tus;
 mod uploads;
+mod workers;

@@ -10,7 +10,7 @@ use base64::engine::general_purpose::STANDARD;
 use lyceum::accounts;
 use lyceum::entities::item::ItemKind;
 use lyceum::entities::upload::{UploadKind, UploadState};
-use lyceum::entities::{content, item, tus_upload};
+use lyceum::entities::{content, item, tus_upload, user_group};
 use lyceum::media::SweepMedia;
 use reqwest::Method;
 use sea_orm::EntityTrait as _;
@@ -285,6 +285,22 @@ async fn a_module_that_is_gone_or_not_hers_takes_nothing_and_the_file_is_not_los
         .post(&format!("/course/module/{module}/delete/"), &[])
         .await
         .expect(303);
+    let page = clara.add(&address, 0, b"abc").await;
+    assert_eq!(page.expect(204).header("lyceum-content"), None);
+    assert_eq!(site.uploads().await.len(), 1);
+}
+
+#[tokio::test]
+async fn the_upload_of_an_instructor_who_is_none_any_more_becomes_no_content_and_is_not_lost() {
+    let (site, clara) = teacher(&[]).await;
+    let owner = rows_owner(&site).await;
+    let course = site.course(owner, "violin").await;
+    let module = site.module(course.id, "Bow").await.id.to_string();
+    let given = [("filename", "a.bin"), ("module", module.as_str())];
+    let address = clara.announce(&given, 3).await;
+    let groups = user_group::Entity::delete_many().exec(site.app.db.writer());
+    assert_eq!(groups.await.unwrap().rows_affected, 1);
+    let clara = site.login("clara").await;
     let page = clara.add(&address, 0, b"abc").await;
     assert_eq!(page.expect(204).header("lyceum-content"), None);
     assert_eq!(site.uploads().await.len(), 1);

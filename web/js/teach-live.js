@@ -1,11 +1,9 @@
-// File cards that keep telling the truth: states from live events, and cards for files on their way.
+// What a page shows of files keeps telling the truth: states from live events; stopping, and trying again, in place.
 
-import { announce, debounce, element, icon, setIcon } from "./common.js";
+import { announce, debounce, element, post, setIcon, showFault } from "./common.js";
 import { onEvent } from "./events.js";
-import { size } from "./words.js";
 
-const STATE_ICONS = { paused: "pause", ready: "circle-check", uploading: "arrow-up-to-line", waiting: "hourglass", processing: "loader-circle", failed: "circle-alert" };
-const KIND_ICONS = { video: "video", audio: "audio-lines", image: "image", file: "file-text" };
+const STATE_ICONS = { paused: "pause", ready: "circle-check", uploading: "arrow-up-to-line", waiting: "hourglass", processing: "loader-circle", failed: "circle-alert", canceled: "circle-stop" };
 
 /** Shows a state (`{state, words, percent}`) in a card, or in the note of a lesson. */
 export function setState(shown, { state, words, percent = null }) {
@@ -31,112 +29,56 @@ export function showOnTheirWay() {
   panel.querySelector(".count").textContent = count === 1 ? "1 file" : `${count} files`;
 }
 
-/** A card for a file that is not at the site yet. */
-export function makeCard(file, kind) {
-  const row = element("li", "file-card");
-  const thumb = element("span", "thumb");
-  thumb.append(icon(KIND_ICONS[kind]));
-  const name = element("div", "name");
-  name.append(element("strong", "", file.name), " ", element("span", "meta", size(file.size)));
-  const state = element("span", "state");
-  state.append(icon("hourglass"), element("span", "words"));
-  const bar = document.createElement("progress");
-  bar.max = 100;
-  bar.setAttribute("aria-label", `Progress of ${file.name}`);
-  const status = element("div", "status");
-  status.append(state, bar);
-  const about = element("div", "about");
-  about.append(name, status);
-  const actions = element("div", "do");
-  const card = { row, onCancel: () => {}, onRetry: () => {}, onPause: () => {}, onResume: () => {} };
-  const button = (words, shape, act) => {
-    const made = element("button", "button", "");
-    made.type = "button";
-    made.append(icon(shape), words);
-    made.setAttribute("aria-label", `${words}: ${file.name}`);
-    made.addEventListener("click", act);
-    return made;
-  };
-  const cancel = button("Cancel", "x", () => card.onCancel());
-  cancel.classList.add("ghost");
-  const retry = button("Try again", "rotate-cw", () => {
-    retry.remove();
-    card.onRetry();
-  });
-  const offers = { pause: button("Pause", "pause", () => card.onPause()), resume: button("Resume", "play", () => card.onResume()) };
-  actions.append(cancel);
-  // Pause while it is on its way, Resume while it is paused; the focus stays with them.
-  card.offer = (what) => {
-    const hadFocus = Object.values(offers).includes(document.activeElement);
-    for (const other of Object.values(offers)) other.remove();
-    if (!offers[what]) return;
-    actions.prepend(offers[what]);
-    if (hadFocus) offers[what].focus();
-  };
-  card.fail = (reason) => {
-    setState(row, { state: "failed", words: `Failed: ${reason}` });
-    actions.prepend(retry);
-    announce(`${file.name} failed: ${reason}`);
-  };
-  card.arrived = (answer) => {
-    cancel.remove();
-    setState(row, { state: answer.state ?? "waiting", words: answer.words ?? answer.message ?? "Upload complete!" });
-    return fromSite(row, answer.content);
-  };
-  row.append(element("span", "grip hollow"), thumb, about, actions, element("div", "tools"));
-  return card;
+/** The page as the site draws it now; null when it cannot be had. */
+async function freshPage() {
+  try {
+    const answer = await fetch(location.href, { headers: { Accept: "text/html" }, credentials: "same-origin" });
+    return answer.ok ? new DOMParser().parseFromString(await answer.text(), "text/html") : null;
+  } catch {
+    // What is shown stays as it is; the next event, or the next load of the page, tells.
+    return null;
+  }
 }
 
-/** Takes the card as the site draws it, with its menu and picture, in place of this one. */
-async function fromSite(row, id) {
-  if (id === undefined) return;
-  try {
-    const answer = await fetch(location.pathname, { headers: { Accept: "text/html" }, credentials: "same-origin" });
-    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-    const drawn = page.querySelector(`.file-card[data-id="${Number(id)}"]`);
-    if (!drawn) return;
-    const focused = row.contains(document.activeElement);
-    row.replaceWith(document.adoptNode(drawn));
-    if (focused) drawn.querySelector("a, button, summary")?.focus();
-    showOnTheirWay();
-  } catch {
-    // The card stays as it is; the next load of the page draws it.
-  }
+/** Takes what the site draws there, with its menu and picture, in place of `shown`. False when it draws no such thing. */
+export async function redraw(shown, selector) {
+  const page = await freshPage();
+  const drawn = page?.querySelector(selector);
+  if (!drawn) return page === null;
+  const focused = shown.contains(document.activeElement);
+  shown.replaceWith(document.adoptNode(drawn));
+  if (focused) drawn.querySelector("a, button, summary")?.focus();
+  showOnTheirWay();
+  return true;
 }
 
 onEvent("upload", show);
 onEvent("refresh", debounce(readAgain, 200));
 
-function show(event) {
-  for (const shown of document.querySelectorAll(`[data-upload-id="${Number(event.id)}"]`)) {
+async function show(event) {
+  const selector = `[data-upload-id="${Number(event.id)}"]`;
+  for (const shown of document.querySelectorAll(selector)) {
     const name = shown.dataset.name ?? "";
     if (!setState(shown, event)) continue;
-    if (event.state === "ready" || event.state === "failed") announce(`${name} ${event.words}`.trim());
-    if (event.state !== "ready") continue;
-    if (shown.classList.contains("file-card")) fromSite(shown, shown.dataset.id);
-    else if (shown.tagName !== "TR") offerReload(shown);
+    if (["ready", "failed", "canceled"].includes(event.state)) announce(`${name} ${event.words}`.trim());
+    if (event.state === "waiting") watch();
+    // In a lesson, the note is gone when the file is ready. Rows of the library are drawn by its own script.
+    if (event.state === "ready" && shown.tagName !== "TR" && !(await redraw(shown, selector))) offerReload(shown);
   }
 }
 
 /** Events may have been missed: asks the page how the files are that were on their way. */
 async function readAgain() {
   const moving = document.querySelectorAll("[data-upload-id]:is([data-state='waiting'], [data-state='processing'])");
-  if (moving.length === 0) return;
-  try {
-    const answer = await fetch(location.pathname, { headers: { Accept: "text/html" }, credentials: "same-origin" });
-    if (!answer.ok) return;
-    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-    for (const { dataset } of moving) {
-      const id = Number(dataset.uploadId);
-      const drawn = page.querySelector(`[data-upload-id="${id}"]`);
-      // In a lesson, the note is gone when the file is ready.
-      const state = drawn?.dataset.state ?? "ready";
-      const words = drawn?.querySelector(".words")?.textContent ?? "Ready";
-      const value = drawn?.querySelector("progress")?.getAttribute("value") ?? null;
-      show({ id, state, words, percent: value === null ? null : Number(value) });
-    }
-  } catch {
-    // The next event, or the next load of the page, tells.
+  const page = moving.length > 0 && (await freshPage());
+  if (!page) return;
+  for (const { dataset } of moving) {
+    const id = Number(dataset.uploadId);
+    const drawn = page.querySelector(`[data-upload-id="${id}"]`);
+    const state = drawn?.dataset.state ?? "ready";
+    const words = drawn?.querySelector(".words")?.textContent ?? "Ready";
+    const value = drawn?.querySelector("progress")?.getAttribute("value") ?? null;
+    show({ id, state, words, percent: value === null ? null : Number(value) });
   }
 }
 
@@ -148,4 +90,36 @@ function offerReload(shown) {
   shown.append(link);
 }
 
+const watched = new Set();
+
+/** Files that somebody looks at go forward in line: tells the site which wait on this page, each once. */
+const watch = debounce(() => {
+  if (document.hidden) return;
+  const waiting = [...document.querySelectorAll("[data-upload-id][data-state='waiting']")].map(({ dataset }) => dataset.uploadId);
+  const ids = waiting.filter((id) => !watched.has(id));
+  for (const id of ids) watched.add(id);
+  // Without it they wait no longer than others do.
+  if (ids.length > 0) post("/uploads/watched/", { ids: ids.join() }).catch(() => {});
+}, 2000);
+
+/** Stops a file, or tries it again, without leaving the page. */
+document.addEventListener("submit", async (event) => {
+  const form = event.target.closest?.("form.turn");
+  const shown = form?.closest("[data-upload-id]");
+  if (!shown) return;
+  event.preventDefault();
+  const hadFocus = form.contains(document.activeElement);
+  try {
+    const answer = await post(event.submitter?.getAttribute("formaction") ?? form.action, {});
+    await show(await answer.json());
+  } catch (error) {
+    showFault(error.message);
+    readAgain();
+  }
+  // The button is gone; the other one stands in its place.
+  if (hadFocus && shown.isConnected) [...form.querySelectorAll("button")].find((button) => button.offsetParent)?.focus();
+});
+
+document.addEventListener("visibilitychange", watch);
+watch();
 showOnTheirWay();

@@ -54,7 +54,7 @@ function speed(samples) {
 }
 
 /** A UUID even where crypto.randomUUID is missing: it needs https or this machine. */
-function newKey() {
+export function newKey() {
   if (crypto.randomUUID) return crypto.randomUUID();
   const bytes = crypto.getRandomValues(new Uint8Array(16));
   bytes[6] = (bytes[6] & 0x0f) | 0x40;

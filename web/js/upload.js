@@ -1,9 +1,9 @@
 // Uploads with progress: forms with a file field, and drop zones that take several files, one after the
 // other. Without this module the forms are sent plainly and work as well.
 
-import { announce, element, icon } from "./common.js";
-import { makeCard, setState, showOnTheirWay } from "./teach-live.js";
-import { transfer } from "./transfer.js";
+import { announce, element, icon, showFault } from "./common.js";
+import { setState, showOnTheirWay } from "./teach-live.js";
+import { newKey, transfer } from "./transfer.js";
 import { size } from "./words.js";
 
 const EXTENSIONS = {
@@ -96,7 +96,7 @@ async function sendForm(form, field, file) {
     const { content, tusEndpoint: endpoint } = form.dataset;
     const isReplaced = content && !form.elements.url?.value;
     const { answer, url } = isReplaced
-      ? await (await resumable()).replaceFile({ form, field, endpoint, content, line })
+      ? await (await load("./resumable.js")).replaceFile({ form, field, endpoint, content, line })
       : await transfer(form.action, new FormData(form), line.report, line.signal());
     running.delete(form);
     line.report(answer.message ?? "Upload complete!", 100);
@@ -175,8 +175,15 @@ function dropZone(form) {
   picker.hidden = true;
   picker.setAttribute("aria-label", "Files to add");
   form.append(picker);
-  const take = (files) => {
-    for (const file of files) enqueue(form, rows, file);
+  const take = async (files) => {
+    // The site tells of them together; it is told how many they are, for they go one after the other.
+    const batch = { id: newKey(), files: files.length };
+    try {
+      const { makeCard } = await load("./upload-card.js");
+      for (const file of files) enqueue(form, makeCard(file, kindOf(file)), file, rows, batch);
+    } catch (error) {
+      showFault(error.message);
+    }
   };
   takeDrops(zone, take);
   picker.addEventListener("change", () => {
@@ -190,17 +197,21 @@ function dropZone(form) {
   form.addEventListener("submit", (event) => event.preventDefault());
 }
 
-function enqueue(form, rows, file) {
-  const card = makeCard(file, kindOf(file));
+function enqueue(form, card, file, rows, batch) {
   rows.append(card.row);
-  const job = { form, file, card, held: {}, controller: new AbortController() };
+  const job = { form, file, card, batch, held: {}, controller: new AbortController() };
   card.onCancel = () => {
     stop(job);
     job.held.end?.();
+    if (!job.hasFailed) batch.files -= 1;
     card.row.remove();
     showOnTheirWay();
   };
-  card.onRetry = () => wait(job);
+  card.onRetry = () => {
+    batch.files += 1;
+    job.hasFailed = false;
+    wait(job);
+  };
   card.onPause = () => {
     stop(job);
     card.offer("resume");
@@ -210,8 +221,14 @@ function enqueue(form, rows, file) {
   card.onResume = () => wait(job);
   const { maxBytes, imageMaxBytes } = form.dataset;
   const fault = tooLarge(file, Number(kindOf(file) === "image" && imageMaxBytes ? imageMaxBytes : maxBytes));
-  if (fault) card.fail(fault);
+  if (fault) failed(job, fault);
   else wait(job);
+}
+
+function failed(job, fault) {
+  job.hasFailed = true;
+  job.batch.files -= 1;
+  job.card.fail(fault);
 }
 
 function stop(job) {
@@ -262,16 +279,17 @@ async function send(job) {
   } catch (error) {
     if (error.name === "AbortError") return;
     card.offer("");
-    card.fail(error.message);
+    failed(job, error.message);
   }
 }
 
 /** The site's answer, in either way: in pieces that survive a broken line, or as a form. */
-async function sent({ form, file, held }, report, signal) {
+async function sent({ form, file, held, batch }, report, signal) {
   const { action, module, tusEndpoint: endpoint } = form.dataset;
   if (endpoint) {
-    const metadata = module ? { module } : {};
-    const { sendResumably } = await resumable();
+    const together = { batch: batch.id, batch_files: String(batch.files) };
+    const metadata = module ? { module, ...together } : together;
+    const { sendResumably } = await load("./resumable.js");
     const { upload, content } = await sendResumably({ endpoint, file, metadata, held, report, signal });
     return { ...(await stateOf(upload)), content };
   }
@@ -283,9 +301,9 @@ async function sent({ form, file, held }, report, signal) {
 }
 
 /** Loaded with the first file: a page that is only read does not need it. */
-async function resumable() {
+async function load(path) {
   try {
-    return await import("./resumable.js");
+    return await import(path);
   } catch {
     throw new Error("The site cannot be reached. Check your connection and try again.");
   }

@@ -8,6 +8,7 @@ use crate::entities::rendition;
 use crate::entities::transcoding::{self, TranscodingState};
 use crate::entities::upload::{self, UploadKind, UploadState};
 use crate::jobs::{Fault, Job, JobContext, JobError, PRIORITY_SOON};
+use crate::media::leftovers::remove_leftovers;
 use crate::media::store::{self as uploads, Measures};
 use crate::media::{ProcessUpload, jobs};
 use backends::media;
@@ -190,7 +191,7 @@ async fn publish(
     });
     let rows: Vec<_> = rows.collect();
     jobs::write_down(context, upload, &rows, made.measures).await?;
-    jobs::remove_leftovers(&context.app, upload).await;
+    remove_leftovers(&context.app, upload).await;
     Ok(())
 }
 

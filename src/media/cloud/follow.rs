@@ -9,7 +9,7 @@ use crate::entities::transcoding::{self, TranscodingState};
 use crate::entities::upload::{self, UploadState};
 use crate::error::Result;
 use crate::media::store::{self as uploads, Change};
-use crate::media::{notices, tell};
+use crate::media::{batches, notices, tell};
 use backends::media::Fault;
 use backends::mediaconvert::{of_code, stopped};
 use sha2::{Digest as _, Sha256};
@@ -147,7 +147,10 @@ pub async fn fail(
     };
     uploads::set_state(app, write, upload.id, UploadState::Failed, change).await?;
     // Jobs of ours count upwards, so that no attempt of theirs is called the same.
-    notices::failed(app, write, upload, &fault.words, (-row.id, 0)).await?;
+    if !batches::settle(app, write, upload).await? {
+        let occasion = format!("{}:0", -row.id);
+        notices::failed(app, write, upload, &fault.words, &occasion).await?;
+    }
     tell(write, upload.id).await?;
     tracing::warn!(
         upload = upload.id,
@@ -181,8 +184,8 @@ async fn of_others(app: &App, write: &mut Write, notice: &Notice) -> Result<()> 
                 detail = fault.detail,
                 "another program's conversion failed"
             );
-            let attempt = (number_of(&notice.job_id), 0);
-            notices::failed(app, write, &upload, &fault.words, attempt).await
+            let occasion = format!("{}:0", number_of(&notice.job_id));
+            notices::failed(app, write, &upload, &fault.words, &occasion).await
         }
         Said::Progress(_) | Said::Warning(_) | Said::Canceled => Ok(()),
     }

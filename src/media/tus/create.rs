@@ -7,8 +7,8 @@ use super::visit::{end, is_part, length};
 use crate::app::App;
 use crate::entities::tus_upload::{ActiveModel, Model};
 use crate::error::{Error, Result};
-use crate::media::quota;
 use crate::media::receiver::{Accepts, new_prefix};
+use crate::media::{batches, quota};
 use crate::web::identity::Person;
 use axum::http::HeaderMap;
 use backends::files::{Partial, Visit};
@@ -113,7 +113,7 @@ pub async fn create(
         unverified_from_bytes: Set(None),
         metadata: Set(new.metadata.raw.clone()),
         concat: Set(new.concat.clone()),
-        batch: Set(None),
+        batch: Set(new.metadata.batch.as_ref().map(|batch| batch.id.clone())),
         prefix: Set(new_prefix(app)),
         generation: Set(0),
         upload_id: Set(None),
@@ -122,6 +122,9 @@ pub async fn create(
         created_at: Set(app.clock.now()),
     };
     let row = store::insert(&write, row).await?;
+    if let Some(batch) = &new.metadata.batch {
+        batches::announce(app, &write, person.id, batch).await?;
+    }
     write.commit().await?;
     Ok(row)
 }

@@ -13,7 +13,7 @@ use crate::entities::tus_upload::{ActiveModel, Model};
 use crate::entities::upload::UploadKind;
 use crate::error::{Error, Result};
 use crate::media::receiver::{Accepts, ReceivedFile, kind_of, original_key};
-use crate::media::{adopt, names};
+use crate::media::{UploadState, adopt, batches, names};
 use crate::web::identity::Person;
 use backends::files::Partial;
 use backends::media::{HEAD_BYTES, Kind, Sniffed, sniff};
@@ -150,6 +150,7 @@ pub async fn finish(
         Ok(found) => found,
         Err(error) => {
             store::delete(app.db.writer(), &row.id).await?;
+            batches::withdraw(app, row.owner_id, row.batch.as_deref()).await?;
             if let Some(partial) = partial {
                 partial.delete().await?;
             }
@@ -162,7 +163,8 @@ pub async fn finish(
             .await?;
     }
     let name = names::clean(metadata.filename.as_deref().unwrap_or(""));
-    let file = ReceivedFile::stored(name, &found, size_bytes, row.prefix.clone());
+    let mut file = ReceivedFile::stored(name, &found, size_bytes, row.prefix.clone());
+    file.batch.clone_from(&metadata.batch);
     write_down(app, person, &row.id, file, &metadata, placement).await
 }
 
@@ -210,6 +212,10 @@ async fn write_down(
         ..Default::default()
     };
     store::update(&*write, id, finished).await?;
+    if upload.state == UploadState::Ready {
+        // Until here this upload itself was one still to come.
+        batches::settle(app, &mut write, &upload).await?;
+    }
     let row = store::lock(&write, id).await?.ok_or(Error::NotFound)?;
     write.commit().await?;
     Ok(row)
@@ -260,6 +266,7 @@ impl ReceivedFile {
             kind: kind_of(found),
             mime: found.mime,
             size_bytes,
+            batch: None,
             prefix,
             files: None,
         }

@@ -2,6 +2,7 @@
 
 use super::finish::Place;
 use crate::error::{Error, Result};
+use crate::media::Batch;
 use axum::http::HeaderMap;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -123,6 +124,8 @@ pub struct Metadata {
     pub title: Option<String>,
     /// What it becomes when it is whole; nothing: it waits in its owner's library.
     pub place: Option<Place>,
+    /// The files that are sent together with it.
+    pub batch: Option<Batch>,
 }
 
 impl Metadata {
@@ -136,6 +139,7 @@ impl Metadata {
             ..Self::default()
         };
         let mut seen: Vec<&str> = Vec::new();
+        let mut batch = (String::new(), String::new());
         for pair in raw.split(',').map(str::trim) {
             if pair.is_empty() && raw.trim().is_empty() {
                 break;
@@ -147,8 +151,13 @@ impl Metadata {
                 ));
             }
             seen.push(key);
-            metadata.take(key, value.trim())?;
+            match metadata.take(key, value.trim())? {
+                Some(text) if key == "batch" => batch.0 = text,
+                Some(text) => batch.1 = text,
+                None => {}
+            }
         }
+        metadata.batch = Batch::parse(&batch.0, &batch.1)?;
         let names_both = seen.contains(&"module") && seen.contains(&"content");
         if names_both {
             return Err(bad(
@@ -158,7 +167,8 @@ impl Metadata {
         Ok(metadata)
     }
 
-    fn take(&mut self, key: &str, value: &str) -> Result<()> {
+    /// Takes one pair; answers its value where that is not judged alone.
+    fn take(&mut self, key: &str, value: &str) -> Result<Option<String>> {
         let decoded = STANDARD.decode(value).map_err(|_| {
             bad(format!(
                 "The value of {key} in Upload-Metadata is no Base64."
@@ -166,9 +176,9 @@ impl Metadata {
         })?;
         if !matches!(
             key,
-            "filename" | "filetype" | "title" | "module" | "content"
+            "filename" | "filetype" | "title" | "module" | "content" | "batch" | "batch_files"
         ) {
-            return Ok(());
+            return Ok(None);
         }
         let text = String::from_utf8(decoded)
             .ok()
@@ -180,16 +190,17 @@ impl Metadata {
             })?;
         let text = text.trim();
         if text.is_empty() {
-            return Ok(());
+            return Ok(None);
         }
         match key {
+            "batch" | "batch_files" => return Ok(Some(text.to_owned())),
             "filename" => self.filename = Some(text.to_owned()),
             "filetype" => self.filetype = Some(text.to_ascii_lowercase()),
             "title" => self.title = Some(judged_title(text)?),
             "content" => self.place = Some(Place::Content(number(key, text)?)),
             _ => self.place = Some(Place::Module(number(key, text)?)),
         }
-        Ok(())
+        Ok(None)
     }
 }
 

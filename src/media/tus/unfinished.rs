@@ -6,7 +6,7 @@ use super::store;
 use super::visit::{Entered, enter, is_part, length};
 use crate::app::App;
 use crate::error::Result;
-use crate::media::{DeleteFiles, names};
+use crate::media::{DeleteFiles, batches, names};
 use crate::web::identity::Person;
 use chrono::{DateTime, Utc};
 use sea_orm::ConnectionTrait;
@@ -64,6 +64,7 @@ pub async fn end_unfinished(app: &App, person: &Person, id: &str) -> Result<()> 
         Entered::Finished(_) => Ok(()),
         Entered::Open(open) => {
             store::delete(app.db.writer(), id).await?;
+            batches::withdraw(app, person.id, open.row.batch.as_deref()).await?;
             open.partial.delete().await?;
             Ok(())
         }

@@ -4,8 +4,8 @@ use super::store;
 use crate::app::App;
 use crate::entities::tus_upload::{ActiveModel, Model};
 use crate::error::{Error, Result};
-use crate::media;
 use crate::media::receiver::original_key;
+use crate::media::{self, batches};
 use crate::web::identity::Person;
 use crate::web::turns::Turn;
 use backends::files::{FilesError, Partial, Visit};
@@ -146,6 +146,7 @@ pub async fn end(app: &App, person: &Person, id: &str) -> Result<()> {
     let row = match enter(app, person.id, id).await? {
         Entered::Open(open) => {
             store::delete(app.db.writer(), id).await?;
+            batches::withdraw(app, person.id, open.row.batch.as_deref()).await?;
             open.partial.delete().await?;
             return Ok(());
         }

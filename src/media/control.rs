@@ -1,0 +1,130 @@
+//! What people do with the processing of a file: stop it, try it again, wait for it.
+//!
+//! Whether a file becomes ready or is stopped is decided by who first has its job: both take the job's row, then the
+//! file's, and the second finds that the job has ended.
+
+use super::{
+    FileView, ProcessUpload, UploadState, batches, cloud, get_file, hold_account, hold_files,
+    leftovers, store, tell,
+};
+use crate::app::App;
+use crate::error::{Error, Result};
+use crate::jobs::{Job, JobContext, JobError, PRIORITY_LATER};
+use crate::web::identity::Person;
+use chrono::TimeDelta;
+use serde::{Deserialize, Serialize};
+
+/// Processes a file again that could not be processed, or was stopped.
+///
+/// # Errors
+/// [`Error::NotFound`] when there is none; [`Error::Conflict`] when it has neither failed nor been stopped. Who may
+/// ask is for the caller to know: the owner of the file, or who manages the course that shows it.
+pub async fn retry(app: &App, upload_id: i64) -> Result<FileView> {
+    let mut write = app.write().await?;
+    // Two who ask at once would otherwise put it in line twice.
+    hold_files(&write, &[upload_id]).await?;
+    let view = get_file(&*write, upload_id).await?;
+    if !matches!(
+        view.upload.state,
+        UploadState::Failed | UploadState::Canceled
+    ) {
+        return Err(Error::Conflict(
+            "This file has neither failed nor been stopped: there is nothing to try again.".into(),
+        ));
+    }
+    store::put_in_line(app, &write, upload_id).await?;
+    let subject = ProcessUpload::subject_of(upload_id);
+    if !crate::jobs::retry(app, &mut write, &subject).await? {
+        crate::jobs::enqueue(app, &mut write, &ProcessUpload::of(&view.upload)).await?;
+    }
+    tell(&mut write, upload_id).await?;
+    let view = get_file(&*write, upload_id).await?;
+    write.commit().await?;
+    Ok(view)
+}
+
+/// Stops the processing of a file, wherever it runs; the file as it was sent is kept. Stopped twice is stopped once.
+///
+/// # Errors
+/// [`Error::NotFound`] when there is none; [`Error::Conflict`] when it is ready or has failed. Who may ask is for the
+/// caller to know, as for [`retry`].
+pub async fn cancel(app: &App, upload_id: i64) -> Result<FileView> {
+    let owner_id = get_file(app.db.read(), upload_id).await?.upload.owner_id;
+    let mut write = app.write().await?;
+    // Account before files, as everywhere: she may hear now of the files that came with it.
+    hold_account(&write, owner_id).await?;
+    hold_files(&write, &[upload_id]).await?;
+    let view = get_file(&*write, upload_id).await?;
+    match view.upload.state {
+        UploadState::Waiting | UploadState::Processing => {}
+        UploadState::Canceled => return Ok(view),
+        UploadState::Ready => {
+            return Err(Error::Conflict(
+                "This file is ready already: there is nothing to stop.".into(),
+            ));
+        }
+        UploadState::Failed => {
+            return Err(Error::Conflict(
+                "This file has failed already: there is nothing to stop.".into(),
+            ));
+        }
+    }
+    crate::jobs::cancel(app, &mut write, &ProcessUpload::subject_of(upload_id)).await?;
+    cloud::cancel(app, &mut write, &view.upload).await?;
+    let change = store::Change::default();
+    store::set_state(app, &write, upload_id, UploadState::Canceled, change).await?;
+    batches::settle(app, &mut write, &view.upload).await?;
+    // Whoever runs it removes what it has made. This is for one that was killed.
+    let lease = i64::try_from(app.config.lease_seconds).unwrap_or(30);
+    let later = app.clock.now() + TimeDelta::seconds(lease.saturating_mul(2));
+    crate::jobs::enqueue_at(app, &mut write, &TidyUpload { upload_id }, later).await?;
+    tell(&mut write, upload_id).await?;
+    let view = get_file(&*write, upload_id).await?;
+    write.commit().await?;
+    Ok(view)
+}
+
+/// Lets those of her files go forward in line that she watches a page of. Files that are not hers, or do not wait,
+/// stay as they are.
+pub async fn watch(app: &App, person: &Person, upload_ids: &[i64]) -> Result<()> {
+    let subjects: Vec<String> = upload_ids
+        .iter()
+        .map(|id| ProcessUpload::subject_of(*id))
+        .collect();
+    let write = app.write().await?;
+    if crate::jobs::bring_forward(&write, person.id, &subjects).await? > 0 {
+        write.commit().await?;
+    }
+    Ok(())
+}
+
+/// Removes what the attempts have left of an upload that nobody processes.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct TidyUpload {
+    /// Which.
+    pub upload_id: i64,
+}
+
+impl Job for TidyUpload {
+    const KIND: &'static str = "media.tidy_upload";
+
+    fn priority(&self) -> i32 {
+        PRIORITY_LATER
+    }
+
+    async fn run(self, context: JobContext) -> Result<(), JobError> {
+        let app = &context.app;
+        let db = app.db.read();
+        // The job first: an attempt that begins after this look has a greater number, and is left alone.
+        let subject = ProcessUpload::subject_of(self.upload_id);
+        let last = crate::jobs::find_latest(db, &subject).await?;
+        let Some(upload) = store::find_upload(db, self.upload_id).await? else {
+            return Ok(());
+        };
+        let is_open = matches!(upload.state, UploadState::Waiting | UploadState::Processing);
+        if let Some(last) = last.filter(|_| !is_open) {
+            leftovers::remove_leftovers_up_to(app, &upload, (last.id, last.fence)).await?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,107 @@
+// Files on their way, as their teacher has them in hand: stopped and tried again in place, with and without scripts,
+// and told of together when they were dropped together.
+
+import assert from "node:assert/strict";
+import { chmod, rm } from "node:fs/promises";
+import { after, before, test } from "node:test";
+import { startBrowser } from "./browser.mjs";
+import { dropFiles, teach } from "./people.mjs";
+import { openShelf } from "./recordings.mjs";
+import { startSite } from "./site.mjs";
+
+let browser, site, shelf;
+
+before(async () => {
+  browser = await startBrowser();
+  shelf = await openShelf();
+  // An ffmpeg that waits while the file `closed` is there.
+  const waiting = `case "$*" in *-version*|*-encoders*|*-filters*) ;; *) while [ -e ${shelf.folder}/closed ]; do sleep 0.1; done ;; esac`;
+  await chmod(await shelf.file("ffmpeg", `#!/bin/sh\n${waiting}\nexec ffmpeg "$@"\n`), 0o755);
+  await chmod(await shelf.file("ffprobe", `#!/bin/sh\nexec ffprobe "$@"\n`), 0o755);
+  site = await startSite({ LYCEUM_FFMPEG: shelf.folder });
+});
+
+after(async () => {
+  if (shelf) await rm(`${shelf.folder}/closed`, { force: true });
+  await browser?.close();
+  await site?.stop();
+  await shelf?.remove();
+});
+
+const card = (page, name) => page.locator(".file-card", { hasText: name });
+const close = () => shelf.file("closed", "");
+const open = () => rm(`${shelf.folder}/closed`);
+
+test("a film is stopped and tried again in place, and a second tab hears of it", async () => {
+  const teacher = await teach(browser, site, "stopping");
+  const course = await teacher.addCourse({ title: "Stopping", slug: "stopping" });
+  const module = await teacher.addModule(course, "One");
+  await close();
+  await teacher.addFile(module, "video", "The bow", await shelf.film("bow.mp4", 1));
+  const page = await teacher.open(`/course/module/${module}/`);
+  const other = await teacher.open(`/course/module/${module}/`);
+  await page.locator('.file-card[data-state="processing"]').waitFor();
+  await page.evaluate(() => (window.isSamePage = true));
+  const stop = card(page, "The bow").getByRole("button", { name: "Stop: The bow" });
+  const again = card(page, "The bow").getByRole("button", { name: "Try again: The bow" });
+  assert.equal(await again.isVisible(), false);
+  await stop.focus();
+  await page.keyboard.press("Enter");
+  await card(page, "The bow").getByText("Stopped. Try again when you like.").waitFor();
+  await page.waitForFunction(() => document.activeElement?.getAttribute("aria-label") === "Try again: The bow");
+  assert.equal(await stop.isVisible(), false);
+  await other.locator('.file-card[data-state="canceled"]', { hasText: "The bow" }).waitFor();
+  await open();
+  await again.click();
+  await page.locator('.file-card[data-state="ready"]', { hasText: "The bow" }).waitFor();
+  await other.locator('.file-card[data-state="ready"]', { hasText: "The bow" }).waitFor();
+  assert.equal(await page.evaluate(() => window.isSamePage), true, "the page was never left");
+  await page.locator(".banner", { hasText: "Your file The bow has been processed" }).waitFor();
+  assert.deepEqual(teacher.visitor.faults, []);
+  await teacher.close();
+});
+
+test("without scripts the same buttons do the same", async () => {
+  const teacher = await teach(browser, site, "plain");
+  const course = await teacher.addCourse({ title: "Plain", slug: "plain" });
+  const module = await teacher.addModule(course, "One");
+  await close();
+  await teacher.addFile(module, "video", "The bow", await shelf.film("bow.mp4", 1));
+  const cookies = await teacher.context.cookies();
+  const context = await browser.newContext({ javaScriptEnabled: false, baseURL: site.origin });
+  await context.addCookies(cookies);
+  const page = await context.newPage();
+  await page.goto(`/course/module/${module}/`);
+  await page.getByRole("button", { name: "Stop: The bow" }).click();
+  await card(page, "The bow").getByText("Stopped. Try again when you like.").waitFor();
+  await page.getByRole("button", { name: "Try again: The bow" }).click();
+  await card(page, "The bow").getByText(/^In line|^Processing/).waitFor();
+  await open();
+  await context.close();
+  await teacher.waitForFiles(module);
+  await teacher.close();
+});
+
+test("files dropped together are one message, and those that wait say where they stand", async () => {
+  const teacher = await teach(browser, site, "together");
+  const course = await teacher.addCourse({ title: "Together", slug: "together" });
+  const module = await teacher.addModule(course, "One");
+  await close();
+  const page = await teacher.open(`/course/module/${module}/`);
+  const names = ["one", "two", "three", "four"];
+  const paths = [];
+  for (const name of names) paths.push(await shelf.tone(`${name}.wav`, 1));
+  await dropFiles(page.locator("form.drop"), paths);
+  for (const name of names) await page.locator(`.file-card[data-id][data-name="${name}"]`).waitFor();
+  await page.locator('.file-card[data-state="processing"]').waitFor();
+  const lines = () => page.locator(".file-card .words").allTextContents();
+  const places = (await lines()).filter((line) => line.startsWith("In line, "));
+  assert.deepEqual(places.map((line) => line.split(" ")[2]).sort(), ["1st", "2nd", "3rd"], (await lines()).join("\n"));
+  await open();
+  await page.locator(".banner", { hasText: "4 files are ready" }).waitFor();
+  assert.equal(await page.locator(".banner", { hasText: "has been processed" }).count(), 0);
+  await page.getByRole("link", { name: "Messages, 1 unread" }).first().waitFor();
+  for (const name of names) await page.locator(`.file-card[data-name="${name}"][data-state="ready"]`).waitFor();
+  assert.deepEqual(teacher.visitor.faults, []);
+  await teacher.close();
+});
