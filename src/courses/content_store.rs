@@ -119,18 +119,15 @@ pub(super) async fn store(
     // Holds the course until the end: its writers come one after another.
     touch(app, &write, target.course.id).await?;
     let material = material(app, &mut write, person, draft.source, file).await?;
-    let saved = match &target.held {
-        Some((content, item)) => {
-            let item = update(app, &mut write, item.id, draft.title, material).await?;
-            Saved {
-                content_id: content.id,
-                item,
-            }
+    let saved = if let Some((content, item)) = &target.held {
+        let item = update(app, &mut write, item.id, draft.title, material).await?;
+        Saved {
+            content_id: content.id,
+            item,
         }
-        None => {
-            let material = material.ok_or(Error::NotFound)?;
-            insert(app, &write, person, target, draft.title, material).await?
-        }
+    } else {
+        let material = material.ok_or(Error::NotFound)?;
+        insert(app, &write, person, target, draft.title, material).await?
     };
     write.commit().await?;
     Ok(saved)

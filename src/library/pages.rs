@@ -19,6 +19,14 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 
+/// The columns as a choice, for screens where they are no columns.
+const SORTS: [(Sort, &str); 4] = [
+    (Sort::Added, "Newest"),
+    (Sort::Name, "Name"),
+    (Sort::Length, "Length"),
+    (Sort::Size, "Size"),
+];
+
 /// Longest name of a file, in characters.
 const NAME_MAX: usize = 250;
 
@@ -64,20 +72,6 @@ impl LibraryPage {
 
     fn page_url(&self, page: u64) -> String {
         self.wanted.at_page(page)
-    }
-
-    fn standings(&self) -> [Standing; 4] {
-        Standing::ALL
-    }
-
-    /// The columns as a choice, for screens where they are no columns.
-    fn sorts(&self) -> [(Sort, &'static str); 4] {
-        [
-            (Sort::Added, "Newest"),
-            (Sort::Name, "Name"),
-            (Sort::Length, "Length"),
-            (Sort::Size, "Size"),
-        ]
     }
 
     /// Where a form of a row leads back to.

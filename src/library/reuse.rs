@@ -1,6 +1,5 @@
 //! Using a file in another module: it is stored once, however many contents show it.
 
-use super::listing::PATH;
 use super::store::{self, Goal};
 use crate::app::App;
 use crate::courses;
@@ -109,9 +108,5 @@ async fn use_page(
 impl UsePage {
     fn is_chosen(&self, goal: &Goal) -> bool {
         self.module.value == goal.id.to_string()
-    }
-
-    fn library(&self) -> &'static str {
-        PATH
     }
 }

@@ -874,7 +874,7 @@ async fn a_form_whose_file_is_refused_comes_back_as_it_was_typed() {
     let desk = Desk::with(&[("image_max", "100kB")]).await;
     let fields = [("title", "The <bow>")];
     let path = desk.create("image");
-    let large = [PNG, &[0; 200_000]].concat();
+    let large = [PNG, &vec![0; 200_000]].concat();
     let sent: [(&str, &[u8], u16); 3] = [
         ("a.png", b"%PDF-1.7", 415),
         ("a.png", &large, 413),

@@ -369,7 +369,7 @@ async fn uploads_that_are_not_finished_are_told_and_can_be_given_up() {
     let given = [("filename", "Masterclass.bin"), ("module", module.as_str())];
     let address = desk.clara.announce(&given, 1_000_000).await;
     desk.clara
-        .add(&address, 0, &[0x80; 250_000])
+        .add(&address, 0, &vec![0x80; 250_000])
         .await
         .expect(204);
     desk.clara.announce(&[("filename", "Other.bin")], 5).await;

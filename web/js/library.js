@@ -25,18 +25,12 @@ function focusIn(part) {
   return name ? `[aria-label="${CSS.escape(name)}"]` : null;
 }
 
-/** Puts the site's drawing in the place of a part of the page; what was chosen stays chosen. */
+/** Puts the site's drawing in the place of a part of the page. */
 function swap(old, fresh) {
   if (!old || !fresh) return;
-  const chosen = [...old.querySelectorAll("input[name=file]:checked")].map((box) => box.value);
   const focused = focusIn(old);
   old.replaceWith(document.adoptNode(fresh));
-  for (const value of chosen) {
-    const box = fresh.querySelector(`input[name=file][value="${CSS.escape(value)}"]`);
-    if (box) box.checked = true;
-  }
   if (focused) fresh.querySelector(focused)?.focus();
-  showChosen();
 }
 
 /** A file is ready: its row gets its picture and length. A menu that is open is not taken away. */
@@ -48,12 +42,26 @@ async function drawRow(id) {
   swap(document.getElementById(`file-${Number(id)}`), page?.getElementById(`file-${Number(id)}`));
 }
 
+/** What changes with a new file; the form between them stays, since something may be being typed there. */
+const LISTED = ["#files .chips", "#files table", "#files .paging"];
+
 /** A file has come in: the list, its counts and what it takes altogether are those of now. */
 async function drawList() {
   const page = await drawn();
   if (!page) return;
-  swap(document.getElementById("files"), page.getElementById("files"));
-  swap(document.getElementById("totals"), page.getElementById("totals"));
+  swap(document.querySelector("#totals"), page.querySelector("#totals"));
+  const isListed = (part) => document.querySelector(part) && page.querySelector(part);
+  const parts = LISTED.every(isListed) ? LISTED : ["#files"];
+  for (const part of parts) swap(document.querySelector(part), page.querySelector(part));
+  if (parts !== LISTED) goAtOnce();
+}
+
+/** Selects that were not there when the page was loaded go at once, too. */
+function goAtOnce() {
+  for (const select of document.querySelectorAll("#files select[data-go]")) {
+    select.form.querySelector("button[type=submit]").hidden = true;
+    select.addEventListener("change", () => select.form.requestSubmit());
+  }
 }
 
 onEvent("upload", ({ id, state }) => {
@@ -64,15 +72,23 @@ onEvent("upload", ({ id, state }) => {
   }
 });
 
-document.addEventListener("arrived", async ({ target, detail }) => {
+/** Takes away what has become a row; whoever was at it finds herself where files are sent. */
+function dismiss(part) {
+  const hadFocus = part.contains(document.activeElement);
+  part.remove();
+  if (hadFocus) document.querySelector("[data-pick]")?.focus({ preventScroll: true });
+}
+
+document.addEventListener("arrived", async ({ detail: card }) => {
   await drawList();
-  detail?.remove();
-  if (target instanceof HTMLElement) target.querySelector("[data-pick]")?.focus({ preventScroll: true });
+  dismiss(card);
 });
 
 // ---- files chosen together
 
 const boxes = () => [...document.querySelectorAll(".file-row input[name=file]")];
+/** What is chosen stays chosen when its row is drawn anew. */
+const chosen = new Set();
 
 function showChosen() {
   const all = boxes();
@@ -83,15 +99,28 @@ function showChosen() {
     head.indeterminate = count > 0 && count < all.length;
   }
   const words = document.querySelector(".chosen-words");
-  if (words) words.textContent = count === 0 ? "" : `${count === 1 ? "1 file" : `${count} files`} chosen`;
+  const said = count === 0 ? "" : `${count === 1 ? "1 file" : `${count} files`} chosen`;
+  if (words && words.textContent !== said) words.textContent = said;
+}
+
+function keepChosen() {
+  for (const box of boxes()) box.checked ||= chosen.has(box.value);
+  showChosen();
 }
 
 document.addEventListener("change", ({ target }) => {
   if (target.matches?.("[data-all]")) for (const box of boxes()) box.checked = target.checked;
-  if (target.matches?.("[data-all], input[name=file]")) showChosen();
+  if (!target.matches?.("[data-all], input[name=file]")) return;
+  for (const box of boxes()) chosen[box.checked ? "add" : "delete"](box.value);
+  showChosen();
 });
 
-window.addEventListener("pageshow", showChosen);
+new MutationObserver(keepChosen).observe(document.querySelector(".library"), { childList: true, subtree: true });
+// Coming back by the browser's button, boxes are as they were left.
+window.addEventListener("pageshow", () => {
+  for (const box of boxes()) if (box.checked) chosen.add(box.value);
+  showChosen();
+});
 
 // ---- uploads that go on
 
@@ -130,9 +159,7 @@ function continuing(line) {
       announce(`${line.dataset.name}: Upload complete!`);
       await drawList();
       const list = line.parentElement;
-      line.remove();
-      if (list.children.length === 0) list.closest("section").remove();
-      document.querySelector("[data-pick]")?.focus({ preventScroll: true });
+      dismiss(list.children.length > 1 ? line : list.closest("section"));
     } catch (error) {
       if (error.name !== "AbortError") stop(`Failed: ${error.message}`);
     }

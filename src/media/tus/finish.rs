@@ -50,12 +50,19 @@ pub struct Placing {
 #[derive(Clone, Copy)]
 pub struct Placement {
     /// What kind of file goes there, where that is settled: [`Error::NotFound`] unless the place is hers.
-    pub check: for<'a> fn(&'a App, &'a Person, Place) -> BoxFuture<'a, Result<Option<ItemKind>>>,
+    pub check: Check,
     /// Makes or changes the content, in the caller's transaction; answers its number. [`Error::NotFound`] when the
     /// place is not hers any more.
-    pub place:
-        for<'a> fn(&'a App, &'a mut Write, &'a Person, Placing) -> BoxFuture<'a, Result<i64>>,
+    pub place: Put,
 }
+
+/// See [`Placement::check`].
+pub type Check = for<'a> fn(&'a App, &'a Person, Place) -> Checking<'a>;
+/// The kind of file that goes to a place, on its way.
+pub type Checking<'a> = BoxFuture<'a, Result<Option<ItemKind>>>;
+/// See [`Placement::place`].
+pub type Put =
+    for<'a> fn(&'a App, &'a mut Write, &'a Person, Placing) -> BoxFuture<'a, Result<i64>>;
 
 /// What a file is, from its first bytes, and whether it may be so large. What its sender takes it for (`filetype`)
 /// counts only when the bytes say nothing: then it is refused, in words that tell what is taken.
