@@ -48,7 +48,7 @@ FORCE:
 # --- Tests ---------------------------------------------------------------------------------------
 
 .PHONY: test
-test: test-scripts test-sqlite test-postgres test-clients test-browser ## Runs every test: on SQLite, on PostgreSQL, with clients of others, in Chromium
+test: test-scripts test-sqlite test-postgres test-s3 test-clients test-browser ## Runs every test: on SQLite, on PostgreSQL, on S3, with clients of others, in Chromium
 
 .PHONY: test-scripts
 test-scripts: assets
@@ -67,6 +67,17 @@ test-postgres: assets
 	scripts/need ffmpeg:ffmpeg openssl:openssl postgresql
 	scripts/with-servers postgres -- env LYCEUM_TEST_DATABASE=postgres \
 	  cargo nextest run --workspace -E 'binary(it) | package(lyceum-backends)'
+
+.PHONY: test-s3
+test-s3: assets ## Runs the tests that touch files against an S3 server
+	scripts/tools rust nextest moto tuspy
+	scripts/need ffmpeg:ffmpeg
+	scripts/with-servers s3 -- cargo nextest run --workspace --run-ignored ignored-only -E 'test(/s3/)'
+	scripts/with-servers s3 -- env LYCEUM_TEST_FILES=s3 \
+	  cargo nextest run -E 'binary(it) & test(/^(tus|uploads|media|processing|contents|outline|library|captions|files)::/)'
+	cargo build --bin lyceum
+	scripts/with-servers s3 -- env LYCEUM_TEST_FILES=s3 \
+	  "$$LYCEUM_TOOLS/tuspy/bin/python" tests/clients/tuspy_upload.py "$$CARGO_TARGET_DIR/debug/lyceum"
 
 .PHONY: test-clients
 test-clients: assets

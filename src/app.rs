@@ -126,8 +126,13 @@ impl App {
             Ok(cache.clone())
         };
         let counts = counts.map_err(|e| failed("cache", e.to_string()))?;
-        let files =
-            Files::open(&config.files, &config.data).map_err(|e| failed("files", e.to_string()))?;
+        let files = Files::open_with(&config.files, &config.data, &config.s3_keys)
+            .map_err(|e| failed("files", e.to_string()))?;
+        if files.origin().is_some() {
+            within(files.check())
+                .await
+                .map_err(|e| failed("files", e))?;
+        }
         let mail =
             Mail::open(&config.mail, &config.data).map_err(|e| failed("mail", e.to_string()))?;
         let transcoder = Transcoder::open(&config.transcoder, &config.files)

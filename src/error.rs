@@ -302,6 +302,13 @@ impl From<backends::files::FilesError> for Error {
                 tracing::error!("the disk is full");
                 Self::Unavailable("The site has no room left for files. Nothing was kept; please tell its staff and try again later.".into())
             }
+            backends::files::FilesError::TakenOver => {
+                Self::Conflict("Another connection goes on with this upload.".into())
+            }
+            backends::files::FilesError::Away(told) => {
+                tracing::error!(told, "the object store does not do what it is asked");
+                Self::Unavailable("The files of this site cannot be reached just now. Please try again in a few minutes.".into())
+            }
             other => Self::internal(other),
         }
     }

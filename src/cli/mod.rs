@@ -1,6 +1,7 @@
 //! The commands. Exit codes: 0, 1 (failed), 2 (wrong use).
 
 mod demo;
+mod files;
 mod serve;
 mod user;
 
@@ -59,6 +60,9 @@ enum Command {
     /// Make and change accounts
     #[command(subcommand, arg_required_else_help = true)]
     User(user::UserCommand),
+    /// Move stored files to another place
+    #[command(subcommand, arg_required_else_help = true)]
+    Files(files::FilesCommand),
     /// Bring the tables up to date
     Migrate,
     /// Show the configuration in force and try every service that it names
@@ -134,6 +138,7 @@ async fn run(cli: Cli) -> CliResult {
             app.db.clone().close().await?;
             return done;
         }
+        Command::Files(command) => return Box::pin(files::run(&config, command)).await,
         Command::Migrate => {
             App::open(config, Clock::system(), true).await?;
             say("The tables are up to date.");

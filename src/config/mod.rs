@@ -6,6 +6,7 @@
 mod reader;
 mod secret;
 
+use backends::files::S3Keys;
 use reader::{Reader, read_sources};
 use secret::find_secret;
 use std::collections::BTreeMap;
@@ -75,7 +76,24 @@ pub const SETTINGS: &[Setting] = &[
     setting(
         "files",
         "disk:",
-        "`disk:` (in the data folder) or `disk:<path>`.",
+        "`disk:` (in the data folder), `disk:<path>`, or `s3://bucket/prefix` with `?endpoint=`, `&region=`, `&path_style=`.",
+    ),
+    Setting {
+        key: "s3_access_key_id",
+        default: "",
+        about: "Key of the object store; empty: `AWS_ACCESS_KEY_ID`, a web identity, or the role of the machine.",
+        is_secret: true,
+    },
+    Setting {
+        key: "s3_secret_access_key",
+        default: "",
+        about: "Its secret; empty: `AWS_SECRET_ACCESS_KEY`.",
+        is_secret: true,
+    },
+    setting(
+        "media_delivery",
+        "site",
+        "How recordings get from an object store to visitors: through the `site`, or by addresses at the store itself that are `signed` for five minutes.",
     ),
     setting(
         "transcoder",
@@ -167,6 +185,10 @@ pub struct Config {
     pub bus: String,
     /// URL of the file store.
     pub files: String,
+    /// Keys of the object store, when configured.
+    pub s3_keys: S3Keys,
+    /// How recordings get from an object store to visitors.
+    pub media_delivery: MediaDelivery,
     /// URL of who converts recordings.
     pub transcoder: String,
     /// ARNs of the topics that are heeded.
@@ -208,6 +230,15 @@ pub enum Listen {
     Tcp(String),
     /// The path of a socket.
     Unix(PathBuf),
+}
+
+/// How recordings get from an object store to visitors.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MediaDelivery {
+    /// Through the site.
+    Site,
+    /// By addresses at the store itself, signed for a short while.
+    Signed,
 }
 
 /// A value that is never shown.
@@ -300,6 +331,12 @@ impl Config {
                     "cache" => mask(&self.cache),
                     "bus" => mask(&self.bus),
                     "files" => mask(&self.files),
+                    "s3_access_key_id" => masked(&self.s3_keys.access_key_id),
+                    "s3_secret_access_key" => masked(&self.s3_keys.secret_access_key),
+                    "media_delivery" => match self.media_delivery {
+                        MediaDelivery::Site => "site".to_owned(),
+                        MediaDelivery::Signed => "signed".to_owned(),
+                    },
                     "transcoder" => mask(&self.transcoder),
                     "sns_topics" => list(&self.sns_topics),
                     "sns_trust" => list(
@@ -348,6 +385,10 @@ impl fmt::Display for Listen {
 }
 
 const MASK: &str = "********";
+
+fn masked(secret: &str) -> String {
+    if secret.is_empty() { "" } else { MASK }.to_owned()
+}
 
 /// A URL with its passwords masked: in front of the host, and in the query.
 fn mask(text: &str) -> String {

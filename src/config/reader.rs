@@ -1,6 +1,7 @@
 //! From files and variables to typed values; every fault is collected, none stops the reading.
 
-use super::{Config, Listen, SETTINGS, Secret, Values};
+use super::{Config, Listen, MediaDelivery, SETTINGS, Secret, Values};
+use backends::files::S3Keys;
 use backends::mediaconvert::Settings as MediaConvertSettings;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -81,7 +82,9 @@ impl Reader<'_> {
             database: self.database(),
             cache: self.url("cache", &["memory", "off"]),
             bus: self.url("bus", &["database", "memory"]),
-            files: self.url("files", &["disk"]),
+            files: self.url("files", &["disk", "s3"]),
+            s3_keys: self.s3_keys(),
+            media_delivery: self.media_delivery(),
             transcoder: self.transcoder(),
             sns_topics: self.sns_topics(),
             sns_trust: self.sns_trust(),
@@ -171,6 +174,34 @@ impl Reader<'_> {
             );
         }
         text
+    }
+
+    fn s3_keys(&mut self) -> S3Keys {
+        let keys = S3Keys {
+            access_key_id: self.text("s3_access_key_id"),
+            secret_access_key: self.text("s3_secret_access_key"),
+        };
+        if keys.access_key_id.is_empty() != keys.secret_access_key.is_empty() {
+            self.fault(
+                "s3_secret_access_key",
+                "it is set together with s3_access_key_id, or not at all",
+            );
+        }
+        keys
+    }
+
+    fn media_delivery(&mut self) -> MediaDelivery {
+        let choice = self.choice("media_delivery", &["site", "signed"]);
+        if choice != "signed" {
+            return MediaDelivery::Site;
+        }
+        if !self.text("files").starts_with("s3:") {
+            self.fault(
+                "media_delivery",
+                "signed addresses need files in an object store (files = s3://...)",
+            );
+        }
+        MediaDelivery::Signed
     }
 
     fn database(&mut self) -> String {

@@ -2,7 +2,7 @@
 
 use super::permission::{self, Grant, Wanted};
 use super::ranges::{self, Part};
-use super::{ORIGINAL, disposition};
+use super::{ORIGINAL, disposition, signed};
 use crate::app::App;
 use crate::error::{Error, Result};
 use crate::web::identity::Person;
@@ -51,7 +51,13 @@ async fn send(app: &App, file: &Grant, name: &str, parts: &Parts) -> Result<Resp
     let tag = tag_of(file);
     let mut response = match sent(file, &tag, parts) {
         Sent::NotModified => StatusCode::NOT_MODIFIED.into_response(),
-        Sent::Part(part) => answer(app, file, part, parts.method == Method::HEAD).await?,
+        Sent::Part(part) => {
+            let shown = name_for(file, name, parts);
+            if let Some(elsewhere) = signed::redirect(app, file, name, &shown, parts).await? {
+                return Ok(elsewhere);
+            }
+            answer(app, file, part, parts.method == Method::HEAD).await?
+        }
     };
     let headers = response.headers_mut();
     headers.insert(ETAG, text(&tag));
@@ -136,7 +142,7 @@ fn tag_of(file: &Grant) -> String {
 }
 
 /// A second fence: whatever a row says, nothing goes out as a page or a program.
-fn harmless(mime: &str) -> &str {
+pub(super) fn harmless(mime: &str) -> &str {
     let lower = mime.to_ascii_lowercase();
     let is_active = ["html", "xml", "svg", "script", "multipart"]
         .iter()

@@ -5,9 +5,10 @@ use super::store::Measures;
 use crate::app::App;
 use crate::entities::rendition;
 use crate::entities::upload::{self, UploadKind};
+use backends::files::FilesError;
 use backends::media::{
-    Audio, AudioFormat, Fault, FaultKind, ImageFile, ImageLimits, Progress, Video, audio,
-    make_sizes, probe, video,
+    Audio, AudioFormat, Fault, ImageFile, ImageLimits, Progress, Video, audio, make_sizes, probe,
+    video,
 };
 use sea_orm::ActiveValue::Set;
 use std::path::{Path, PathBuf};
@@ -76,14 +77,8 @@ pub async fn make(
     folder: &Path,
     on_progress: impl FnMut(Progress) + Send,
 ) -> Result<Results, Fault> {
-    let source = app.files.local(original).await.map_err(|error| Fault {
-        words: "The file cannot be found in the store. It will be looked for again.".into(),
-        detail: format!(
-            "{original}: {error}. Does LYCEUM_FILES name the same store on every machine?"
-        ),
-        // Another worker may reach the store that this one does not.
-        kind: FaultKind::Temporary,
-    })?;
+    let source = app.files.local(original).await;
+    let source = source.map_err(|error| unreadable(original, error))?;
     let source = source.path();
     match upload.kind {
         UploadKind::File => Ok(Results::default()),
@@ -99,6 +94,24 @@ pub async fn make(
             let sound = audio(&app.tools, source, &found, folder, &formats, on_progress);
             Ok(of_sound(Box::pin(sound).await?))
         }
+    }
+}
+
+/// The file as it was sent cannot be had.
+fn unreadable(original: &str, error: FilesError) -> Fault {
+    let detail = format!("{original}: {error}");
+    match error {
+        // Another worker may reach the store that this one does not.
+        FilesError::NotFound => Fault::temporary(
+            "The file cannot be found in the store. It will be looked for again.",
+            format!("{detail}. Does LYCEUM_FILES name the same store on every machine?"),
+        ),
+        FilesError::Full => Fault::from_io(original, &std::io::ErrorKind::StorageFull.into()),
+        FilesError::Io(error) => Fault::from_io(original, &error),
+        _ => Fault::temporary(
+            "The files of this site cannot be reached just now. It will be tried again.",
+            detail,
+        ),
     }
 }
 

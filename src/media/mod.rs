@@ -29,6 +29,7 @@ mod ranges;
 mod reach;
 mod receiver;
 mod replacing;
+mod signed;
 mod store;
 mod sweep;
 pub mod tus;

@@ -1,7 +1,7 @@
 //! Headers: the ones every answer carries, cookies, and where a request comes from.
 
 use crate::app::App;
-use crate::config::Config;
+use crate::config::{Config, MediaDelivery};
 use axum::extract::{ConnectInfo, Request, State};
 use axum::http::header::{
     CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName,
@@ -18,11 +18,24 @@ pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// No inline script or style, no nonce; players of video sites only in frames.
 /// The same on cached and fresh pages.
-const PAGE_POLICY: HeaderValue = HeaderValue::from_static(
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; \
+const PAGE_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; \
      media-src 'self'; connect-src 'self'; manifest-src 'self'; form-action 'self'; base-uri 'none'; \
-     frame-ancestors 'none'; frame-src https://www.youtube-nocookie.com https://player.vimeo.com",
-);
+     frame-ancestors 'none'; frame-src https://www.youtube-nocookie.com https://player.vimeo.com";
+
+/// The same where recordings come from an object store by signed addresses: its host is named, too.
+fn page_policy(app: &App) -> HeaderValue {
+    let store = match app.config.media_delivery {
+        MediaDelivery::Signed => app.files.origin(),
+        MediaDelivery::Site => None,
+    };
+    let Some(store) = store else {
+        return HeaderValue::from_static(PAGE_POLICY);
+    };
+    let policy = PAGE_POLICY
+        .replace("media-src 'self'", &format!("media-src 'self' {store}"))
+        .replace("connect-src 'self'", &format!("connect-src 'self' {store}"));
+    HeaderValue::from_str(&policy).unwrap_or_else(|_| HeaderValue::from_static(PAGE_POLICY))
+}
 
 /// Puts the security headers on every answer that does not bring its own.
 pub async fn secure(State(app): State<App>, request: Request, next: Next) -> Response {
@@ -30,7 +43,7 @@ pub async fn secure(State(app): State<App>, request: Request, next: Next) -> Res
     let headers = response.headers_mut();
     headers
         .entry(CONTENT_SECURITY_POLICY)
-        .or_insert(PAGE_POLICY);
+        .or_insert_with(|| page_policy(&app));
     headers
         .entry(X_CONTENT_TYPE_OPTIONS)
         .or_insert(HeaderValue::from_static("nosniff"));

@@ -410,7 +410,7 @@ async fn uploads_that_are_not_finished_are_told_and_can_be_given_up() {
         .lacks("Masterclass")
         .has("Other.bin");
     desk.clara.get(&outline).await.lacks("not finished");
-    assert_eq!(desk.site.arriving(), 0);
+    assert_eq!(desk.site.arriving().await, 0);
     desk.site.wait_seconds(25 * 3600);
     desk.clara.get("/library/").await.lacks("Other.bin");
 }

@@ -12,6 +12,7 @@ mod csrf;
 mod demo;
 mod docs;
 mod faults;
+mod files;
 mod hostile;
 mod house;
 mod imports;

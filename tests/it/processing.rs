@@ -371,6 +371,7 @@ fn worker(site: &TestApp, ffmpeg: Option<&Path>) -> Child {
         .arg("work")
         .current_dir(site.folder())
         .env("LYCEUM_DATA", site.folder())
+        .env("LYCEUM_FILES", &site.app.config.files)
         .env("LYCEUM_DATABASE", &config.database)
         .env("LYCEUM_SECRET", &config.secret.0)
         .env("LYCEUM_LEASE_SECONDS", "1")

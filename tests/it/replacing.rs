@@ -272,7 +272,7 @@ async fn only_a_file_of_its_kind_for_a_content_of_hers_is_taken() {
     page.expect(415);
     let item = desk.item(&content).await;
     assert_eq!((item.upload_id, item.next_upload_id), (Some(old.id), None));
-    assert_eq!(desk.site.arriving(), 0);
+    assert_eq!(desk.site.arriving().await, 0);
 }
 
 #[tokio::test]

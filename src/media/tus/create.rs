@@ -7,7 +7,7 @@ use super::visit::{end, is_part, length};
 use crate::app::App;
 use crate::entities::tus_upload::{ActiveModel, Model};
 use crate::error::{Error, Result};
-use crate::media::receiver::{Accepts, new_prefix};
+use crate::media::receiver::{Accepts, new_prefix, original_key};
 use crate::media::{batches, quota};
 use crate::web::identity::Person;
 use axum::http::HeaderMap;
@@ -156,7 +156,7 @@ pub async fn concatenate(
     new.length = Length::Known(total);
     let row = create(app, person, &new, placement).await?;
     let id = row.id.clone();
-    let joined = match join(app, &new.parts, &id, total).await {
+    let joined = match join(app, &new.parts, &row, total).await {
         Ok(partial) => finish::finish(app, person, row, Some(partial), placement).await,
         Err(error) => Err(error),
     };
@@ -197,8 +197,9 @@ async fn part_bytes(app: &App, person: &Person, id: &str) -> Result<u64> {
     }
 }
 
-async fn join(app: &App, parts: &[String], id: &str, total: u64) -> Result<Partial> {
-    let Visit::Held(mut partial) = app.files.visit(id).await? else {
+async fn join(app: &App, parts: &[String], row: &Model, total: u64) -> Result<Partial> {
+    let key = original_key(&row.prefix);
+    let Visit::Held(mut partial) = app.files.visit(&row.id, &key).await? else {
         return Err(Error::internal("a new upload is busy"));
     };
     for part in parts {

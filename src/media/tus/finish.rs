@@ -165,9 +165,7 @@ pub async fn finish(
         }
     };
     if let Some(partial) = partial {
-        app.files
-            .promote(partial, &original_key(&row.prefix))
-            .await?;
+        app.files.promote(partial).await?;
     }
     let name = names::clean(metadata.filename.as_deref().unwrap_or(""));
     let mut file = ReceivedFile::stored(name, &found, size_bytes, row.prefix.clone());

@@ -175,11 +175,11 @@ pub async fn is_prefix_awaited(db: &impl ConnectionTrait, prefix: &str) -> Resul
     Ok(find.count(db).await? > 0)
 }
 
-/// Names of the uploads that have expired.
-pub async fn list_expired(app: &App) -> Result<Vec<String>> {
+/// Names and prefixes of the uploads that have expired.
+pub async fn list_expired(app: &App) -> Result<Vec<(String, String)>> {
     let find = Entity::find()
         .select_only()
-        .column(Column::Id)
+        .columns([Column::Id, Column::Prefix])
         .filter(Column::ExpiresAt.lt(app.clock.now()));
     Ok(find.into_tuple().all(app.db.read()).await?)
 }

@@ -3,6 +3,7 @@
 use super::store;
 use crate::app::App;
 use crate::error::Result;
+use crate::media::receiver::original_key;
 use backends::files::Visit;
 
 /// Ends the uploads that have expired, and deletes growing files without an upload; answers how many.
@@ -10,8 +11,9 @@ use backends::files::Visit;
 /// What somebody goes on with right now is left alone.
 pub async fn sweep(app: &App) -> Result<usize> {
     let mut count = 0;
-    for id in store::list_expired(app).await? {
-        let Visit::Held(partial) = app.files.visit(&id).await? else {
+    for (id, prefix) in store::list_expired(app).await? {
+        let key = original_key(&prefix);
+        let Visit::Held(partial) = app.files.visit(&id, &key).await? else {
             continue;
         };
         // Whoever went on with it meanwhile has renewed its time.
@@ -25,7 +27,8 @@ pub async fn sweep(app: &App) -> Result<usize> {
         if store::exists(app.db.read(), &name).await? {
             continue;
         }
-        if let Ok(Visit::Held(partial)) = app.files.visit(&name).await {
+        // What it was to be does not matter any more.
+        if let Ok(Visit::Held(partial)) = app.files.visit(&name, &name).await {
             partial.delete().await?;
             count += 1;
         }

@@ -11,10 +11,14 @@ use crate::web::turns::Turn;
 use backends::files::{FilesError, Partial, Visit};
 use sea_orm::ActiveValue::Set;
 use std::time::Duration;
+use tokio::time::Instant;
 
 /// Between two looks whether another process has let go.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
-/// Another process that has not let go by then is stuck; it sees within half a second that it shall.
+/// Another process sees within half a second that it shall let go, and then stores what it has. One that has
+/// not let go by then is replaced, where the store can do that: it may be gone.
+const GRACE: Duration = Duration::from_secs(3);
+/// One that can neither be replaced nor has let go by then is stuck.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// An upload that somebody goes on with.
@@ -63,7 +67,7 @@ pub async fn enter(app: &App, owner_id: i64, id: &str) -> Result<Entered> {
         return Ok(Entered::Finished(row));
     }
     let turn = app.turns.take(id).await;
-    let partial = hold(app, id).await?;
+    let partial = hold(app, &row).await?;
     // Somebody may have finished or ended it while we waited.
     let row = match store::get_own(app, app.db.read(), owner_id, id).await {
         Ok(row) => row,
@@ -86,16 +90,21 @@ pub async fn enter(app: &App, owner_id: i64, id: &str) -> Result<Entered> {
     Ok(Entered::Open(Open { row, partial, turn }))
 }
 
-async fn hold(app: &App, id: &str) -> Result<Partial> {
+async fn hold(app: &App, row: &Model) -> Result<Partial> {
+    let key = original_key(&row.prefix);
     let waiting = async {
-        let mut is_told = false;
+        let mut told_at: Option<Instant> = None;
         loop {
-            if let Visit::Held(partial) = app.files.visit(id).await? {
+            let visit = match told_at {
+                Some(at) if at.elapsed() > GRACE => app.files.take_over(&row.id, &key).await?,
+                _ => app.files.visit(&row.id, &key).await?,
+            };
+            if let Visit::Held(partial) = visit {
                 return Ok(partial);
             }
-            if !is_told {
-                store::next_generation(app, id).await?;
-                is_told = true;
+            if told_at.is_none() {
+                store::next_generation(app, &row.id).await?;
+                told_at = Some(Instant::now());
             }
             tokio::time::sleep(LOOK_EVERY).await;
         }

@@ -1,7 +1,8 @@
 //! What tests share: a running site, browsers with a cookie jar, and people to log in as.
 //!
 //! Each test has a site of its own: a temporary folder, and on PostgreSQL
-//! (`LYCEUM_TEST_DATABASE=postgres`) a database of its own. Its clock stands still until the
+//! (`LYCEUM_TEST_DATABASE=postgres`) a database of its own, on S3 (`LYCEUM_TEST_FILES=s3`) a folder
+//! of its own. Its clock stands still until the
 //! test moves it. Jobs run when the test says [`TestApp::drain`].
 
 mod browser;
@@ -12,6 +13,8 @@ mod learning;
 mod line;
 mod media;
 mod mediaconvert;
+#[path = "../../../crates/backends/tests/it/files/proxy.rs"]
+pub mod proxy;
 mod sns;
 mod tus;
 
@@ -22,7 +25,7 @@ pub use line::Line;
 pub use media::{UploadForm, endless, until};
 pub use mediaconvert::{MediaConvert, event};
 pub use sns::{Sns, TOPIC};
-pub use tus::{answer, metadata, name_of};
+pub use tus::{PART_BYTES, answer, metadata, name_of};
 
 use backends::clock::Clock;
 use chrono::{DateTime, Utc};
@@ -81,6 +84,11 @@ impl TestApp {
         {
             values.insert("database".into(), database);
         }
+        if !values.contains_key("files")
+            && let Some(files) = object_store()
+        {
+            values.insert("files".into(), files);
+        }
         let config = Config::from_values(&values, Vec::new()).unwrap();
         let clock = Clock::fixed(
             "2026-03-02T09:30:00.123456Z"
@@ -112,10 +120,21 @@ impl TestApp {
 
     /// A second process that reaches the database by another way.
     pub async fn second_at(&self, database: &str) -> Self {
+        self.second_with(|config| database.clone_into(&mut config.database))
+            .await
+    }
+
+    /// A second process with other settings.
+    pub async fn second_with(&self, change: impl FnOnce(&mut Config)) -> Self {
         let mut config = self.app.config.clone();
-        database.clone_into(&mut config.database);
+        change(&mut config);
         let app = App::open(config, self.clock.clone(), false).await.unwrap();
         Self::serve(app, self.clock.clone(), tempfile::tempdir().unwrap()).await
+    }
+
+    /// Whether files are on the disk, where a test can look at them.
+    pub fn is_on_disk(&self) -> bool {
+        self.app.config.files.starts_with("disk:")
     }
 
     /// The data folder.
@@ -200,6 +219,21 @@ impl TestApp {
         request.await.expect(200);
         self.app.db.statements() - before
     }
+}
+
+/// A folder of its own in the store that the run has started (`LYCEUM_TEST_FILES=s3`); `None` on the disk.
+pub fn object_store() -> Option<String> {
+    if std::env::var("LYCEUM_TEST_FILES").ok()? != "s3" {
+        return None;
+    }
+    let endpoint = std::env::var("LYCEUM_TEST_S3").expect("LYCEUM_TEST_S3 names the store");
+    Some(object_store_at(&endpoint))
+}
+
+/// A folder of its own in a store.
+pub fn object_store_at(endpoint: &str) -> String {
+    let random = u128::from_be_bytes(Clock::system().random_bytes());
+    format!("s3://lyceum/t-{random:032x}?endpoint={endpoint}")
 }
 
 /// A database of its own on the server that the run has started; `None` on SQLite.

@@ -1,11 +1,16 @@
 //! A client of tus 1.0 that does what the test says, right or wrong.
 
-use super::{Browser, Page, TestApp};
+use super::{Browser, Page, TestApp, until};
+use backends::files::{Files, Visit};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use futures::TryStreamExt as _;
 use reqwest::{Method, RequestBuilder};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
+
+/// Bytes of which something is seen in a store of objects.
+pub const PART_BYTES: usize = 5 << 20;
 
 /// `Upload-Metadata` of these keys and values.
 pub fn metadata(pairs: &[(&str, &str)]) -> String {
@@ -114,15 +119,52 @@ impl Page {
 }
 
 impl TestApp {
-    /// The bytes of an unfinished upload, as they lie on the disk.
-    pub fn arrived(&self, address: &str) -> Vec<u8> {
-        let path = self.folder().join("files/.partial").join(name_of(address));
-        std::fs::read(path).unwrap_or_default()
+    /// The bytes of an unfinished upload, as they lie in the store.
+    pub async fn arrived(&self, address: &str) -> Vec<u8> {
+        let name = name_of(address);
+        if self.is_on_disk() {
+            let path = self.folder().join("files/.partial").join(name);
+            return std::fs::read(path).unwrap_or_default();
+        }
+        let files = self.files_of_another();
+        if files.partial_size(name).await.unwrap().unwrap_or(0) == 0 {
+            return Vec::new();
+        }
+        let Visit::Held(copy) = files.visit("copy", "copy").await.unwrap() else {
+            panic!("nobody else looks");
+        };
+        let copy = files.append(copy, name).await.unwrap();
+        files.promote(copy).await.unwrap();
+        let (_, pieces) = files.read("copy", None).await.unwrap();
+        let pieces: Vec<bytes::Bytes> = pieces.try_collect().await.unwrap();
+        files.delete("copy").await.unwrap();
+        pieces.concat()
     }
 
-    /// How many unfinished uploads lie on the disk.
-    pub fn arriving(&self) -> usize {
-        let folder = self.folder().join("files/.partial");
-        std::fs::read_dir(folder).unwrap().count()
+    /// How many unfinished uploads lie in the store.
+    pub async fn arriving(&self) -> usize {
+        self.app.files.list_partial().await.unwrap().len()
+    }
+
+    /// The store as another process has it.
+    fn files_of_another(&self) -> Files {
+        let config = &self.app.config;
+        Files::open_with(&config.files, &config.data, &config.s3_keys).unwrap()
+    }
+
+    /// Waits until so much of an upload is in its file. In a store of objects nothing is seen of less than a
+    /// part: there it is waited for somebody to hold it.
+    pub async fn until_arrived(&self, address: &str, bytes: usize) {
+        let files = self.files_of_another();
+        let name = name_of(address);
+        until("the bytes have arrived", async || {
+            if self.is_on_disk() || bytes >= PART_BYTES {
+                let found = files.partial_size(name).await.unwrap();
+                return (found.unwrap_or(0) >= bytes as u64).then_some(());
+            }
+            let visit = files.visit(name, "any").await.unwrap();
+            matches!(visit, Visit::Busy).then_some(())
+        })
+        .await;
     }
 }

@@ -122,7 +122,7 @@ async fn an_addition_that_does_not_fit_changes_nothing() {
         .await
         .expect(405);
     assert_eq!(clara.offset(&address).await, 5_000);
-    assert_eq!(site.arrived(&address), bytes[..5_000]);
+    assert_eq!(site.arrived(&address).await, bytes[..5_000]);
     // The addresses beside it stay what they were.
     clara.get("/uploads/status/").await.expect(400);
     clara.get("/uploads/7/state/").await.expect(404);
@@ -146,7 +146,7 @@ async fn what_is_not_what_it_was_said_to_be_is_refused_as_soon_as_that_shows() {
     clara.add(&address, 0, PNG).await.expect(204);
     let [upload] = site.uploads().await.try_into().unwrap();
     assert_eq!(upload.mime, "image/png");
-    assert_eq!((rows(&site).await.len(), site.arriving()), (1, 0));
+    assert_eq!((rows(&site).await.len(), site.arriving().await), (1, 0));
 }
 
 #[tokio::test]

@@ -229,7 +229,7 @@ async fn whatever_is_sent_in_whatever_order_the_bytes_are_those_of_the_file() {
             let path = format!("/media/{}/original", page.upload());
             clara.get(&path).await.expect(200).bytes.clone()
         } else {
-            site.arrived(&address)
+            site.arrived(&address).await
         };
         assert_eq!(bytes, model.file[..model.offset]);
     }

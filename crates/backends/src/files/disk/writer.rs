@@ -5,11 +5,11 @@ use std::path::PathBuf;
 
 use bytes::Bytes;
 
-use super::FilesError;
-use super::appender::Appender;
-use super::disk::{blocking, place};
+use super::{blocking, place};
+use crate::files::FilesError;
+use crate::files::appender::Appender;
 
-/// See [`super::FileWriter`].
+/// See [`crate::files::FileWriter`].
 #[derive(Debug)]
 pub struct DiskWriter {
     appender: Appender,
@@ -70,8 +70,8 @@ impl DiskWriter {
 
 #[cfg(test)]
 mod tests {
-    use super::super::appender::PIECE_BYTES;
     use super::*;
+    use crate::files::appender::PIECE_BYTES;
 
     /// A device on which every write fails for want of space.
     async fn writer_on_a_full_disk(temporary: PathBuf, target: PathBuf) -> DiskWriter {

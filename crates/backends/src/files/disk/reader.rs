@@ -10,7 +10,7 @@ use bytes::Bytes;
 use futures::Stream;
 use tokio::task::JoinHandle;
 
-use super::FilesError;
+use crate::files::FilesError;
 
 /// Largest piece, in bytes.
 const PIECE_BYTES: usize = 256 * 1024;

@@ -1,6 +1,10 @@
 //! Objects as files in a folder, their keys as paths. Half-written ones are in `.unfinished` in the
 //! same folder, hence in the same file system, so that finishing is a rename.
 
+mod partial;
+mod reader;
+mod writer;
+
 use std::fs::{self, File};
 use std::io;
 use std::ops::Range;
@@ -10,8 +14,10 @@ use std::time::SystemTime;
 use bytes::Bytes;
 use futures::Stream;
 
-use super::writer::DiskWriter;
-use super::{Entry, FilesError, reader};
+pub use self::partial::DiskPartial;
+pub use self::writer::DiskWriter;
+
+use super::{Entry, FilesError};
 use crate::clock::Clock;
 
 const UNFINISHED: &str = ".unfinished";
@@ -55,8 +61,38 @@ impl Disk {
     }
 
     /// Where growing objects are.
-    pub fn partial(&self) -> PathBuf {
+    fn partial(&self) -> PathBuf {
         self.root.join(PARTIAL)
+    }
+
+    /// Holds a growing object, which will be the object `key`; `None` while somebody else has it.
+    pub async fn visit(&self, name: &str, key: &str) -> Result<Option<DiskPartial>, FilesError> {
+        DiskPartial::open(self.partial().join(name), self.path(key)).await
+    }
+
+    /// How much there is of a growing object.
+    pub async fn partial_size(&self, name: &str) -> Result<Option<u64>, FilesError> {
+        let path = self.partial().join(name);
+        match blocking(move || fs::metadata(path)).await {
+            Ok(data) => Ok(Some(data.len())),
+            Err(FilesError::NotFound) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Adds all of the growing object `source` to the end of another.
+    pub async fn append(
+        &self,
+        partial: DiskPartial,
+        source: &str,
+    ) -> Result<DiskPartial, FilesError> {
+        partial.append(self.partial().join(source)).await
+    }
+
+    /// The names of all growing objects.
+    pub async fn list_partial(&self) -> Result<Vec<String>, FilesError> {
+        let folder = self.partial();
+        blocking(move || partial::list(&folder)).await
     }
 
     fn temporary(&self) -> PathBuf {
