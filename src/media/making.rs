@@ -7,8 +7,8 @@ use crate::entities::rendition;
 use crate::entities::upload::{self, UploadKind};
 use backends::files::FilesError;
 use backends::media::{
-    Audio, AudioFormat, Fault, ImageFile, ImageLimits, Progress, Video, audio, make_sizes, probe,
-    video,
+    Audio, AudioFormat, Fault, ImageFile, ImageLimits, MediaFile, Progress, Video, audio,
+    make_sizes, probe, video,
 };
 use sea_orm::ActiveValue::Set;
 use std::path::{Path, PathBuf};
@@ -39,12 +39,17 @@ impl Made {
         }
     }
 
-    fn picture(file: ImageFile) -> Self {
+    fn file(file: MediaFile) -> Self {
+        let (width, height) = file.size.unzip();
         Self {
-            width: pixels(file.width),
-            height: pixels(file.height),
+            width: width.and_then(pixels),
+            height: height.and_then(pixels),
             ..Self::new(file.path, file.mime, file.size_bytes)
         }
+    }
+
+    fn picture(file: ImageFile) -> Self {
+        Self::file(file.into())
     }
 
     /// Its row, once it is in the store under `key`.
@@ -145,19 +150,24 @@ fn of_film(film: Video) -> Results {
         height: measures.height,
         ..Made::new(film.path, film.mime, film.size_bytes)
     };
-    let files = vec![
+    let mut files = vec![
         main,
         Made::picture(film.poster),
         Made::picture(film.thumbnail),
     ];
+    let others = film.ladder.into_iter().chain(film.sprites);
+    files.extend(others.chain(film.chapters).map(Made::file));
     Results { files, measures }
 }
 
 fn of_sound(sound: Audio) -> Results {
     let files = sound.files.into_iter();
     let files = files.map(|file| Made::new(file.path, file.format.mime(), file.size_bytes));
+    let pictures = sound.cover.into_iter().map(Made::picture);
+    let others = sound.pieces.into_iter().chain([sound.peaks]);
+    let others = others.chain(sound.chapters).map(Made::file);
     Results {
-        files: files.collect(),
+        files: files.chain(pictures).chain(others).collect(),
         measures: Measures {
             duration_seconds: Some(sound.duration_seconds),
             ..Measures::default()

@@ -90,8 +90,8 @@ async fn a_film_plays_everywhere_once_it_is_ready() {
     assert_eq!(studio.words(id).await, "In line, 1st");
     let view = studio.site.view(id).await;
     assert_eq!(
-        (view.video_url(), view.poster_url()),
-        (None, None),
+        (view.video_url(), view.poster_url(), view.hls_url()),
+        (None, None, None),
         "no link before the file"
     );
     studio.site.drain().await;
@@ -106,6 +106,8 @@ async fn a_film_plays_everywhere_once_it_is_ready() {
         (view.video_url(), "video/mp4"),
         (view.poster_url(), "image/jpeg"),
         (view.thumbnail_url(), "image/jpeg"),
+        (view.hls_url(), "application/vnd.apple.mpegurl"),
+        (view.thumbnails_url(), "text/vtt"),
     ] {
         let page = studio.clara.get(&url.unwrap()).await;
         assert_eq!(
@@ -447,7 +449,19 @@ async fn a_worker_killed_takes_its_ffmpeg_along_and_its_job_is_done_once_elsewhe
     let (names, mut keys): (Vec<String>, Vec<String>) = studio.made(id).await.into_iter().unzip();
     assert_eq!(
         names,
-        ["original", "video.mp4", "poster.jpg", "thumbnail.jpg"]
+        [
+            "original",
+            "video.mp4",
+            "poster.jpg",
+            "thumbnail.jpg",
+            "master.m3u8",
+            "v240.m3u8",
+            "v240.mp4",
+            "sound.m3u8",
+            "sound.mp4",
+            "sprite-0.jpg",
+            "thumbnails.vtt"
+        ]
     );
     keys.sort();
     until("nothing else is stored", async || {

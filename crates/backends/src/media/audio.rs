@@ -1,14 +1,21 @@
-//! From any recording to sound that every browser plays: M4A, and FLAC or WAV where the site offers them.
+//! From any recording to sound that every browser plays: M4A, and FLAC or WAV where the site offers them; its waveform,
+//! its cover and its chapters; and in pieces when it is long.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
+use super::cover::take_cover;
 use super::fault::{Fault, NO_TRACK};
+use super::images::ImageFile;
 use super::loudness::{measure, to_stereo};
-use super::probe::{AudioStream, Probe, input, quiet_start};
+use super::media_file::MediaFile;
+use super::peaks::Peaks;
+use super::playlists::split_sound;
+use super::poster::blocking;
+use super::probe::{AudioStream, Probe, check_longest, quiet_start, source_input};
 use super::progress::{Meter, Progress};
 use super::tools::Tools;
-use super::video::{check_length, file_url, inspect, run, size_of};
+use super::video::{check_length, file_url, inspect, run, size_of, write_chapters};
 
 /// Of AAC in stereo, for films and sound alike.
 pub(super) const AAC_BIT_RATE: &str = "128k";
@@ -89,7 +96,18 @@ pub struct Audio {
     pub files: Vec<AudioFile>,
     /// Seconds.
     pub duration_seconds: f64,
+    /// `peaks.json`, its waveform: `{"version":1,"duration":<seconds>,"peaks":[<0 to 255>, ...]}`.
+    pub peaks: MediaFile,
+    /// The picture it carries, as `cover` and `thumbnail`, large first; none where there is none to show.
+    pub cover: Vec<ImageFile>,
+    /// `chapters.vtt`, where the file names two or more.
+    pub chapters: Option<MediaFile>,
+    /// `master.m3u8`, `sound.m3u8` and `sound.mp4` (RFC 8216), where it is long.
+    pub pieces: Vec<MediaFile>,
 }
+
+/// Sound that lasts longer is offered in pieces too: a player then loads no index of all of it first.
+const LONG_SECONDS: f64 = 20.0 * 60.0;
 
 /// Makes M4A, and the `formats` asked for, in `out_dir`, an existing folder that nothing else uses. The first sound
 /// track is taken; pictures are left out. Dropping the future kills what it started.
@@ -112,11 +130,76 @@ pub async fn audio(
         };
         return Err(Fault::permanent(words, "no audio stream"));
     };
-    // On four minutes of speech the meter took a twelfth of the time of AAC.
-    let mut meter = Meter::new(&[8.0, 92.0], found.duration_seconds, &mut on_progress);
+    let costs = costs(found);
+    let mut meter = Meter::new(&costs, found.duration_seconds, &mut on_progress);
     meter.next_pass();
-    let gain_db = measure(tools, source, sound, &mut meter).await?.gain_db();
+    let mut peaks = Peaks::new(found.duration_seconds);
+    let loudness = measure(tools, source, sound, Some(&mut peaks), &mut meter).await?;
     meter.next_pass();
+    let gain_db = loudness.gain_db();
+    let (files, made) = encode(
+        tools,
+        source,
+        (found, sound, gain_db),
+        out_dir,
+        formats,
+        &mut meter,
+    )
+    .await?;
+    meter.next_pass();
+    let m4a = path_of(out_dir, AudioFormat::M4a);
+    let pieces = if made > LONG_SECONDS {
+        split_sound(tools, &m4a, out_dir, &mut meter).await?
+    } else {
+        Vec::new()
+    };
+    meter.next_pass();
+    let cover = match found.cover {
+        Some(index) => take_cover(tools, source, index, out_dir, &mut meter).await?,
+        None => None,
+    };
+    let path = out_dir.join("peaks.json");
+    let peaks = peaks.json(made, gain_db);
+    let peaks = blocking(move || MediaFile::written(path, "application/json", &peaks)).await?;
+    let chapters = write_chapters(found, made, out_dir).await?;
+    meter.finish();
+    Ok(Audio {
+        files,
+        duration_seconds: made,
+        peaks,
+        cover: cover.map_or_else(Vec::new, |(cover, thumbnail)| vec![cover, thumbnail]),
+        chapters,
+        pieces,
+    })
+}
+
+/// Seconds that each pass takes on some machine: only what they are in terms of each other counts. On four minutes of
+/// speech the meter took a twelfth of the time of AAC.
+fn costs(found: &Probe) -> [f64; 4] {
+    let seconds = found.duration_seconds;
+    let splitting = if seconds > LONG_SECONDS {
+        0.1 + 0.001 * seconds
+    } else {
+        0.0
+    };
+    let cover = if found.cover.is_some() { 0.2 } else { 0.0 };
+    [
+        0.1 + 0.004 * seconds,
+        0.1 + 0.03 * seconds,
+        splitting,
+        cover,
+    ]
+}
+
+/// Makes the wanted formats; answers them and how many seconds they last.
+async fn encode(
+    tools: &Tools,
+    source: &Path,
+    (found, sound, gain_db): (&Probe, &AudioStream, f64),
+    out_dir: &Path,
+    formats: &[AudioFormat],
+    meter: &mut Meter<'_>,
+) -> Result<(Vec<AudioFile>, f64), Fault> {
     let mut wanted = vec![AudioFormat::M4a];
     wanted.extend(
         [AudioFormat::Flac, AudioFormat::Wav]
@@ -124,15 +207,16 @@ pub async fn audio(
             .filter(|format| formats.contains(format)),
     );
     let mut args = quiet_start(tools.limits.threads);
-    args.extend(input(source));
+    args.extend(source_input(&tools.limits, source));
     args.extend(outputs(sound, gain_db, out_dir, &wanted));
-    let report = run(tools, args, out_dir, &mut meter).await?;
+    let report = run(tools, args, out_dir, meter).await?;
     let made = inspect(tools, &path_of(out_dir, AudioFormat::M4a)).await?;
     let heard = Probe {
         video: None,
         ..found.clone()
     };
     check_length(&heard, made.duration_seconds, &report)?;
+    check_longest(&tools.limits, made.duration_seconds)?;
     let mut files = Vec::new();
     for format in wanted {
         let path = path_of(out_dir, format);
@@ -143,11 +227,7 @@ pub async fn audio(
             size_bytes,
         });
     }
-    meter.finish();
-    Ok(Audio {
-        files,
-        duration_seconds: made.duration_seconds,
-    })
+    Ok((files, made.duration_seconds))
 }
 
 /// The arguments of all results. One decoding feeds all of them.

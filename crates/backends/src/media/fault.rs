@@ -110,6 +110,7 @@ const TOO_LARGE: &str =
     "The result would be larger than this site allows. Try a shorter recording.";
 pub(super) const NOT_MEDIA: &str = "This file is not a recording that can be played, or it is damaged. Try playing it on your computer, then upload it again.";
 pub(super) const CUT_OFF: &str = "This file is cut off: its end is missing. The recording or the copying was probably interrupted. Upload the complete file.";
+pub(super) const NOTHING_DECODED: &str = "Nothing in this file could be decoded. Try playing it on your computer, then save it as MP4 and upload that.";
 pub(super) const NO_TRACK: &str = "The file has no audio or video track.";
 pub(super) const ENCRYPTED: &str = "This file is encrypted (copy-protected) and cannot be read. Upload a version without copy protection.";
 pub(super) const NOT_ACCEPTED: &str = "Files of this format cannot be played here. Save the recording as MP4, or for sound as M4A or MP3, and upload that.";

@@ -3,8 +3,10 @@
 
 use std::path::Path;
 
+use super::audio::encode_rate;
 use super::fault::Fault;
-use super::probe::{AudioStream, input, quiet_start};
+use super::peaks::Peaks;
+use super::probe::{AudioStream, quiet_start, source_input};
 use super::process::{self, Task};
 use super::progress::Meter;
 use super::tools::Tools;
@@ -57,17 +59,22 @@ pub(super) fn to_stereo(audio: &AudioStream) -> String {
     format!("{mix},aresample=async=1:first_pts=0")
 }
 
-/// Decodes the track once and reads the meter.
+/// Decodes the track once and reads the meter; `peaks`, where they are wanted, are filled on the way.
 pub(super) async fn measure(
     tools: &Tools,
     source: &Path,
     audio: &AudioStream,
+    mut peaks: Option<&mut Peaks>,
     meter: &mut Meter<'_>,
 ) -> Result<Loudness, Fault> {
     let mut args = quiet_start(tools.limits.threads);
-    args.extend(input(source));
+    args.extend(source_input(&tools.limits, source));
     // The filter writes its reading at level info; a line for each 0.1 s would come there too.
-    let filters = format!("{},ebur128=peak=true:framelog=verbose", to_stereo(audio));
+    let mut filters = format!("{},ebur128=peak=true:framelog=verbose", to_stereo(audio));
+    if let Some(peaks) = &peaks {
+        filters.push(',');
+        filters.push_str(&peaks.filters(encode_rate(audio.sample_rate)));
+    }
     let map = format!("0:{}", audio.index);
     for word in [
         "-loglevel",
@@ -92,7 +99,11 @@ pub(super) async fn measure(
         time: tools.limits.time,
         stall: Some(tools.limits.stall),
     };
-    let report = process::run(&tools.limits, task, &mut |line| meter.line(line)).await?;
+    let mut take = |line: &str| match peaks.as_deref_mut() {
+        Some(peaks) => peaks.line(line) || meter.line(line),
+        None => meter.line(line),
+    };
+    let report = process::run(&tools.limits, task, &mut take).await?;
     Ok(read_summary(&report))
 }
 

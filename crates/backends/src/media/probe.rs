@@ -6,13 +6,13 @@ use std::io::Read;
 use std::path::Path;
 use std::time::Duration;
 
-use serde::Deserialize;
-
+use super::chapters::Chapter;
 use super::fault::{CUT_OFF, ENCRYPTED, Fault, NO_TRACK, NOT_MEDIA};
 use super::process::{self, Task};
 use super::progress::Meter;
+use super::report::Report;
 use super::sniff::{HEAD_BYTES, Kind, is_text, playlist};
-use super::tools::Tools;
+use super::tools::{Limits, Tools};
 
 /// Demuxers that read the one file they are given. Left out, because they open what the file names:
 /// hls, dash, concat, sdp, rtsp, image2, imf, subtitles; and lavfi, which is a language.
@@ -32,6 +32,10 @@ pub struct Probe {
     pub video: Option<VideoStream>,
     /// All sound tracks that have channels, in the file's order.
     pub audio: Vec<AudioStream>,
+    /// The place in the file of the first cover picture.
+    pub cover: Option<u32>,
+    /// The chapters that the file names, as it names them.
+    pub chapters: Vec<Chapter>,
 }
 
 impl Probe {
@@ -112,12 +116,7 @@ pub struct AudioStream {
 pub async fn probe(tools: &Tools, path: &Path) -> Result<Probe, Fault> {
     look_at_head(path).await?;
     let report = ask(tools, path).await?;
-    if report
-        .packets
-        .iter()
-        .flat_map(|packet| &packet.side_data_list)
-        .any(is_encryption)
-    {
+    if report.is_encrypted() {
         return Err(Fault::permanent(ENCRYPTED, "packets carry encryption info"));
     }
     let mut probe = report.into_probe();
@@ -131,17 +130,32 @@ pub async fn probe(tools: &Tools, path: &Path) -> Result<Probe, Fault> {
     if probe.duration_seconds <= 0.0 {
         probe.duration_seconds = count_duration(tools, path, &probe).await?;
     }
-    let longest = tools.limits.longest;
-    if probe.duration_seconds > longest.as_secs_f64() {
-        let hours = longest.as_secs_f64() / 3600.0;
-        return Err(Fault::permanent(
-            format!(
-                "This recording is too long: at most {hours:.0} hours are taken. Upload it in parts."
-            ),
-            format!("{} s", probe.duration_seconds),
-        ));
-    }
+    check_longest(&tools.limits, probe.duration_seconds)?;
     Ok(probe)
+}
+
+/// Whether a recording, or what was made of it, is short enough: files say less than they hold.
+pub(super) fn check_longest(limits: &Limits, seconds: f64) -> Result<(), Fault> {
+    let longest = limits.longest.as_secs_f64();
+    if seconds <= longest {
+        return Ok(());
+    }
+    let hours = longest / 3600.0;
+    Err(Fault::permanent(
+        format!(
+            "This recording is too long: at most {hours:.0} hours are taken. Upload it in parts."
+        ),
+        format!("{seconds} s"),
+    ))
+}
+
+/// The input of a run that reads a recording somebody sent, to a little over the longest taken: whatever the file
+/// says, its work has an end.
+pub(super) fn source_input(limits: &Limits, path: &Path) -> Vec<OsString> {
+    let end = limits.longest.as_secs_f64() + 2.0;
+    let mut args: Vec<OsString> = vec!["-t".into(), format!("{end:.3}").into()];
+    args.extend(input(path));
+    args
 }
 
 /// Options that come before any input: which demuxers and protocols may be used at all.
@@ -193,7 +207,7 @@ async fn ask(tools: &Tools, path: &Path) -> Result<Report, Fault> {
     const ENTRIES: &str = "format=format_name,duration:stream=index,codec_type,codec_name,width,height,sample_aspect_ratio,\
 pix_fmt,field_order,r_frame_rate,avg_frame_rate,duration,channels,sample_rate,color_transfer:\
 stream_disposition=attached_pic,timed_thumbnails:stream_side_data=rotation:stream_tags=rotate:\
-packet_side_data=side_data_type";
+chapter=start_time,end_time:chapter_tags=title:packet_side_data=side_data_type";
     let mut args: Vec<OsString> = [
         "-v",
         "error",
@@ -253,7 +267,7 @@ async fn count_duration(tools: &Tools, path: &Path, probe: &Probe) -> Result<f64
         .or(probe.video.as_ref().map(|video| video.index))
         .unwrap_or(0);
     let mut args = quiet_start(1);
-    args.extend(input(path));
+    args.extend(source_input(&tools.limits, path));
     for word in [
         "-map",
         &format!("0:{index}"),
@@ -316,178 +330,6 @@ pub(super) fn quiet_start(threads: usize) -> Vec<OsString> {
     .into()
 }
 
-fn is_encryption(data: &SideData) -> bool {
-    data.side_data_type
-        .as_deref()
-        .is_some_and(|name| name.eq_ignore_ascii_case("encryption info"))
-}
-
-/// ffprobe's JSON, as far as it is asked for.
-#[derive(Deserialize)]
-struct Report {
-    #[serde(default)]
-    streams: Vec<Stream>,
-    #[serde(default)]
-    packets: Vec<Packet>,
-    #[serde(default)]
-    format: Format,
-}
-
-#[derive(Deserialize, Default)]
-struct Format {
-    #[serde(default)]
-    format_name: String,
-    duration: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct Packet {
-    #[serde(default)]
-    side_data_list: Vec<SideData>,
-}
-
-#[derive(Deserialize)]
-struct SideData {
-    side_data_type: Option<String>,
-    rotation: Option<f64>,
-}
-
-#[derive(Deserialize)]
-struct Stream {
-    index: u32,
-    codec_type: Option<String>,
-    codec_name: Option<String>,
-    width: Option<u32>,
-    height: Option<u32>,
-    sample_aspect_ratio: Option<String>,
-    pix_fmt: Option<String>,
-    field_order: Option<String>,
-    r_frame_rate: Option<String>,
-    avg_frame_rate: Option<String>,
-    duration: Option<String>,
-    channels: Option<u32>,
-    sample_rate: Option<String>,
-    color_transfer: Option<String>,
-    #[serde(default)]
-    disposition: Disposition,
-    #[serde(default)]
-    side_data_list: Vec<SideData>,
-    #[serde(default)]
-    tags: Tags,
-}
-
-#[derive(Deserialize, Default)]
-struct Disposition {
-    #[serde(default)]
-    attached_pic: u8,
-    #[serde(default)]
-    timed_thumbnails: u8,
-}
-
-#[derive(Deserialize, Default)]
-struct Tags {
-    rotate: Option<String>,
-}
-
-impl Report {
-    fn into_probe(self) -> Probe {
-        let mut probe = Probe {
-            format: self.format.format_name,
-            duration_seconds: self
-                .format
-                .duration
-                .as_deref()
-                .and_then(seconds)
-                .unwrap_or(0.0),
-            video: None,
-            audio: Vec::new(),
-        };
-        for stream in self.streams {
-            match stream.codec_type.as_deref() {
-                Some("video") if probe.video.is_none() => probe.video = stream.into_video(),
-                Some("audio") => probe.audio.extend(stream.into_audio()),
-                _ => {}
-            }
-        }
-        probe
-    }
-}
-
-impl Stream {
-    fn into_video(self) -> Option<VideoStream> {
-        let (width, height) = (self.width.unwrap_or(0), self.height.unwrap_or(0));
-        let cover = self.disposition.attached_pic == 1 || self.disposition.timed_thumbnails == 1;
-        if cover || width == 0 || height == 0 {
-            return None;
-        }
-        let rate = |text: &Option<String>| {
-            text.as_deref()
-                .and_then(|text| ratio(text, '/'))
-                .unwrap_or(0.0)
-        };
-        Some(VideoStream {
-            index: self.index,
-            width,
-            height,
-            rotation: rotation(&self),
-            // A ratio that no camera has would only make the picture a line.
-            sample_aspect: self
-                .sample_aspect_ratio
-                .as_deref()
-                .and_then(|text| ratio(text, ':'))
-                .filter(|aspect| (0.25..=4.0).contains(aspect))
-                .unwrap_or(1.0),
-            average_fps: rate(&self.avg_frame_rate),
-            base_fps: rate(&self.r_frame_rate),
-            interlaced: matches!(self.field_order.as_deref(), Some("tt" | "bb" | "tb" | "bt")),
-            hdr_transfer: self
-                .color_transfer
-                .filter(|name| name == "smpte2084" || name == "arib-std-b67"),
-            duration_seconds: self.duration.as_deref().and_then(seconds),
-            codec: self.codec_name?,
-            pixel_format: self.pix_fmt.unwrap_or_default(),
-        })
-    }
-
-    fn into_audio(self) -> Option<AudioStream> {
-        Some(AudioStream {
-            index: self.index,
-            channels: self.channels.filter(|channels| *channels > 0)?,
-            sample_rate: self.sample_rate?.parse().ok().filter(|rate| *rate > 0)?,
-            duration_seconds: self.duration.as_deref().and_then(seconds),
-            codec: self.codec_name?,
-        })
-    }
-}
-
-/// ffprobe gives the matrix's angle counterclockwise, and older ones a tag with it clockwise.
-fn rotation(stream: &Stream) -> u32 {
-    let clockwise = stream
-        .side_data_list
-        .iter()
-        .find_map(|data| data.rotation.map(|angle| -angle))
-        .or_else(|| stream.tags.rotate.as_deref()?.parse().ok())
-        .unwrap_or(0.0);
-    match clockwise.rem_euclid(360.0) {
-        45.0..135.0 => 90,
-        135.0..225.0 => 180,
-        225.0..315.0 => 270,
-        _ => 0,
-    }
-}
-
-fn seconds(text: &str) -> Option<f64> {
-    text.parse()
-        .ok()
-        .filter(|seconds: &f64| seconds.is_finite() && *seconds > 0.0)
-}
-
-fn ratio(text: &str, sign: char) -> Option<f64> {
-    let (above, below) = text.split_once(sign)?;
-    let ratio = above.parse::<f64>().ok()? / below.parse::<f64>().ok()?;
-    (ratio.is_finite() && ratio > 0.0).then_some(ratio)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -510,14 +352,5 @@ mod tests {
                 "{name}"
             );
         }
-    }
-
-    #[test]
-    fn odd_numbers_of_ffprobe_are_not_believed() {
-        assert_eq!(ratio("0/0", '/'), None);
-        assert_eq!(ratio("30000/1001", '/').map(f64::round), Some(30.0));
-        assert_eq!(ratio("-1:1", ':'), None);
-        assert_eq!(seconds("N/A"), None);
-        assert_eq!(seconds("inf"), None);
     }
 }

@@ -204,6 +204,8 @@ fn command(limits: &Limits, task: &Task<'_>) -> Command {
         // The site's secrets may be in its environment.
         .env_clear()
         .env("LC_ALL", "C")
+        // Or each of the many threads of five encoders would set aside addresses of its own, against `--as`.
+        .env("MALLOC_ARENA_MAX", "4")
         .env("AV_LOG_FORCE_NOCOLOR", "1")
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
