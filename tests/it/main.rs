@@ -6,6 +6,7 @@ mod accounts_cli;
 mod batches;
 mod cloud;
 mod contents;
+mod corpus;
 mod courses;
 mod credentials;
 mod csrf;

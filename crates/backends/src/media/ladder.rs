@@ -1,7 +1,7 @@
 //! The ladder: the sizes that one film is made in, so that a player can choose by what the line carries, and what
 //! ffmpeg is told to make all of them at once. One decoding feeds every rung and the sound.
 //!
-//! Which sizes, and why so: docs/decisions/0005-the-ladder.md. How players read it is in `hls`.
+//! Which sizes, and why so: docs/decisions/0006-the-ladder.md. How players read it is in `hls`.
 
 use std::ffi::OsString;
 use std::fmt::Write as _;
@@ -182,9 +182,10 @@ impl Ladder {
             streams.push(format!("a:0{group},name:{SOUND}"));
         }
         let mut words = segment_words();
-        words.extend(["-hls_segment_filename".into(), "file:%v.mp4".into()]);
+        // As they stand in the playlists: players would ask for `file:` otherwise.
+        words.extend(["-hls_segment_filename".into(), "%v.mp4".into()]);
         words.extend(["-var_stream_map".into(), streams.join(" ")]);
-        words.push("file:%v.m3u8".into());
+        words.push("%v.m3u8".into());
         words
     }
 }

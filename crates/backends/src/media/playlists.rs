@@ -78,7 +78,7 @@ pub(super) async fn split_sound(
         args.push(word.into());
     }
     args.extend(segment_words().into_iter().map(Into::into));
-    for word in ["-hls_segment_filename", "file:sound.mp4", "file:sound.m3u8"] {
+    for word in ["-hls_segment_filename", "sound.mp4", "sound.m3u8"] {
         args.push(word.into());
     }
     run(tools, args, out_dir, meter).await?;

@@ -9,15 +9,16 @@ use super::process::{self, Task};
 /// What one run of a program may use. Exceeding any of them ends the run with a `Fault` that says which.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// Address space, in bytes (`RLIMIT_AS`).
+    /// Address space, in bytes (`RLIMIT_AS`). A whole ladder from 4K with high dynamic range takes 1.5 GiB of it.
     pub memory_bytes: u64,
-    /// The largest file that may be written, in bytes (`RLIMIT_FSIZE`).
+    /// The largest file that may be written, in bytes (`RLIMIT_FSIZE`). Of all files together `longest` is the
+    /// bound, since each rung of a ladder has a highest rate.
     pub output_bytes: u64,
     /// Wall-clock time of one run; processor time may be this for each thread.
     pub time: Duration,
     /// A run that makes no headway for this long is ended.
     pub stall: Duration,
-    /// The longest recording taken.
+    /// The longest recording taken, whatever it says of itself.
     pub longest: Duration,
     /// The largest picture of a video taken, in pixels.
     pub pixels: u64,

@@ -103,7 +103,7 @@ pub async fn video(
 }
 
 /// Seconds that each pass takes on some machine, in their order, for a film of which half a minute is moving picture:
-/// only what they are in terms of each other counts. See `bench/` for how they were measured.
+/// only what they are in terms of each other counts.
 fn costs(found: &Probe, ladder: &Ladder) -> [f64; 5] {
     let seconds = found.duration_seconds;
     let measuring = if found.audio.is_empty() {

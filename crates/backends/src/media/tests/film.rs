@@ -301,3 +301,50 @@ async fn a_browsers_recording_that_tells_no_length_is_counted() {
     );
     bench.video(&source).await.unwrap();
 }
+
+/// When it stops being black, and when it begins to sound, in seconds.
+fn flash_and_tone(inputs: &[&Path]) -> (f64, f64) {
+    let mut command = Command::new("ffmpeg");
+    command.args(["-hide_banner", "-nostdin", "-nostats", "-copyts"]);
+    for input in inputs {
+        command.arg("-i").arg(input);
+    }
+    let filters = [
+        "-vf",
+        "blackdetect=d=0.2",
+        "-af",
+        "silencedetect=n=-40dB:d=0.2",
+    ];
+    let report = command.args(filters).args(["-f", "null", "-"]).output();
+    let report = String::from_utf8_lossy(&report.unwrap().stderr).into_owned();
+    let after = |name: &str| {
+        let (_, rest) = report.split_once(name).expect(name);
+        let mut numbers = rest.split([' ', '\n', ':']).filter(|part| !part.is_empty());
+        numbers.next().unwrap().parse::<f64>().unwrap()
+    };
+    (after("black_end:"), after("silence_end:"))
+}
+
+#[tokio::test]
+async fn sound_and_picture_stay_together_in_the_pieces_and_in_the_whole() {
+    let bench = Bench::new();
+    let source = bench.make(
+        "clap.mkv",
+        "-f lavfi -i color=black:s=64x48:r=25:d=2,drawbox=c=white:t=fill:enable='gte(t,1)' \
+         -f lavfi -i sine=f=1000:d=2,volume=0:enable='lt(t,1)' -c:v libx264 -c:a pcm_s16le",
+    );
+    let film = bench.video(&source).await.unwrap();
+    let (flash, tone) = flash_and_tone(&[&source]);
+    let apart = tone - flash;
+    let out = bench.out();
+    let pieces = [out.join("v240.mp4"), out.join("sound.mp4")];
+    for made in [vec![&film.path], pieces.iter().collect()] {
+        let made: Vec<&Path> = made.into_iter().map(PathBuf::as_path).collect();
+        let (flash, tone) = flash_and_tone(&made);
+        // An AAC frame lasts 23 ms, and listeners notice 45 (ITU-R BT.1359).
+        assert!(
+            (tone - flash - apart).abs() < 0.03,
+            "{made:?}: {flash}, {tone}, {apart}"
+        );
+    }
+}

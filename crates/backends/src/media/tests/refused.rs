@@ -148,3 +148,36 @@ async fn a_playlist_hidden_from_the_head_does_not_get_past_ffmpeg_itself() {
     assert!(fault.detail.contains("not on whitelist"), "{fault:?}");
     assert!(!said.contains("duration"), "{said}");
 }
+
+#[tokio::test]
+async fn a_film_longer_than_it_says_is_refused_once_that_is_found_out() {
+    let mut bench = Bench::new();
+    let source = bench.make(
+        "film.mkv",
+        "-f lavfi -i testsrc=s=64x48:r=10:d=8 -f lavfi -i sine=d=8 -c:v libx264 -c:a pcm_s16le",
+    );
+    let mut bytes = fs::read(&source).unwrap();
+    // Matroska's Duration (RFC 9559, section 5.1.2.10), in thousandths of a second.
+    let element = [0x44, 0x89, 0x88];
+    let at = bytes.windows(3).position(|part| part == element).unwrap() + 3;
+    bytes[at..at + 8].copy_from_slice(&1000_f64.to_be_bytes());
+    fs::write(&source, bytes).unwrap();
+    bench.tools.limits.longest = Duration::from_secs(2);
+    let found = probe(&bench.tools, &source).await.unwrap();
+    assert!(found.duration_seconds < 2.0, "{found:?}");
+    let fault = video(&bench.tools, &source, &found, &bench.out(), |_| {})
+        .await
+        .unwrap_err();
+    assert!(fault.words.contains("too long"), "{fault:?}");
+    let heard = Probe {
+        video: None,
+        ..found
+    };
+    let fault = audio(&bench.tools, &source, &heard, &bench.out(), &[], |_| {})
+        .await
+        .unwrap_err();
+    assert!(fault.words.contains("too long"), "{fault:?}");
+    // A little over the longest was read, and no more.
+    let most = fs::metadata(bench.out().join("audio.m4a")).unwrap().len();
+    assert!(most < 100_000, "{most}");
+}
