@@ -1,7 +1,7 @@
 // Small real recordings and pictures, made by ffmpeg when a test needs them.
 
 import { execFile } from "node:child_process";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
@@ -51,4 +51,18 @@ export class Shelf {
   async remove() {
     await rm(this.folder, { recursive: true, force: true });
   }
+}
+
+/** The corpus of tests/corpus: each file with its path, the form it is sent by, and how it ends. */
+export async function corpus() {
+  const here = join(import.meta.dirname, "..", "corpus");
+  const { stdout } = await run(join(here, "make.sh"), { maxBuffer: 1 << 20 });
+  const folder = stdout.trim();
+  const lines = (await readFile(join(here, "corpus.tsv"), "utf8")).split("\n");
+  return lines
+    .filter((line) => line && !line.startsWith("#"))
+    .map((line) => {
+      const [name, form, end, seconds, size, note] = line.split("\t");
+      return { name, path: join(folder, name), form, end, seconds: Number(seconds), size, note };
+    });
 }

@@ -132,9 +132,10 @@ make too-large.mkv -f lavfi -i color=size=8200x4700:rate=1:duration=1 -frames:v 
 make first.ts "${small[@]}" "${film[@]}" -f mpegts
 make second.ts -f lavfi -i color=size=8200x4700:rate=25 -frames:v 1 "${film[@]}" -preset ultrafast -output_ts_offset 1 -f mpegts
 cat first.ts second.ts >grows.ts
-# The head of a picture of 60,000 by 60,000 pixels.
-printf '\x89PNG\r\n\x1a\n\0\0\0\x0dIHDR\0\0\xea\x60\0\0\xea\x60\x08\x02\0\0\0' >bomb.png
-head -c 64 /dev/zero >>bomb.png
+# A picture longer than any is taken, and the head of one of 60,000 by 60,000 pixels.
+make bomb.png -f lavfi -i color=size=30100x16 -frames:v 1
+printf '\x89PNG\r\n\x1a\n\0\0\0\x0dIHDR\0\0\xea\x60\0\0\xea\x60\x08\x02\0\0\0' >head.png
+head -c 64 /dev/zero >>head.png
 # tag FILE: the tags of an MP3 (ID3v2.3) with FILE as its cover; sizes under 2 MiB.
 tag() {
   local size=$(($(stat -c %s "$1") + 14)) whole
@@ -148,7 +149,7 @@ tag() {
   cat "$1"
 }
 make bare.mp3 "${sound[@]}" -c:a libmp3lame -id3v2_version 0 -write_xing 0
-{ tag bomb.png && cat bare.mp3; } >cover-bomb.mp3
+{ tag head.png && cat bare.mp3; } >cover-bomb.mp3
 { tag letter.mp4 && cat bare.mp3; } >cover-no-picture.mp3
 
 # --- Files that name others ------------------------------------------------------------------------------

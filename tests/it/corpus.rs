@@ -141,14 +141,13 @@ fn loudness(path: &Path) -> f64 {
     words.nth(1).unwrap().parse().unwrap()
 }
 
-/// Times of key frames in thousandths of a second.
-fn key_frames(path: &Path) -> Vec<i64> {
+/// When the key frames are shown, in seconds.
+fn key_frames(path: &Path) -> Vec<String> {
     let found = ffprobe(path, "packet=pts_time,flags");
     let packets = found["packets"].as_array().unwrap().iter();
     packets
         .filter(|packet| packet["flags"].as_str().unwrap().starts_with('K'))
-        .map(|packet| packet["pts_time"].as_str().unwrap().parse::<f64>().unwrap())
-        .map(|seconds| (seconds * 1000.0).round() as i64)
+        .map(|packet| packet["pts_time"].as_str().unwrap().to_owned())
         .collect()
 }
 

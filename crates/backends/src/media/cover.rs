@@ -36,7 +36,11 @@ pub(super) async fn take_cover(
     }
     args.push(format!("file:{RAW}").into());
     if let Err(fault) = run(tools, args, out_dir, meter).await {
-        return without(fault);
+        // ffmpeg has many words for a picture that is none; that it runs at all has been seen.
+        return match fault.kind {
+            FaultKind::DiskFull | FaultKind::Cancelled => Err(fault),
+            FaultKind::Permanent | FaultKind::Temporary => Ok(without(&fault)),
+        };
     }
     let raw = out_dir.join(RAW);
     let (cover, thumbnail) = (out_dir.join("cover"), out_dir.join("thumbnail"));
@@ -48,15 +52,15 @@ pub(super) async fn take_cover(
         std::fs::remove_file(&raw).map_err(|error| Fault::from_io(RAW, &error))?;
         made
     });
-    made.await.map_or_else(without, |made| Ok(Some(made)))
+    match made.await {
+        Ok(made) => Ok(Some(made)),
+        Err(fault) if fault.kind == FaultKind::Permanent => Ok(without(&fault)),
+        Err(fault) => Err(fault),
+    }
 }
 
-/// A picture at fault is left out; a machine at fault is told.
-fn without<T>(fault: Fault) -> Result<Option<T>, Fault> {
-    if fault.kind == FaultKind::Permanent {
-        tracing::info!(detail = %fault.detail, "a cover that cannot be shown is left out");
-        Ok(None)
-    } else {
-        Err(fault)
-    }
+/// The recording is heard without it.
+fn without<T>(fault: &Fault) -> Option<T> {
+    tracing::info!(detail = %fault.detail, "a cover that cannot be shown is left out");
+    None
 }

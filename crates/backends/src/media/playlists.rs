@@ -3,12 +3,13 @@
 
 use std::fs::File;
 use std::io::Read as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use super::fault::Fault;
+use super::fault::{Fault, NOTHING_DECODED};
 use super::hls::{self, AAC_CODEC, Playlist, Variant};
 use super::ladder::{Ladder, SOUND, segment_words};
 use super::media_file::MediaFile;
+use super::poster::blocking;
 use super::probe::{input, quiet_start};
 use super::progress::Meter;
 use super::tools::Tools;
@@ -83,7 +84,7 @@ pub(super) async fn split_sound(
     }
     run(tools, args, out_dir, meter).await?;
     let out_dir = out_dir.to_owned();
-    super::poster::blocking(move || collect_sound(&out_dir)).await
+    blocking(move || collect_sound(&out_dir)).await
 }
 
 fn collect_sound(out_dir: &Path) -> Result<Vec<MediaFile>, Fault> {
@@ -126,7 +127,7 @@ fn made(
     Ok(Some((uri, playlist)))
 }
 
-fn codec_of(film: &PathBuf, head_bytes: u64) -> Result<String, Fault> {
+fn codec_of(film: &Path, head_bytes: u64) -> Result<String, Fault> {
     let mut head = Vec::new();
     File::open(film)
         .and_then(|file| {
@@ -143,5 +144,5 @@ fn codec_of(film: &PathBuf, head_bytes: u64) -> Result<String, Fault> {
 }
 
 fn nothing_decoded(name: &str) -> Fault {
-    Fault::permanent(super::fault::NOTHING_DECODED, format!("{name} is empty"))
+    Fault::permanent(NOTHING_DECODED, format!("{name} is empty"))
 }
