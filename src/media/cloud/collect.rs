@@ -2,7 +2,7 @@
 
 use super::results::{Made, check_playlist, results};
 use super::start::{formats, is_wanted};
-use super::{folder, follow, hold, store};
+use super::{folder, follow, store};
 use crate::app::App;
 use crate::entities::rendition;
 use crate::entities::transcoding::{self, TranscodingState};
@@ -10,7 +10,7 @@ use crate::entities::upload::{self, UploadKind, UploadState};
 use crate::jobs::{Fault, Job, JobContext, JobError, PRIORITY_SOON};
 use crate::media::leftovers::remove_leftovers;
 use crate::media::store::{self as uploads, Measures};
-use crate::media::{ProcessUpload, jobs};
+use crate::media::{ProcessUpload, hold_files, jobs};
 use backends::media;
 use backends::mediaconvert::{self, JobStatus, MediaConvert, Wanted};
 use futures::StreamExt as _;
@@ -91,7 +91,8 @@ impl CollectTranscoding {
     async fn begin_anew(self, context: &JobContext) -> Result<(), JobError> {
         let app = &context.app;
         let mut write = context.write().await?;
-        let upload = hold(&write, self.upload_id).await?;
+        hold_files(&write, &[self.upload_id]).await?;
+        let upload = uploads::find_upload(&*write, self.upload_id).await?;
         let Some(upload) = upload.filter(|upload| upload.state == UploadState::Waiting) else {
             return Ok(());
         };
