@@ -4,13 +4,14 @@ use super::results::{Made, check_playlist, results};
 use super::start::{formats, is_wanted};
 use super::{folder, follow, store};
 use crate::app::App;
+use crate::db::Write;
 use crate::entities::rendition;
 use crate::entities::transcoding::{self, TranscodingState};
 use crate::entities::upload::{self, UploadKind, UploadState};
 use crate::jobs::{Fault, Job, JobContext, JobError, PRIORITY_SOON};
 use crate::media::leftovers::remove_leftovers;
 use crate::media::store::{self as uploads, Measures};
-use crate::media::{ProcessUpload, hold_files, jobs};
+use crate::media::{ProcessUpload, hold_account, hold_files, jobs};
 use backends::media;
 use backends::mediaconvert::{self, JobStatus, MediaConvert, Wanted};
 use futures::StreamExt as _;
@@ -78,7 +79,7 @@ impl Job for CollectTranscoding {
             return Ok(());
         };
         let fault = media::Fault::permanent(LOST, fault.detail);
-        let mut write = context.write().await?;
+        let mut write = held(&context, &upload).await?;
         follow::fail(&context.app, &mut write, &row, &upload, &fault).await?;
         write.commit().await?;
         Ok(())
@@ -129,7 +130,7 @@ async fn collect(
             job.status
         )));
     }
-    let folder = folder(upload, row.id);
+    let folder = folder(&upload.prefix, row.id);
     let entries = app.files.list(&folder).await?;
     let files = match results(&folder, &entries, &needed(app, upload)) {
         Ok(files) => files,
@@ -202,8 +203,16 @@ async fn fail(
     upload: &upload::Model,
     fault: &media::Fault,
 ) -> Result<(), JobError> {
-    let app = &context.app;
-    let mut write = context.write().await?;
-    follow::fail(app, &mut write, row, upload, fault).await?;
+    let mut write = held(context, upload).await?;
+    follow::fail(&context.app, &mut write, row, upload, fault).await?;
     context.complete(write).await
+}
+
+/// A transaction in which this attempt may write, and tell the owner: her account is held before the job, as
+/// everywhere.
+async fn held(context: &JobContext, upload: &upload::Model) -> Result<Write, JobError> {
+    let write = context.app.write().await?;
+    hold_account(&write, upload.owner_id).await?;
+    context.hold(&write).await?;
+    Ok(write)
 }

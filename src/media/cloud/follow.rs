@@ -24,7 +24,7 @@ const TELLING_PERCENT: f64 = 3.0;
 pub async fn follow(app: &App, write: &mut Write, notice: &Notice) -> Result<()> {
     let token = notice.token.as_deref();
     match store::find_spoken_of(&**write, &notice.job_id, token).await? {
-        Some(row) => of_ours(app, write, row, notice).await,
+        Some(row) => of_ours(app, write, &row, notice).await,
         None => of_others(app, write, notice).await,
     }
 }
@@ -33,7 +33,7 @@ pub async fn follow(app: &App, write: &mut Write, notice: &Notice) -> Result<()>
 async fn of_ours(
     app: &App,
     write: &mut Write,
-    row: transcoding::Model,
+    row: &transcoding::Model,
     notice: &Notice,
 ) -> Result<()> {
     let upload = hold(write, row.upload_id).await?;

@@ -88,6 +88,6 @@ async fn hold(write: &Write, upload_id: i64) -> Result<Option<upload::Model>> {
 }
 
 /// Where the results of a transcoding are: a folder of its own, so that no two write the same file.
-fn folder(upload: &upload::Model, transcoding_id: i64) -> String {
-    format!("{}/cloud-{transcoding_id}", upload.prefix)
+fn folder(prefix: &str, transcoding_id: i64) -> String {
+    format!("{prefix}/cloud-{transcoding_id}")
 }

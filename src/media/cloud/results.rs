@@ -3,6 +3,9 @@
 use backends::files::Entry;
 use std::collections::BTreeSet;
 
+/// The media type of playlists (RFC 8216, section 10).
+const PLAYLIST: &str = "application/vnd.apple.mpegurl";
+
 /// One result: its name within the upload, and the name of its file in the folder.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Made {
@@ -19,7 +22,7 @@ pub struct Made {
 impl Made {
     /// Whether it is a playlist, which names other files.
     pub fn is_playlist(&self) -> bool {
-        self.name.ends_with(".m3u8")
+        self.mime == PLAYLIST
     }
 }
 
@@ -78,7 +81,7 @@ fn mime_of(name: &str) -> Option<&'static str> {
     Some(match ending {
         "mp4" | "cmfv" => "video/mp4",
         "m4a" | "cmfa" => "audio/mp4",
-        "m3u8" => "application/vnd.apple.mpegurl",
+        "m3u8" => PLAYLIST,
         "jpg" => "image/jpeg",
         "flac" => "audio/flac",
         "wav" => "audio/wav",

@@ -73,7 +73,7 @@ async fn order(
     let order = Order {
         token: row.token.clone(),
         input: format!("{}/{ORIGINAL}", upload.prefix),
-        folder: folder(upload, row.id),
+        folder: folder(&upload.prefix, row.id),
         wanted: wanted(&context.app, upload, service).await?,
     };
     Ok(service.create(&order).await?)

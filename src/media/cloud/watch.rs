@@ -2,7 +2,7 @@
 
 use super::notice::Notice;
 use super::start::is_wanted;
-use super::{end_there, follow, hold, store};
+use super::{end_there, folder, follow, hold, store};
 use crate::app::App;
 use crate::entities::transcoding::{self, TranscodingState};
 use crate::error::Result;
@@ -165,11 +165,19 @@ impl Job for EndTranscoding {
         let Some(service) = app.transcoder.service() else {
             return Ok(());
         };
-        let Some(row) = store::find(app.db.read(), self.transcoding_id).await? else {
+        let found = store::find(app.db.read(), self.transcoding_id).await?;
+        let Some(row) = found.filter(|row| row.state != TranscodingState::Complete) else {
             return Ok(());
         };
         let ended = self.end(service, &row).await;
-        ended.map_err(|error| JobError::Retry(error.to_string()))
+        ended.map_err(|error| JobError::Retry(error.to_string()))?;
+        if !self.prefix.is_empty() {
+            // What it has made so far belongs to nobody.
+            app.files
+                .delete_prefix(&folder(&self.prefix, row.id))
+                .await?;
+        }
+        Ok(())
     }
 }
 

@@ -179,7 +179,7 @@ impl MediaConvert {
     async fn ask<T: DeserializeOwned>(&self, asked: Asked<'_>) -> Result<T, MediaConvertError> {
         let operation = asked.operation;
         let away = |words: String| MediaConvertError::Away(format!("{operation}: {words}"));
-        let (method, url, body) = self.address(asked).map_err(away)?;
+        let (method, url, body) = self.address(asked);
         let headers = self.sign(&method, &url, &body).await.map_err(away)?;
         let request = self
             .0
@@ -202,7 +202,7 @@ impl MediaConvert {
         }
     }
 
-    fn address(&self, asked: Asked<'_>) -> Result<(Method, Url, Bytes), String> {
+    fn address(&self, asked: Asked<'_>) -> (Method, Url, Bytes) {
         let mut url = self.0.settings.endpoint.clone();
         url.set_path(&format!("{API}/{}", asked.path));
         if !asked.query.is_empty() {
@@ -210,7 +210,7 @@ impl MediaConvert {
             url.query_pairs_mut().extend_pairs(asked.query);
         }
         let body = asked.body.map(|body| Bytes::from(body.to_string()));
-        Ok((asked.method, url, body.unwrap_or_default()))
+        (asked.method, url, body.unwrap_or_default())
     }
 
     /// The headers that prove who asks.

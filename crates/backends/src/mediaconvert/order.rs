@@ -95,10 +95,11 @@ pub(super) fn body(settings: &Settings, order: &Order) -> Value {
         "timecodeSource": "ZEROBASED",
     });
     if has_sound {
-        input["audioSelectors"] = json!({ SOUND: { "defaultSelection": "DEFAULT" } });
+        let selectors = json!({ SOUND: { "defaultSelection": "DEFAULT" } });
+        input = with(input, "audioSelectors", selectors);
     }
     if matches!(order.wanted, Wanted::Film(_)) {
-        input["videoSelector"] = json!({ "rotate": "AUTO" });
+        input = with(input, "videoSelector", json!({ "rotate": "AUTO" }));
     }
     let mut body = json!({
         "clientRequestToken": order.token,
@@ -112,9 +113,17 @@ pub(super) fn body(settings: &Settings, order: &Order) -> Value {
         },
     });
     if let Some(queue) = &settings.queue {
-        body["queue"] = json!(queue);
+        body = with(body, "queue", json!(queue));
     }
     body
+}
+
+/// The object with one more member.
+fn with(mut object: Value, name: &str, value: Value) -> Value {
+    if let Value::Object(members) = &mut object {
+        members.insert(name.to_owned(), value);
+    }
+    object
 }
 
 /// The rungs that do not enlarge a picture: those below it, and one that holds it as it is.
@@ -191,18 +200,23 @@ fn whole_film(folder: &str, picture: Picture) -> Value {
         "videoDescription": h264(pixels, bits),
     });
     if picture.has_sound {
-        output["audioDescriptions"] = json!([aac()]);
+        output = with(output, "audioDescriptions", json!([aac()]));
     }
-    file_group(folder, "video", output)
+    file_group(folder, "video", &output)
 }
 
 /// Two pictures, of the beginning and of a tenth into it; the service counts them in their names.
 fn still(folder: &str, name: &str, pixels: u32, seconds: f64) -> Value {
-    let every = (seconds / 10.0).clamp(1.0, 600.0).round();
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "from 1 to 600"
+    )]
+    let every = (seconds / 10.0).clamp(1.0, 600.0).round() as u32;
     file_group(
         folder,
         name,
-        json!({
+        &json!({
             "containerSettings": { "container": "RAW" },
             "videoDescription": {
                 "width": pixels,
@@ -212,7 +226,7 @@ fn still(folder: &str, name: &str, pixels: u32, seconds: f64) -> Value {
                     "codec": "FRAME_CAPTURE",
                     "frameCaptureSettings": {
                         "framerateNumerator": 1,
-                        "framerateDenominator": every as u32,
+                        "framerateDenominator": every,
                         "maxCaptures": 2,
                         "quality": 80,
                     },
@@ -237,15 +251,16 @@ fn sound_file(folder: &str, format: &str) -> Value {
     let output = json!({
         "containerSettings": { "container": container },
         "extension": format,
-        "audioDescriptions": [sound(codec)],
+        "audioDescriptions": [sound(&codec)],
     });
-    file_group(folder, "audio", output)
+    file_group(folder, "audio", &output)
 }
 
-fn file_group(folder: &str, name: &str, output: Value) -> Value {
+fn file_group(folder: &str, name: &str, output: &Value) -> Value {
+    let ending = output.get("extension").and_then(Value::as_str);
     json!({
         "name": "File Group",
-        "customName": format!("{name} {}", output["extension"].as_str().unwrap_or_default()).trim_end(),
+        "customName": format!("{name} {}", ending.unwrap_or_default()).trim_end(),
         "outputGroupSettings": {
             "type": "FILE_GROUP_SETTINGS",
             "fileGroupSettings": { "destination": format!("{folder}/{name}") },
@@ -287,7 +302,7 @@ fn h264(pixels: u32, bits: u32) -> Value {
 }
 
 fn aac() -> Value {
-    sound(aac_settings())
+    sound(&aac_settings())
 }
 
 fn aac_settings() -> Value {
@@ -298,7 +313,7 @@ fn aac_settings() -> Value {
 }
 
 /// As loud as what this site makes itself.
-fn sound(codec: Value) -> Value {
+fn sound(codec: &Value) -> Value {
     json!({
         "audioSourceName": SOUND,
         "audioNormalizationSettings": {

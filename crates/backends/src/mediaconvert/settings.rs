@@ -1,5 +1,7 @@
 //! The URL that names the service: region, role, queue, address, keys, and the bucket.
 
+use std::borrow::Cow;
+
 use percent_encoding::percent_decode_str;
 use url::Url;
 
@@ -102,7 +104,7 @@ fn region_of(url: &Url) -> Option<String> {
 fn keys(url: &Url) -> Result<Option<(String, String)>, String> {
     let plain = |text: &str| {
         let decoded = percent_decode_str(text).decode_utf8();
-        decoded.map(|text| text.into_owned()).ok()
+        decoded.map(Cow::into_owned).ok()
     };
     match (url.username(), url.password()) {
         ("", None) => Ok(None),
