@@ -2,6 +2,7 @@
 //! looked at with ffprobe and as a player would read it.
 
 use crate::kit::{Browser, Role, TestApp, UploadForm};
+use backends::files::LocalFile;
 use lyceum::entities::upload::UploadState;
 use lyceum::media::FileView;
 use serde_json::Value;
@@ -82,11 +83,10 @@ impl Studio {
         views
     }
 
-    /// What was made of a file, as ffprobe can open it.
-    async fn file(&self, view: &FileView, name: &str) -> PathBuf {
+    /// What was made of a file, as ffprobe can open it. It may go when this is dropped.
+    async fn file(&self, view: &FileView, name: &str) -> LocalFile {
         let row = view.find(name).unwrap_or_else(|| panic!("no {name}"));
-        let local = self.site.app.files.local(&row.key).await.unwrap();
-        local.path().to_owned()
+        self.site.app.files.local(&row.key).await.unwrap()
     }
 
     /// A text as a player gets it.
@@ -206,8 +206,9 @@ async fn look_at_ladder(studio: &Studio, entry: &Entry, view: &FileView) -> usiz
         let lengths = segments(&playlist, &film, row.size_bytes);
         let size = format!("{}x{}", row.width.unwrap(), row.height.unwrap());
         assert_eq!(attribute(pair[0], "RESOLUTION"), size, "{name}");
-        let path = studio.file(view, &film).await;
-        let found = ffprobe(&path, "stream=width,height,codec_name,pix_fmt");
+        let local = studio.file(view, &film).await;
+        let path = local.path();
+        let found = ffprobe(path, "stream=width,height,codec_name,pix_fmt");
         let stream = &found["streams"][0];
         assert_eq!(
             format!("{}x{}", stream["width"], stream["height"]),
@@ -233,7 +234,7 @@ async fn look_at_ladder(studio: &Studio, entry: &Entry, view: &FileView) -> usiz
             !entry.has("silent"),
             "{name}: {codecs}"
         );
-        by_rung.insert(film, (lengths, key_frames(&path)));
+        by_rung.insert(film, (lengths, key_frames(path)));
     }
     let mut cuts = by_rung.values();
     let first = cuts.next().expect(name);
@@ -276,9 +277,10 @@ async fn every_film_of_the_corpus_ends_ready_whole_and_upright() {
         ready(&found);
         let (entry, view) = found;
         let name = &entry.name;
-        let film = studio.file(&view, "video.mp4").await;
+        let local = studio.file(&view, "video.mp4").await;
+        let film = local.path();
         let found = ffprobe(
-            &film,
+            film,
             "stream=codec_type,codec_name,channels:stream_side_data=rotation:format=duration",
         );
         let streams = found["streams"].as_array().unwrap();
@@ -286,7 +288,7 @@ async fn every_film_of_the_corpus_ends_ready_whole_and_upright() {
         assert_eq!(has_sound, !entry.has("silent"), "{name}: {found}");
         assert!(!found.to_string().contains("rotation"), "{name}: {found}");
         if has_sound && entry.seconds >= Some(1.0) && name != "empty-audio.mkv" {
-            let lufs = loudness(&film);
+            let lufs = loudness(film);
             assert!((lufs + 16.0).abs() < 1.5, "{name}: {lufs} LUFS");
         }
         let rungs = look_at_ladder(&studio, entry, &view).await;
@@ -335,9 +337,9 @@ async fn every_sound_and_picture_of_the_corpus_ends_ready_with_what_it_carries()
             .iter()
             .any(|peak| peak.as_u64() > Some(20));
         assert_eq!(loud, name != "silence.flac", "{name}: {peaks}");
-        let path = studio.file(view, "audio.m4a").await;
+        let local = studio.file(view, "audio.m4a").await;
         if loud && entry.seconds >= Some(1.0) {
-            let lufs = loudness(&path);
+            let lufs = loudness(local.path());
             assert!((lufs + 16.0).abs() < 1.5, "{name}: {lufs} LUFS");
         }
         if entry.has("pieces") {
