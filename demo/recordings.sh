@@ -10,7 +10,11 @@
 #   files/NAME                         anything else is copied                 -> NAME
 #   recordings/NAME.EXT/NN.txt         what is said; in a film its first line is the slide's heading
 #   recordings/NAME.EXT/NN.svg         what is drawn on that slide, styled by slide.css
+#   recordings/NAME.EXT/NN.de          the spoken lines of NN.txt in another language, one for each (optional)
 #   recordings/NAME.EXT/voice          options of espeak-ng (optional)
+#
+# Captions come with every recording, NAME.EXT.en.vtt, and one file more for each language that all its parts have.
+# A film as mp4 gets a chapter for each slide.
 #
 # and the ending of a recording decides how it is made, so that the school holds what real teachers bring:
 #
@@ -61,14 +65,59 @@ say() { # line, output, voice...
     esac
 }
 
-# All lines of a narration, one after another with a breath between them. A heading is not read aloud.
-narrate() { # text, work folder, output
-    local text=$1 work=$2 out=$3 line n=0 graph='' joined='' voice=(-v en-us -s 160 -p 40 -g 3)
+# Adds what is heard of one line to a list of cues: start, end, words, parted by tabs; a cue for each sentence, as long as its
+# share of the letters.
+cue() { # list, start, seconds, line
+    case $4 in
+    @rest\ *) ;;
+    @*)
+        # Several in a row are one.
+        [[ -f $1 && $(tail -n 1 "$1") == *'['*']' ]] && return
+        printf '%s\t%s\t[%s]\n' "$2" "$(awk "BEGIN { print $2 + $3 }")" "$([[ $4 == @tone* ]] && echo 'A tone' || echo 'Clicks')"
+        ;;
+    *)
+        awk -v at="$2" -v seconds="$3" -v line="$4" 'BEGIN {
+            gsub(/\. /, ".\n", line); gsub(/\? /, "?\n", line); gsub(/! /, "!\n", line)
+            n = split(line, part, "\n")
+            for (i = 1; i <= n; i++) letters += length(part[i])
+            for (i = 1; i <= n; i++) {
+                end = at + seconds * length(part[i]) / letters
+                printf "%.3f\t%.3f\t%s\n", at, end, part[i]
+                at = end
+            }
+        }'
+        ;;
+    esac >>"$1"
+}
+
+# A list of cues as WebVTT.
+webvtt() { # list
+    awk -F '\t' 'function time(s) { return sprintf("%02d:%02d:%06.3f", s / 3600, s % 3600 / 60, s % 60) }
+        BEGIN { print "WEBVTT" }
+        { printf "\n%s --> %s\n%s\n", time($1), time($2), $3 }' "$1"
+}
+
+# All lines of a narration, one after another with a breath between them. A heading is not read aloud. What is heard when is
+# added to the lists of cues beside the output, from a moment on.
+narrate() { # text, work folder, output, moment
+    local text=$1 work=$2 out=$3 at=${4:-0} line n=0 spoken=0 graph='' joined='' length other words voice=(-v en-us -s 160 -p 40 -g 3)
+    at=$(awk "BEGIN { print $at + 0.4 }")
     local inputs=()
     [[ -f $(dirname "$text")/voice ]] && read -r -a voice <"$(dirname "$text")/voice"
     while IFS= read -r line; do
         [[ -z $line || $line == \#* ]] && continue
         say "$line" "$work/line-$n.wav" "${voice[@]}"
+        length=$(seconds_of "$work/line-$n.wav")
+        cue "$work/cues.en" "$at" "$length" "$line"
+        if [[ $line != @* ]]; then
+            spoken=$((spoken + 1))
+            for other in "${text%.txt}".??; do
+                [[ -f $other ]] || continue
+                words=$(sed -n "${spoken}p" "$other")
+                cue "$work/cues.${other##*.}" "$at" "$length" "$words"
+            done
+        fi
+        at=$(awk "BEGIN { print $at + $length + 0.3 }")
         inputs+=(-i "$work/line-$n.wav")
         graph+="[$n:a]aresample=$rate,aformat=channel_layouts=mono,apad=pad_dur=0.3[l$n];"
         joined+="[l$n]"
@@ -101,21 +150,28 @@ draw_slide() { # text, drawing, width, height, output
 
 # Slides and narration of a film, joined: every slide stands as long as it is spoken about.
 film() { # source folder, work folder, width, height, extra filter, output options...
-    local source=$1 work=$2 width=$3 height=$4 turn=$5 text slide n=0 graph='' joined='' length
-    local inputs=()
+    local source=$1 work=$2 width=$3 height=$4 turn=$5 text slide n=0 at=0 graph='' joined='' length
+    local inputs=() chapters=()
     shift 5
+    echo ';FFMETADATA1' >"$work/chapters" 
     for text in "$source"/*.txt; do
         slide=$work/$(basename "$text" .txt)
         draw_slide "$text" "${text%.txt}.svg" "$width" "$height" "$slide.png"
-        narrate "$text" "$work" "$slide.wav"
+        narrate "$text" "$work" "$slide.wav" "$at"
         length=$(seconds_of "$slide.wav")
+        awk -v at="$at" -v seconds="$length" -v heading="$(head -n 1 "$text")" 'BEGIN {
+            sub(/^# */, "", heading); gsub(/ \| /, " ", heading); gsub(/[=;#\\]/, "\\\\&", heading)
+            printf "[CHAPTER]\nTIMEBASE=1/1000\nSTART=%d\nEND=%d\ntitle=%s\n", at * 1000, (at + seconds) * 1000, heading
+        }' >>"$work/chapters"
+        at=$(awk "BEGIN { print $at + $length }")
         inputs+=(-i "$slide.png" -i "$slide.wav")
         graph+="[$((2 * n)):v]fps=25,tpad=stop_mode=clone:stop_duration=$length,trim=duration=$length,setpts=PTS-STARTPTS,\
 fade=t=in:d=0.35:color=0x1d323b,format=yuv420p$turn[v$n];"
         joined+="[v$n][$((2 * n + 1)):a]"
         n=$((n + 1))
     done
-    quietly "${inputs[@]}" -filter_complex "$graph${joined}concat=n=$n:v=1:a=1[v][a]" -map '[v]' -map '[a]' "$@"
+    if [[ $source == *.mp4 ]]; then chapters=(-f ffmetadata -i "$work/chapters" -map_chapters "$((2 * n))"); fi
+    quietly "${inputs[@]}" "${chapters[@]}" -filter_complex "$graph${joined}concat=n=$n:v=1:a=1[v][a]" -map '[v]' -map '[a]' "$@"
 }
 
 # A telephone stores the picture lying and says how far to turn it. FFmpeg took that from a tag until 6.0, then from an option.
@@ -163,7 +219,7 @@ draw() { # source, work folder, output
 
 # Makes one result unless it is newer than all it is made of.
 make_one() { # source, folder
-    local source=$1 folder=$2 name out work
+    local source=$1 folder=$2 name out work list
     name=$(basename "$source" .svg)
     out=$folder/$name
     if [[ -f $out && -z $(find "$source" "$here/"*.css "$here/recordings.sh" -newer "$out" -print -quit) ]]; then return; fi
@@ -172,6 +228,8 @@ make_one() { # source, folder
     trap "rm -rf '$work'" EXIT
     if [[ -d $source ]]; then
         record "$source" "$work" "$work/$name"
+        for list in "$work"/cues.*; do webvtt "$list" >"$work/$name.${list##*.}.vtt"; done
+        mv "$work/$name".*.vtt "$folder/"
     elif [[ $source == *.svg ]]; then
         draw "$source" "$work" "$work/$name"
     else

@@ -3,10 +3,10 @@
 use crate::accounts::{pages as accounts, settings};
 use crate::app::App;
 use crate::courses::{
-    self, authoring, catalogue, contents, deletion, module_form, modules, moves, order, outline,
-    overview, preview,
+    self, authoring, captions, catalogue, contents, deletion, module_form, modules, moves, order,
+    outline, overview, preview,
 };
-use crate::learning::{lesson, marks, pages as learning};
+use crate::learning::{lesson, marks, pages as learning, transcript};
 use crate::library;
 
 use crate::media::api as uploads;
@@ -125,6 +125,7 @@ fn learning_routes() -> Router<App> {
             "/students/course/{id}/leave/",
             get(learning::ask_leave).post(learning::leave),
         )
+        .at("/students/content/{id}/transcript/", get(transcript::show))
         .at("/students/content/{id}/done/", post(marks::done))
         .at("/students/content/{id}/position/", post(marks::position))
 }
@@ -208,6 +209,10 @@ fn outline_routes() -> Router<App> {
             "/course/module/{id}/delete/",
             get(deletion::ask_module).post(deletion::delete_module),
         )
+        .at(
+            "/course/module/{id}/content/{kind}/{item}/captions/{language}/delete/",
+            post(captions::delete),
+        )
         .at("/course/module/{id}/move/", post(moves::module))
         .at("/course/content/{id}/move/", post(moves::content))
         .at("/course/content/{id}/retry/", post(moves::retry))
@@ -252,6 +257,10 @@ fn content_routes() -> Router<App> {
         .at(
             "/course/module/{id}/content/{kind}/{item}/",
             get(contents::edit).post(contents::change),
+        )
+        .at(
+            "/course/module/{id}/content/{kind}/{item}/captions/",
+            post(captions::add),
         )
         .at("/library/upload/{kind}/", post(library::sending::send))
 }

@@ -25,6 +25,9 @@ const COPIES = {
   "@fontsource-variable/source-serif-4/LICENSE": "fonts/source-serif.LICENSE.txt",
   "sortablejs/Sortable.min.js": "lib/sortable.js",
   "sortablejs/LICENSE": "lib/sortable.LICENSE.txt",
+  // The light build has no sound of its own beside the picture, which our playlists have.
+  "hls.js/dist/hls.min.mjs": "lib/hls.js",
+  "hls.js/LICENSE": "lib/hls.LICENSE.txt",
   "tus-js-client/dist/tus.min.js": "lib/tus.js",
   "tus-js-client/LICENSE": "lib/tus.LICENSE.txt",
 };
@@ -34,7 +37,7 @@ const ICONS = `
   arrow-down arrow-left arrow-right arrow-up arrow-up-to-line audio-lines bell book-open captions check
   chevron-down chevron-left chevron-right chevron-up circle-alert circle-check circle-stop clock copy download
   ellipsis external-link eye eye-off file file-text file-x gauge globe graduation-cap grip-vertical hourglass
-  image info key-round layers library link list loader-circle lock log-in log-out mail maximize menu message-circle minimize
+  image info key-round languages layers library link list loader-circle locate-fixed lock log-in log-out mail maximize menu message-circle minimize
   monitor moon pause pencil picture-in-picture-2 play plus refresh-cw rotate-ccw rotate-cw search settings smartphone
   sun sun-moon trash-2 triangle-alert upload user users video volume-2 volume-x x
 `.trim().split(/\s+/);

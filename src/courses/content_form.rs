@@ -17,6 +17,10 @@ const URL_MAX: usize = 500;
 
 /// What a form of one kind asks for besides the title.
 #[derive(Debug, Clone, Default)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each stands for one field of the form"
+)]
 pub struct Asks {
     /// A text to write.
     pub text: bool,
@@ -24,6 +28,8 @@ pub struct Asks {
     pub file: bool,
     /// The address of a video.
     pub url: bool,
+    /// Whether students may download it.
+    pub download: bool,
     /// The label of the file's field.
     pub label: &'static str,
     /// Which files are taken, and how large.
@@ -54,6 +60,8 @@ pub struct Draft {
     pub title: String,
     /// What the content shows.
     pub source: Source,
+    /// Whether students may download the film.
+    pub allow_download: bool,
 }
 
 /// Where what a content shows comes from.
@@ -126,6 +134,7 @@ impl Asks {
             text: false,
             file: true,
             url,
+            download: url,
             label,
             hint: format!("{} {after}", accepts.sentence(app)),
             accept: accepts.attribute(),
@@ -146,7 +155,11 @@ pub fn parse(kind: ItemKind, given: &Given<'_>) -> Result<Draft, Problems> {
     };
     let title = title(kind, given, source.as_ref(), &mut problems);
     match source {
-        Some(source) if problems.is_empty() => Ok(Draft { title, source }),
+        Some(source) if problems.is_empty() => Ok(Draft {
+            title,
+            allow_download: kind == ItemKind::Video && given.form.is_set("allow_download"),
+            source,
+        }),
         _ => {
             if given.file_name.is_some() && problems.at("file").is_empty() {
                 problems.add(
@@ -385,7 +398,15 @@ mod tests {
             format: TextFormat::Plain,
         };
         let title = "A".into();
-        assert_eq!(draft, Ok(Draft { title, source }));
+        let allow_download = false;
+        assert_eq!(
+            draft,
+            Ok(Draft {
+                title,
+                source,
+                allow_download
+            })
+        );
     }
 
     #[test]

@@ -13,6 +13,7 @@ use crate::error::{Error, Result};
 use crate::media::{self, FileView, Place, Placement, Placing, ReceivedFile};
 use crate::web::form::Form;
 use crate::web::identity::Person;
+use crate::web::rights;
 use futures::FutureExt as _;
 use sea_orm::{
     ActiveModelTrait as _, ActiveValue::Set, ColumnTrait as _, ConnectionTrait, EntityTrait as _,
@@ -97,6 +98,12 @@ struct Material {
     upload_id: Option<i64>,
 }
 
+/// What is said of an item, whatever it shows.
+struct About {
+    title: String,
+    allow_download: bool,
+}
+
 /// What was stored.
 pub(super) struct Saved {
     pub content_id: i64,
@@ -118,16 +125,20 @@ pub(super) async fn store(
     }
     // Holds the course until the end: its writers come one after another.
     touch(app, &write, target.course.id).await?;
+    let about = About {
+        title: draft.title,
+        allow_download: draft.allow_download,
+    };
     let material = material(app, &mut write, person, draft.source, file).await?;
     let saved = if let Some((content, item)) = &target.held {
-        let item = update(app, &mut write, item.id, draft.title, material).await?;
+        let item = update(app, &mut write, item.id, about, material).await?;
         Saved {
             content_id: content.id,
             item,
         }
     } else {
         let material = material.ok_or(Error::NotFound)?;
-        insert(app, &write, person, target, draft.title, material).await?
+        insert(app, &write, person, target, about, material).await?
     };
     write.commit().await?;
     Ok(saved)
@@ -273,13 +284,17 @@ async fn add(
     let title = placing
         .title
         .unwrap_or_else(|| content_form::title_of(&placing.name));
+    let about = About {
+        title,
+        allow_download: false,
+    };
     let material = Material {
         body: None,
         format: TextFormat::Plain,
         url: None,
         upload_id: Some(placing.upload_id),
     };
-    let saved = insert(app, write, person, &target, title, material).await?;
+    let saved = insert(app, write, person, &target, about, material).await?;
     Ok(saved.content_id)
 }
 
@@ -289,7 +304,7 @@ async fn insert(
     write: &Write,
     person: &Person,
     target: &Target,
-    title: String,
+    about: About,
     material: Material,
 ) -> Result<Saved> {
     let order = next_content_order(write, target.module.id).await?;
@@ -297,7 +312,8 @@ async fn insert(
     let row = item::ActiveModel {
         owner_id: Set(person.id),
         kind: Set(target.kind),
-        title: Set(title),
+        title: Set(about.title),
+        allow_download: Set(about.allow_download),
         body: Set(material.body),
         format: Set(material.format),
         url: Set(material.url),
@@ -326,7 +342,7 @@ async fn update(
     app: &App,
     write: &mut Write,
     item_id: i64,
-    title: String,
+    about: About,
     material: Option<Material>,
 ) -> Result<item::Model> {
     let found = item::Entity::find_by_id(item_id).one(&**write).await?;
@@ -336,7 +352,8 @@ async fn update(
     let found = item::Entity::find_by_id(item_id).lock_exclusive();
     let before = found.one(&**write).await?.ok_or(Error::NotFound)?;
     let mut row = before.clone().into_active_model();
-    row.title = Set(title);
+    row.title = Set(about.title);
+    row.allow_download = Set(about.allow_download);
     row.updated_at = Set(app.clock.now());
     let new_file = material.as_ref().and_then(|material| material.upload_id);
     if let (Some(material), None) = (material, new_file) {
@@ -347,6 +364,9 @@ async fn update(
         row.next_upload_id = Set(None);
     }
     let after = row.update(&**write).await?;
+    if before.allow_download && !after.allow_download {
+        rights::lost_to(write, &held).await?;
+    }
     media::discard_dropped(app, write, &before, &after).await?;
     let Some(upload_id) = new_file else {
         return Ok(after);

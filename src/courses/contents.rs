@@ -3,6 +3,7 @@
 //! A form with a file is streamed to the store while it comes in (`media::receive`), then judged
 //! (`content_form`), then written (`content_store`).
 
+use super::captions::CaptionsPanel;
 use super::cards;
 use super::content_form::{self, Asks, Given};
 use super::content_store::{Saved, Target, store};
@@ -31,7 +32,7 @@ use serde::{Deserialize, Serialize};
 /// The form of a content.
 #[derive(Template)]
 #[template(path = "courses/content_form.html")]
-struct ContentFormPage {
+pub(super) struct ContentFormPage {
     shell: Shell,
     course: course::Model,
     module: module::Model,
@@ -48,6 +49,8 @@ struct ContentFormPage {
     preview: Safe<String>,
     file: Field,
     url: Field,
+    allow_download: bool,
+    captions: Option<CaptionsPanel>,
     upload: String,
     faults: Vec<FaultLine>,
 }
@@ -161,7 +164,7 @@ fn shown_text(body: &str, format: &str) -> String {
 }
 
 /// The fields of an item as its form would send them.
-fn as_typed(item: &item::Model) -> Vec<(String, String)> {
+pub(super) fn as_typed(item: &item::Model) -> Vec<(String, String)> {
     let format = match item.format {
         TextFormat::Plain => "plain",
         TextFormat::Markdown => "markdown",
@@ -171,17 +174,21 @@ fn as_typed(item: &item::Model) -> Vec<(String, String)> {
         ("content".into(), item.body.clone().unwrap_or_default()),
         ("format".into(), format.into()),
         ("url".into(), item.url.clone().unwrap_or_default()),
+        (
+            "allow_download".into(),
+            if item.allow_download { "on" } else { "" }.into(),
+        ),
     ]
 }
 
 /// What a form shows: its fields as typed, and what is wrong with them.
-struct FormState<'a> {
-    form: &'a Form,
-    problems: &'a Problems,
-    is_web: bool,
+pub(super) struct FormState<'a> {
+    pub form: &'a Form,
+    pub problems: &'a Problems,
+    pub is_web: bool,
 }
 
-async fn form_page(
+pub(super) async fn form_page(
     app: &App,
     shell: Shell,
     target: Target,
@@ -193,6 +200,9 @@ async fn form_page(
         None => None,
     };
     let is_new = target.held.is_none();
+    let captions = held
+        .as_ref()
+        .and_then(|file| CaptionsPanel::of(&target, file, form, problems));
     let body = form.long_text("content");
     let preview = if body.is_empty() {
         "<p class=\"preview-words\">What you write shows here.</p>".into()
@@ -218,12 +228,31 @@ async fn form_page(
         preview: Safe(preview),
         file: Field::new("file", "", problems),
         url: Field::new("url", form.get("url"), problems),
+        allow_download: form.is_set("allow_download"),
+        captions,
         upload: upload.map(|id| id.to_string()).unwrap_or_default(),
-        faults: fault_lines_in(problems, &["title", "content", "format", "file", "url"]),
+        faults: fault_summary(problems),
         shell: shell.at(Place::Teach),
         course: target.course,
         module: target.module,
     })
+}
+
+/// Faults of captions stand below their field, a line each; above the page one line leads there.
+fn fault_summary(problems: &Problems) -> Vec<FaultLine> {
+    let fields = [
+        "title", "content", "format", "file", "url", "language", "captions",
+    ];
+    let mut lines = fault_lines_in(problems, &fields);
+    let count = problems.at("captions").len();
+    if count > 1 {
+        lines.retain(|line| line.target != "captions");
+        lines.push(FaultLine {
+            target: "captions".into(),
+            words: format!("The captions have {count} faults; each is told with its line."),
+        });
+    }
+    lines
 }
 
 fn held_file(view: FileView, reader: Option<&Person>) -> HeldFile {

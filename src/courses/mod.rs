@@ -6,6 +6,7 @@
 //! files are the feature `media`.
 
 pub mod authoring;
+pub mod captions;
 mod card;
 mod cards;
 pub mod catalogue;

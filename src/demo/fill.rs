@@ -8,7 +8,7 @@ use crate::entities::item::{ItemKind, TextFormat};
 use crate::entities::{content, course, done_mark, item, message, module, subject, user};
 use crate::error::Error;
 use crate::learning;
-use crate::media::{self, Accepts, ReceivedFile};
+use crate::media::{self, Accepts, Captions, Language, ReceivedFile, StoredCaptions};
 use chrono::{DateTime, TimeDelta, Utc};
 use sea_orm::sea_query::{Expr, ExprTrait as _, Query};
 use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter};
@@ -59,6 +59,8 @@ pub async fn fill(app: &App, recordings: &Path) -> Result<Outcome, DemoError> {
     if let Some(name) = school
         .files()
         .into_iter()
+        .map(str::to_owned)
+        .chain(school.captions())
         .find(|name| !recordings.join(name).is_file())
     {
         return Err(DemoError::Recordings(
@@ -151,7 +153,7 @@ async fn store_files(
     app: &App,
     school: &School,
     recordings: &Path,
-) -> Result<HashMap<String, ReceivedFile>, Error> {
+) -> Result<HashMap<String, StoredFile>, Error> {
     let mut files = HashMap::new();
     let items = school
         .courses
@@ -163,10 +165,32 @@ async fn store_files(
             && !files.contains_key(name)
         {
             let file = media::receive_local(app, accepts, &recordings.join(name)).await?;
-            files.insert(name.to_owned(), file);
+            let captions = store_captions(app, item, &file, recordings).await?;
+            files.insert(name.to_owned(), StoredFile { file, captions });
         }
     }
     Ok(files)
+}
+
+/// The captions that come with a recording.
+async fn store_captions(
+    app: &App,
+    item: &Item,
+    file: &ReceivedFile,
+    recordings: &Path,
+) -> Result<Vec<StoredCaptions>, Error> {
+    let mut stored = Vec::new();
+    for (tag, name) in item.captions() {
+        let bytes = tokio::fs::read(recordings.join(&name)).await;
+        let bytes = bytes.map_err(Error::internal)?;
+        let language = Language::read(tag).ok_or(Error::NotFound)?;
+        let read = Captions::read(&bytes).map_err(|faults| {
+            let first = faults.first().map(ToString::to_string).unwrap_or_default();
+            Error::internal(format!("{name}: {first}"))
+        })?;
+        stored.push(media::put_captions_beside(app, file, language, &read).await?);
+    }
+    Ok(stored)
 }
 
 async fn write_people(
@@ -193,6 +217,12 @@ async fn write_people(
     Ok(people)
 }
 
+/// A file in the store that is nobody's yet, with its captions.
+struct StoredFile {
+    file: ReceivedFile,
+    captions: Vec<StoredCaptions>,
+}
+
 struct CourseWriter<'a> {
     app: &'a App,
     people: &'a HashMap<String, i64>,
@@ -205,7 +235,7 @@ impl CourseWriter<'_> {
         &self,
         write: &mut Write,
         course: &Course,
-        files: &mut HashMap<String, ReceivedFile>,
+        files: &mut HashMap<String, StoredFile>,
     ) -> Result<Vec<i64>, Error> {
         let owner_id = self
             .people
@@ -278,11 +308,15 @@ impl CourseWriter<'_> {
         owner_id: i64,
         title: &str,
         shown: &Item,
-        files: &mut HashMap<String, ReceivedFile>,
+        files: &mut HashMap<String, StoredFile>,
     ) -> Result<i64, Error> {
         let mut upload_id = None;
-        if let Some(file) = shown.file().and_then(|name| files.remove(name)) {
-            upload_id = Some(media::adopt(self.app, write, owner_id, file).await?.id);
+        if let Some(stored) = shown.file().and_then(|name| files.remove(name)) {
+            let adopted = media::adopt(self.app, write, owner_id, stored.file).await?;
+            for captions in stored.captions {
+                media::attach_captions(self.app, write, adopted.id, captions).await?;
+            }
+            upload_id = Some(adopted.id);
         }
         let (body, format) = match shown {
             Item::Text {
@@ -304,6 +338,7 @@ impl CourseWriter<'_> {
             format: Set(format),
             url: Set(url.cloned()),
             upload_id: Set(upload_id),
+            allow_download: Set(shown.allows_download()),
             created_at: Set(self.made),
             updated_at: Set(self.made),
             ..Default::default()

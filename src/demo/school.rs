@@ -184,11 +184,20 @@ pub enum Item {
     Audio {
         /// WAV or Ogg.
         file: String,
+        /// Languages in which the recording has captions: tags.
+        #[serde(default)]
+        captions: Vec<String>,
     },
     /// A recording to see.
     Video {
         /// MP4, QuickTime, AVI or WebM.
         file: String,
+        /// Languages in which the film has captions: tags.
+        #[serde(default)]
+        captions: Vec<String>,
+        /// Whether students may download it.
+        #[serde(default)]
+        download: bool,
     },
     /// A video that stays at YouTube or Vimeo.
     WebVideo {
@@ -203,10 +212,27 @@ impl Item {
         match self {
             Self::Image { file }
             | Self::File { file }
-            | Self::Audio { file }
-            | Self::Video { file } => Some(file),
+            | Self::Audio { file, .. }
+            | Self::Video { file, .. } => Some(file),
             Self::Text { .. } | Self::WebVideo { .. } => None,
         }
+    }
+
+    /// The captions that come with it: language, and the name of the file that `demo/recordings.sh` makes.
+    pub fn captions(&self) -> Vec<(&str, String)> {
+        let (Self::Audio { file, captions } | Self::Video { file, captions, .. }) = self else {
+            return Vec::new();
+        };
+        let named = |tag: &String| format!("{file}.{tag}.vtt");
+        captions
+            .iter()
+            .map(|tag| (tag.as_str(), named(tag)))
+            .collect()
+    }
+
+    /// Whether students may download it from its lesson.
+    pub fn allows_download(&self) -> bool {
+        matches!(self, Self::Video { download: true, .. })
     }
 }
 
@@ -246,6 +272,15 @@ impl School {
                 .map(parse)
                 .collect::<Result<_, _>>()?,
         })
+    }
+
+    /// The names of all files of captions.
+    pub fn captions(&self) -> Vec<String> {
+        let items = self.courses.iter().flat_map(Course::contents);
+        items
+            .flat_map(|content| content.item.captions())
+            .map(|(_, name)| name)
+            .collect()
     }
 
     /// The names of all files that the contents of the courses need, each once, in the order of their first use.

@@ -4,6 +4,7 @@ use super::lesson_path;
 use super::progress::{Progress, list_positions, reading_seconds, visit};
 use super::render::{Playback, ending, render_item};
 use super::store::get_studied_course;
+use super::transcript::{self, Transcript};
 use crate::app::App;
 use crate::courses::{list_contents, list_modules, video_page};
 use crate::entities::item::{self, ItemKind};
@@ -12,6 +13,7 @@ use crate::entities::{content, course, enrollment, module, user};
 use crate::error::{Error, Result};
 use crate::media::{FileView, list_files};
 use crate::web::extract::Path;
+use crate::web::headers;
 use crate::web::identity::{Person, Student};
 use crate::web::shell::{Place, Shell, page};
 use crate::web::text;
@@ -19,7 +21,7 @@ use askama::Template;
 use askama::filters::Safe;
 use axum::extract::State;
 use axum::response::Response;
-use sea_orm::{ConnectionTrait, EntityTrait};
+use sea_orm::EntityTrait;
 use std::collections::HashMap;
 
 /// A course with its open module.
@@ -66,6 +68,10 @@ struct ModuleLine {
 }
 
 /// A content of the open module.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a statement that the page shows for itself"
+)]
 struct ContentView {
     id: i64,
     title: String,
@@ -76,6 +82,11 @@ struct ContentView {
     /// Under the title of a film: whose it is, and how long.
     below: String,
     html: Safe<String>,
+    /// Where the film may be had.
+    download: Option<String>,
+    transcript: Option<Transcript>,
+    /// It comes in pieces, to a player.
+    plays: bool,
     is_ready: bool,
     is_done: bool,
     /// She stopped here.
@@ -86,6 +97,15 @@ impl ContentView {
     /// Films come before their titles; and so does what says that there is nothing to see yet.
     fn leads(&self) -> bool {
         self.kind == ItemKind::Video || !self.is_ready
+    }
+
+    /// For styles: films show their transcript at once, recordings when asked.
+    fn kind_word(&self) -> &'static str {
+        if self.kind == ItemKind::Video {
+            "video"
+        } else {
+            "audio"
+        }
     }
 
     /// A file is a button beside its title.
@@ -153,11 +173,20 @@ async fn show(
     let progress = Progress::load(db, person.id, course.id).await?;
     let lines = lines(&modules, at, &progress);
     let module = modules.into_iter().nth(at).ok_or(Error::NotFound)?;
-    let contents = contents(db, person, &course, &module, enrollment.as_ref(), &progress).await?;
+    let contents = contents(
+        app,
+        person,
+        &course,
+        &module,
+        enrollment.as_ref(),
+        &progress,
+    )
+    .await?;
     if let Some(enrollment) = &enrollment {
         note_visit(app, enrollment, module.id).await;
     }
-    page(&LessonPage {
+    let plays = contents.iter().any(|content| content.plays);
+    let lesson = page(&LessonPage {
         shell,
         course,
         viewer,
@@ -171,7 +200,17 @@ async fn show(
         module,
         contents,
         number: at + 1,
-    })
+    })?;
+    Ok(with_policy(lesson, plays))
+}
+
+/// What comes in pieces needs a policy that lets them in.
+fn with_policy(lesson: Response, plays: bool) -> Response {
+    if plays {
+        headers::with_player(lesson)
+    } else {
+        lesson
+    }
 }
 
 /// A place that cannot be noted is no reason to keep the lesson from her.
@@ -214,13 +253,14 @@ fn lines(modules: &[module::Model], open: usize, progress: &Progress) -> Vec<Mod
 }
 
 async fn contents(
-    db: &impl ConnectionTrait,
+    app: &App,
     person: &Person,
     course: &course::Model,
     module: &module::Model,
     enrollment: Option<&enrollment::Model>,
     progress: &Progress,
 ) -> Result<Vec<ContentView>> {
+    let db = app.db.read();
     let rows = list_contents(db, &[module.id]).await?;
     let uploads: Vec<i64> = rows.iter().filter_map(|(_, item)| item.upload_id).collect();
     let files = list_files(db, &uploads).await?;
@@ -233,10 +273,33 @@ async fn contents(
         positions,
         files,
     };
-    let views = rows
-        .iter()
-        .map(|(content, item)| room.view(content, item, progress));
-    Ok(views.collect())
+    let mut views = Vec::with_capacity(rows.len());
+    for (content, item) in &rows {
+        let mut view = room.view(content, item, progress);
+        let file = item.upload_id.and_then(|id| room.files.get(&id));
+        if let Some(file) = file.filter(|file| file.is_ready()) {
+            view.transcript = transcript(app, content, file).await;
+        }
+        views.push(view);
+    }
+    Ok(views)
+}
+
+/// A transcript that cannot be read is no reason to keep the lesson from her.
+async fn transcript(app: &App, content: &content::Model, file: &FileView) -> Option<Transcript> {
+    match transcript::of_content(app, content.id, file).await {
+        Ok(transcript) => transcript,
+        Err(error) => {
+            tracing::warn!(%error, content = content.id, "a transcript could not be read");
+            None
+        }
+    }
+}
+
+/// Where students may have a film, when its teacher allows it.
+fn download(item: &item::Model, file: Option<&FileView>) -> Option<String> {
+    let file = file.filter(|file| file.is_ready() && item.allow_download)?;
+    Some(format!("{}?download", file.video_url()?))
 }
 
 /// The name by which others know somebody.
@@ -284,6 +347,9 @@ impl Room {
             about,
             below: self.below(item, file),
             html: Safe(render_item(item, file, Some(playback))),
+            download: download(item, file),
+            transcript: None,
+            plays: is_ready && file.is_some_and(|file| file.hls_url().is_some()),
             is_ready,
             is_done: progress.is_done(content.id),
             is_stopped,

@@ -12,6 +12,7 @@ mod progress;
 mod render;
 mod shelf;
 mod store;
+pub mod transcript;
 
 pub use progress::{set_done, set_position, stop_at};
 pub use render::{Playback, render_item};

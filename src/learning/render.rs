@@ -166,12 +166,52 @@ fn video(item: &item::Model, file: &FileView, playback: Option<Playback>) -> Str
         .map(|url| format!(" poster=\"{}\"", escape(&url)))
         .unwrap_or_default();
     format!(
-        "<video controls{poster} src=\"{}\" class=\"video\" preload=\"metadata\"{} aria-label=\"{}\"{}></video>",
+        "<video controls{poster} src=\"{}\" class=\"video\" preload=\"metadata\"{} aria-label=\"{}\"{}{}>{}</video>",
         escape(&url),
         size(file.upload.width, file.upload.height),
         escape(&item.title),
         resume(playback),
+        for_player(file),
+        tracks(file),
     )
+}
+
+/// Where the player's script finds what it needs beyond the one file that every browser plays.
+fn for_player(file: &FileView) -> String {
+    let urls = [
+        ("data-hls", file.hls_url()),
+        ("data-peaks", file.peaks_url()),
+    ];
+    let urls = urls
+        .into_iter()
+        .filter_map(|(name, url)| Some(format!(" {name}=\"{}\"", escape(&url?))));
+    let seconds = file.upload.duration_seconds;
+    let seconds = seconds.map(|seconds| format!(" data-duration=\"{seconds:.3}\""));
+    urls.chain(seconds).collect()
+}
+
+/// Captions, which every browser shows by itself; chapters and thumbnails, which a script reads (HTML, "track").
+fn tracks(file: &FileView) -> String {
+    let captions = file.captions().into_iter().map(|caption| {
+        format!(
+            "<track kind=\"captions\" srclang=\"{}\" label=\"{}\" src=\"{}\">",
+            caption.language,
+            escape(&caption.language.name()),
+            escape(&caption.url)
+        )
+    });
+    let others = [
+        ("chapters", "Chapters", file.chapters_url()),
+        ("metadata", "thumbnails", file.thumbnails_url()),
+    ];
+    let others = others.into_iter().filter_map(|(kind, label, url)| {
+        let url = url?;
+        Some(format!(
+            "<track kind=\"{kind}\" label=\"{label}\" src=\"{}\">",
+            escape(&url)
+        ))
+    });
+    captions.chain(others).collect()
 }
 
 fn audio(item: &item::Model, file: &FileView, playback: Option<Playback>) -> String {
@@ -192,10 +232,12 @@ fn audio(item: &item::Model, file: &FileView, playback: Option<Playback>) -> Str
         })
         .collect();
     format!(
-        "<div class=\"recording\"><audio controls src=\"{}\" preload=\"metadata\" aria-label=\"{title}\"{}></audio>\
+        "<div class=\"recording\"><audio controls src=\"{}\" preload=\"metadata\" aria-label=\"{title}\"{}{}>{}</audio>\
          <div class=\"downloads\">{}</div></div>",
         escape(first),
         resume(playback),
+        for_player(file),
+        tracks(file),
         downloads.concat(),
     )
 }

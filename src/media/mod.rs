@@ -9,7 +9,7 @@
 
 pub mod api;
 mod batches;
-pub mod captions;
+mod captions;
 pub mod cloud;
 mod control;
 mod delivery;
@@ -37,6 +37,12 @@ mod view;
 
 pub use crate::entities::upload::{UploadKind, UploadState};
 pub use batches::{Batch, SettleBatches};
+pub use captions::{
+    Caption, CaptionFault, Captions, Cue, Language, Line, MAX_BYTES as CAPTIONS_MAX_BYTES,
+    StoredCaptions, attach as attach_captions, known_languages, lines as transcript_lines,
+    put as put_captions, put_beside as put_captions_beside, read as read_captions,
+    remove as remove_captions,
+};
 pub use control::{TidyUpload, cancel, retry, watch};
 pub use jobs::ProcessUpload;
 pub use local::receive_local;

@@ -92,6 +92,36 @@ impl<S: Send + Sync> FromRequest<S> for Form {
 }
 
 impl Form {
+    /// A small form with one file in the field `file_field`; `None` when no file was chosen. Other files are
+    /// left out.
+    ///
+    /// # Errors
+    /// [`Error::BadRequest`] for what is no form.
+    pub async fn read_with_file(
+        content_type: &str,
+        bytes: Bytes,
+        file_field: &str,
+    ) -> Result<(Self, Option<Bytes>)> {
+        let Ok(boundary) = multer::parse_boundary(content_type) else {
+            return Ok((Self::read(content_type, bytes).await?, None));
+        };
+        let stream = futures::stream::once(async move { Ok::<_, std::convert::Infallible>(bytes) });
+        let mut parts = multer::Multipart::new(stream, boundary);
+        let (mut fields, mut file) = (Vec::new(), None);
+        while let Some(part) = parts.next_field().await.map_err(unreadable)? {
+            let name = part.name().unwrap_or("").to_owned();
+            // A browser sends an empty name where no file was chosen.
+            let is_chosen = part.file_name().map(|name| !name.is_empty());
+            let value = part.bytes().await.map_err(unreadable)?;
+            match is_chosen {
+                Some(true) if name == file_field => file = Some(value),
+                Some(_) => {}
+                None => fields.push((name, text_of(value)?)),
+            }
+        }
+        Ok((Self { fields }, file))
+    }
+
     async fn read(content_type: &str, bytes: Bytes) -> Result<Self> {
         let mime = content_type.split(';').next().unwrap_or("").trim();
         let fields = match mime.to_ascii_lowercase().as_str() {
@@ -104,9 +134,7 @@ impl Form {
             .iter()
             .any(|(name, value)| has_nul(name) || has_nul(value))
         {
-            return Err(Error::BadRequest(
-                "The form holds a NUL character, which no text may have.".into(),
-            ));
+            return Err(holds_nul());
         }
         Ok(Self { fields })
     }
@@ -137,11 +165,6 @@ fn urlencoded_fields(bytes: &[u8]) -> Result<Vec<(String, String)>> {
 }
 
 async fn multipart_fields(content_type: &str, bytes: Bytes) -> Result<Vec<(String, String)>> {
-    let unreadable = |_| {
-        Error::BadRequest(
-            "The form cannot be read. Please reload the page and send it again.".into(),
-        )
-    };
     let boundary = multer::parse_boundary(content_type).map_err(unreadable)?;
     let stream = futures::stream::once(async move { Ok::<_, std::convert::Infallible>(bytes) });
     let mut form = multer::Multipart::new(stream, boundary);
@@ -149,10 +172,25 @@ async fn multipart_fields(content_type: &str, bytes: Bytes) -> Result<Vec<(Strin
     while let Some(field) = form.next_field().await.map_err(unreadable)? {
         let name = field.name().unwrap_or("").to_owned();
         let value = field.bytes().await.map_err(unreadable)?;
-        let value = String::from_utf8(value.into()).map_err(|_| not_text())?;
-        fields.push((name, value));
+        fields.push((name, text_of(value)?));
     }
     Ok(fields)
+}
+
+fn unreadable(_: multer::Error) -> Error {
+    Error::BadRequest("The form cannot be read. Please reload the page and send it again.".into())
+}
+
+fn text_of(value: Bytes) -> Result<String> {
+    let text = String::from_utf8(value.into()).map_err(|_| not_text())?;
+    if text.contains('\0') {
+        return Err(holds_nul());
+    }
+    Ok(text)
+}
+
+fn holds_nul() -> Error {
+    Error::BadRequest("The form holds a NUL character, which no text may have.".into())
 }
 
 /// One field of a form as a template shows it: its value as typed and what is wrong with it.

@@ -142,7 +142,11 @@ test("a teacher writes a course with every kind of content", async () => {
   made.module = await teacher.addModule(made.course, "What moves when nothing seems to");
   await teacher.addText(made.module, "What you will see", READING);
   const film = await shelf.film("A pulse on a rope.mp4", 3, "640x360");
-  await teacher.addFile(made.module, "video", "A pulse on a rope", film);
+  const sent = await teacher.addFile(made.module, "video", "A pulse on a rope", film);
+  made.film = sent.content;
+  for (const language of ["en", "de"]) {
+    await teacher.addCaptions(made.module, "video", sent, language, "WEBVTT\n\n00:00.500 --> 00:02.000\nA pulse travels.\n");
+  }
   await teacher.addFile(made.module, "audio", "Three strings, one bow", await shelf.tone("strings.wav", 3));
   await teacher.addFile(made.module, "image", "A fingerboard with its nodes marked", await shelf.picture("board.png", "900x500"));
   await teacher.addFile(made.module, "file", "Practice log", await shelf.file("log.txt", "Monday\n"));
@@ -199,6 +203,7 @@ look("student", "lesson", () => `/students/course/${made.course}/${made.module}/
     await page.getByRole("button", { name: /^Done/ }).waitFor();
   },
 });
+look("student", "transcript", () => `/students/content/${made.film}/transcript/`);
 look("student", "lesson-processing", () => `/students/course/${made.course}/${made.onTheirWay}/`);
 look("student", "lesson-module-empty", () => `/students/course/${made.course}/${made.empty}/`);
 look("student", "lesson-empty", () => `/students/course/${made.hollow}/`);

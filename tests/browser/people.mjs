@@ -94,6 +94,13 @@ export class Person {
     return this.#tell(`/course/module/${module}/content/${kind}/create/`, { title, file });
   }
 
+  /** Gives a recording captions; `made` is the answer of {@link addFile}. */
+  addCaptions(module, kind, made, language, text) {
+    const captions = { name: "captions.vtt", mimeType: "text/vtt", buffer: Buffer.from(text) };
+    const address = `/course/module/${module}/content/${kind}/${made.item}/captions/`;
+    return this.send(address, { language, captions }, { multipart: true });
+  }
+
   /** Waits on the page of a module until all its files have been processed. */
   async waitForFiles(module) {
     const page = await this.open(`/course/module/${module}/`);

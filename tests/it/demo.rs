@@ -29,6 +29,10 @@ async fn recordings(site: &TestApp) -> PathBuf {
         };
         tokio::fs::write(folder.join(name), bytes).await.unwrap();
     }
+    for name in School::embedded().unwrap().captions() {
+        let captions = "WEBVTT\n\n00:00.100 --> 00:00.400\nOne word.\n";
+        tokio::fs::write(folder.join(name), captions).await.unwrap();
+    }
     folder
 }
 

@@ -13,7 +13,8 @@ function rememberPosition(media) {
   let told = Number(media.dataset.position) || 0;
   const tell = (keepalive = false) => {
     const now = Math.floor(media.ended ? 0 : media.currentTime);
-    if (now === told) return;
+    // Between two sources it stands at no place.
+    if (now === told || media.readyState === 0) return;
     told = now;
     // A place that is not remembered is not worth a fault on the page; the next one comes soon.
     post(url, { position: String(now) }, { keepalive }).catch(() => {});

@@ -17,7 +17,7 @@ mod transcript;
 mod write;
 
 pub use language::{Language, known as known_languages};
-pub use shelf::{Caption, StoredCaptions, attach, is_key, put, read, remove};
+pub use shelf::{Caption, StoredCaptions, attach, is_key, put, put_beside, read, remove};
 pub use transcript::{Line, lines};
 
 use super::CAPTIONS;

@@ -6,7 +6,7 @@ use crate::db::Write;
 use crate::entities::rendition;
 use crate::error::{Error, Result};
 use crate::jobs;
-use crate::media::{DeleteFiles, FileView, hold_files, store, sweep};
+use crate::media::{DeleteFiles, FileView, ReceivedFile, hold_files, store, sweep};
 use crate::web::rights;
 use backends::files::Files;
 use futures::TryStreamExt as _;
@@ -95,11 +95,35 @@ impl Drop for StoredCaptions {
     }
 }
 
-/// Stores captions beside the files of an upload, under its prefix; nobody sees them before [`attach`].
+/// Stores captions beside the files of an upload; nobody sees them before [`attach`].
+///
+/// # Errors
+/// [`Error::NotFound`] when the upload is gone; [`Error::Unavailable`] when the store is full.
+pub async fn put(
+    app: &App,
+    upload_id: i64,
+    language: Language,
+    captions: &Captions,
+) -> Result<StoredCaptions> {
+    let upload = store::find_upload(app.db.read(), upload_id).await?;
+    let upload = upload.ok_or(Error::NotFound)?;
+    put_under(app, &upload.prefix, language, captions).await
+}
+
+/// The same for a file that is nobody's yet.
 ///
 /// # Errors
 /// [`Error::Unavailable`] when the store is full.
-pub async fn put(
+pub async fn put_beside(
+    app: &App,
+    file: &ReceivedFile,
+    language: Language,
+    captions: &Captions,
+) -> Result<StoredCaptions> {
+    put_under(app, &file.prefix, language, captions).await
+}
+
+async fn put_under(
     app: &App,
     prefix: &str,
     language: Language,

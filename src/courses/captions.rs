@@ -1,0 +1,208 @@
+//! Captions on the page of a recording: adding, replacing and deleting them, with and without a script.
+//!
+//! Reading the files is `media`; the page around them is `contents`.
+
+use super::content_store::Target;
+use super::contents::{FormState, as_typed, form_page};
+use super::store::touch;
+use crate::app::App;
+use crate::entities::item::ItemKind;
+use crate::error::{Error, Problems, Result};
+use crate::media::{self, Captions, FileView, Language};
+use crate::web::csrf::{self, Checked};
+use crate::web::errors::prefers_json;
+use crate::web::extract::Path;
+use crate::web::form::{Field, Form};
+use crate::web::identity::{Author, Person};
+use crate::web::redirect;
+use crate::web::shell::{Shell, page_with};
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
+use axum::http::request::Parts;
+use axum::response::Response;
+use bytes::Bytes;
+
+/// What a form of captions has besides its file.
+const FIELDS_BYTES: usize = 64_000;
+
+/// The captions of a recording, and a form for more.
+pub(super) struct CaptionsPanel {
+    pub action: String,
+    pub rows: Vec<CaptionsRow>,
+    pub language: Field,
+    pub file: Field,
+    pub known: &'static [(&'static str, &'static str, &'static str)],
+}
+
+/// Captions that are there.
+pub(super) struct CaptionsRow {
+    pub tag: String,
+    pub name: String,
+    pub url: String,
+    pub delete: String,
+}
+
+impl CaptionsPanel {
+    /// The captions of the file that an item shows; `None` for what has no sound.
+    pub fn of(target: &Target, file: &FileView, form: &Form, problems: &Problems) -> Option<Self> {
+        if !has_captions(target.kind) {
+            return None;
+        }
+        let action = format!("{}captions/", target.action());
+        let rows = file.captions().into_iter().map(|found| CaptionsRow {
+            delete: format!("{action}{}/delete/", found.language),
+            name: found.language.name(),
+            tag: found.language.to_string(),
+            url: found.url,
+        });
+        Some(Self {
+            rows: rows.collect(),
+            language: Field::new("language", form.get("language"), problems),
+            file: Field::new("captions", "", problems),
+            known: media::known_languages(),
+            action,
+        })
+    }
+}
+
+fn has_captions(kind: ItemKind) -> bool {
+    matches!(kind, ItemKind::Video | ItemKind::Audio)
+}
+
+/// The file whose captions a path is about.
+async fn find(
+    app: &App,
+    person: &Person,
+    (module_id, kind, item_id): (i64, ItemKind, i64),
+) -> Result<(Target, i64)> {
+    let target = Target::find(app, person, module_id, kind, Some(item_id)).await?;
+    let upload_id = target.item().and_then(|item| item.upload_id);
+    match upload_id.filter(|_| has_captions(kind)) {
+        Some(upload_id) => Ok((target, upload_id)),
+        None => Err(Error::NotFound),
+    }
+}
+
+/// POST: adds captions in a language, in place of those there are.
+pub async fn add(
+    State(app): State<App>,
+    Author(person): Author,
+    shell: Shell,
+    Path(path): Path<(i64, ItemKind, i64)>,
+    request: Request,
+) -> Result<Response> {
+    let (target, upload_id) = find(&app, &person, path).await?;
+    let (parts, body) = request.into_parts();
+    let (form, file) = read(&app, &parts, body).await?;
+    match judge(&form, file.as_deref()) {
+        Ok((language, captions)) => {
+            save(&app, &target, upload_id, language, &captions).await?;
+            Ok(redirect::see_other(&back(&target)))
+        }
+        Err(problems) if prefers_json(&parts.headers) => Err(Error::Invalid(problems)),
+        Err(problems) => {
+            let mut fields = target.item().map(as_typed).unwrap_or_default();
+            fields.push(("language".into(), form.get("language").to_owned()));
+            let state = FormState {
+                form: &Form::from_pairs(fields),
+                problems: &problems,
+                is_web: false,
+            };
+            let again = form_page(&app, shell, target, &state).await?;
+            page_with(StatusCode::UNPROCESSABLE_ENTITY, &again)
+        }
+    }
+}
+
+/// POST: deletes the captions in a language.
+pub async fn delete(
+    State(app): State<App>,
+    Author(person): Author,
+    Path((module_id, kind, item_id, language)): Path<(i64, ItemKind, i64, String)>,
+) -> Result<Response> {
+    let (target, upload_id) = find(&app, &person, (module_id, kind, item_id)).await?;
+    let language = Language::read(&language).ok_or(Error::NotFound)?;
+    let mut write = app.write().await?;
+    touch(&app, &write, target.course.id).await?;
+    media::remove_captions(&app, &mut write, upload_id, &language).await?;
+    write.commit().await?;
+    Ok(redirect::see_other(&back(&target)))
+}
+
+/// The page of the recording, at its captions.
+fn back(target: &Target) -> String {
+    format!("{}#captions-panel", target.action())
+}
+
+/// The fields and the file of the form; it is small enough to be held at once.
+async fn read(app: &App, parts: &Parts, body: Body) -> Result<(Form, Option<Bytes>)> {
+    let bytes = axum::body::to_bytes(body, media::CAPTIONS_MAX_BYTES + FIELDS_BYTES).await;
+    let bytes = bytes.map_err(|_| {
+        Error::TooLarge(
+            "This file is too large for captions: 2 MB is the most. Is it the right file?".into(),
+        )
+    })?;
+    let content_type = parts.headers.get(CONTENT_TYPE);
+    let content_type = content_type
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or("");
+    let (form, file) = Form::read_with_file(content_type, bytes, "captions").await?;
+    if parts.extensions.get::<Checked>() != Some(&Checked::Yes) {
+        csrf::accept_field(app, parts, form.get(csrf::FIELD))?;
+    }
+    Ok((form, file))
+}
+
+/// Language and captions, or all that is wrong with both.
+fn judge(form: &Form, file: Option<&[u8]>) -> Result<(Language, Captions), Problems> {
+    let mut problems = Problems::new();
+    let language = Language::read(form.get("language"));
+    if language.is_none() {
+        problems.add(
+            "language",
+            "Choose a language from the list, or type its tag, for example en or pt-BR.",
+        );
+    }
+    let captions = match file.filter(|bytes| !bytes.is_empty()) {
+        None => {
+            problems.add("captions", "Choose a file with captions.");
+            None
+        }
+        Some(bytes) => match Captions::read(bytes) {
+            Ok(captions) => Some(captions),
+            Err(faults) => {
+                for fault in faults {
+                    problems.add("captions", fault.to_string());
+                }
+                None
+            }
+        },
+    };
+    match (language, captions) {
+        (Some(language), Some(captions)) => Ok((language, captions)),
+        (None, Some(_)) => {
+            problems.add(
+                "captions",
+                "The file could not be kept while the language needs mending: please choose it again.",
+            );
+            Err(problems)
+        }
+        _ => Err(problems),
+    }
+}
+
+async fn save(
+    app: &App,
+    target: &Target,
+    upload_id: i64,
+    language: Language,
+    captions: &Captions,
+) -> Result<()> {
+    let stored = media::put_captions(app, upload_id, language, captions).await?;
+    let mut write = app.write().await?;
+    touch(app, &write, target.course.id).await?;
+    media::attach_captions(app, &mut write, upload_id, stored).await?;
+    write.commit().await
+}
