@@ -79,9 +79,11 @@ pub fn without_braces(text: &str) -> String {
     let mut rest = text;
     while let Some((before, after)) = rest.split_once("{\\") {
         out.push_str(before);
-        match after.split_once('}') {
-            Some((style, next)) if !style.contains('\n') => rest = next,
-            _ => {
+        // The nearest of the three: looking on to the end from each would take the square of the text.
+        let end = after.find(['{', '}', '\n']);
+        match end.and_then(|end| after.get(end..)?.strip_prefix('}')) {
+            Some(next) => rest = next,
+            None => {
                 out.push_str("{\\");
                 rest = after;
             }
@@ -155,10 +157,9 @@ fn next(text: &str) -> (Piece, &str) {
 
 /// A tag that we know, after its `<`.
 fn tag(text: &str) -> Option<(Piece, &str)> {
-    let (inside, after) = text.split_once('>')?;
-    if inside.contains('<') {
-        return None;
-    }
+    // Another opening bracket ends the look, or a text of them alone would take the square of its length.
+    let (inside, after) = text.split_at_checked(text.find(['<', '>'])?)?;
+    let after = after.strip_prefix('>')?;
     let is_closing = inside.starts_with('/');
     let inside = inside.strip_prefix('/').unwrap_or(inside);
     let end = inside
@@ -283,6 +284,16 @@ mod tests {
     #[test]
     fn positions_of_subrip_players_are_taken_out() {
         assert_eq!(without_braces("{\\an8}So {it} is{\\i1"), "So {it} is{\\i1");
+        assert_eq!(without_braces("{\\i1{\\an8}So{\\b\n}"), "{\\i1So{\\b\n}");
+    }
+
+    /// Were each bracket looked for up to the end, this would not end today.
+    #[test]
+    fn a_long_text_of_brackets_alone_is_read_in_one_go() {
+        let brackets = "<".repeat(2_000_000);
+        assert_eq!(clean(&brackets).len(), "&lt;".len() * brackets.len());
+        let braces = "{\\".repeat(1_000_000);
+        assert_eq!(without_braces(&braces), braces);
     }
 
     proptest::proptest! {
