@@ -22,43 +22,43 @@ const PAGE_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'sel
      media-src 'self'; connect-src 'self'; manifest-src 'self'; form-action 'self'; base-uri 'none'; \
      frame-ancestors 'none'; frame-src https://www.youtube-nocookie.com https://player.vimeo.com";
 
-/// The same where recordings come from an object store by signed addresses: its host is named, too.
-fn page_policy(app: &App) -> HeaderValue {
-    let store = match app.config.media_delivery {
-        MediaDelivery::Signed => app.files.origin(),
-        MediaDelivery::Site => None,
-    };
-    let Some(store) = store else {
-        return HeaderValue::from_static(PAGE_POLICY);
-    };
-    let policy = PAGE_POLICY
-        .replace("media-src 'self'", &format!("media-src 'self' {store}"))
-        .replace("connect-src 'self'", &format!("connect-src 'self' {store}"));
-    HeaderValue::from_str(&policy).unwrap_or_else(|_| HeaderValue::from_static(PAGE_POLICY))
-}
-
-/// The same for pages with a player: pieces of a film come to it as objects of the page's own (Media Source
-/// Extensions, "attaching to a media element"). No worker is needed: our player runs without one.
-const PLAYER_POLICY: HeaderValue = HeaderValue::from_static(
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; \
-     media-src 'self' blob:; connect-src 'self'; manifest-src 'self'; form-action 'self'; base-uri 'none'; \
-     frame-ancestors 'none'; frame-src https://www.youtube-nocookie.com https://player.vimeo.com",
-);
+/// Marks an answer whose page plays films that come in pieces.
+#[derive(Clone, Copy)]
+struct HasPlayer;
 
 /// Lets a page play films that come in pieces.
 pub fn with_player(mut page: Response) -> Response {
-    page.headers_mut()
-        .insert(CONTENT_SECURITY_POLICY, PLAYER_POLICY);
+    page.extensions_mut().insert(HasPlayer);
     page
+}
+
+/// The policy of a page. To a player the pieces of a film come as objects of the page's own (Media Source
+/// Extensions, "attaching to a media element"); no worker is needed, our player runs without one. `store`: the
+/// origin of the object store from which recordings come by signed addresses.
+fn page_policy(has_player: bool, store: Option<&str>) -> HeaderValue {
+    let blob = if has_player { " blob:" } else { "" };
+    let store = store.map(|origin| format!(" {origin}")).unwrap_or_default();
+    let policy = PAGE_POLICY
+        .replace(
+            "media-src 'self'",
+            &format!("media-src 'self'{blob}{store}"),
+        )
+        .replace("connect-src 'self'", &format!("connect-src 'self'{store}"));
+    HeaderValue::from_str(&policy).unwrap_or_else(|_| HeaderValue::from_static(PAGE_POLICY))
 }
 
 /// Puts the security headers on every answer that does not bring its own.
 pub async fn secure(State(app): State<App>, request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
+    let has_player = response.extensions().get::<HasPlayer>().is_some();
+    let store = match app.config.media_delivery {
+        MediaDelivery::Signed => app.files.origin(),
+        MediaDelivery::Site => None,
+    };
     let headers = response.headers_mut();
     headers
         .entry(CONTENT_SECURITY_POLICY)
-        .or_insert_with(|| page_policy(&app));
+        .or_insert_with(|| page_policy(has_player, store));
     headers
         .entry(X_CONTENT_TYPE_OPTIONS)
         .or_insert(HeaderValue::from_static("nosniff"));
@@ -201,14 +201,37 @@ fn forwarded_address(text: &str) -> Option<IpAddr> {
 mod tests {
     use super::*;
 
-    #[test]
-    fn pages_with_a_player_let_in_its_pieces_and_nothing_else() {
-        let player = PLAYER_POLICY.to_str().unwrap();
-        let strict = player.replace("media-src 'self' blob:", "media-src 'self'");
-        assert_eq!(strict, PAGE_POLICY.to_str().unwrap());
-        assert_ne!(strict, player);
-    }
     use std::collections::BTreeMap;
+
+    #[test]
+    fn pages_with_a_player_let_in_its_pieces_and_the_store_and_nothing_else() {
+        let policy = |has_player, store| {
+            let header = page_policy(has_player, store);
+            header.to_str().unwrap().to_owned()
+        };
+        assert_eq!(policy(false, None), PAGE_POLICY);
+        let store = "https://files.example";
+        for (has_player, at, media, connect) in [
+            (true, None, "'self' blob:", "'self'"),
+            (
+                false,
+                Some(store),
+                "'self' https://files.example",
+                "'self' https://files.example",
+            ),
+            (
+                true,
+                Some(store),
+                "'self' blob: https://files.example",
+                "'self' https://files.example",
+            ),
+        ] {
+            let expected = PAGE_POLICY
+                .replace("media-src 'self'", &format!("media-src {media}"))
+                .replace("connect-src 'self'", &format!("connect-src {connect}"));
+            assert_eq!(policy(has_player, at), expected);
+        }
+    }
 
     fn found(proxies: &str, peer: &str, forwarded: &[&str]) -> String {
         let values: BTreeMap<String, String> = [
