@@ -4,7 +4,7 @@ use super::store::{delete_contents, delete_modules, touch};
 use super::{get_owned_content, get_owned_module};
 use crate::app::App;
 use crate::entities::item::ItemKind;
-use crate::entities::{content, course, module};
+use crate::entities::{content, course, item, module};
 use crate::error::Result;
 use crate::media;
 use crate::web::extract::Path;
@@ -14,7 +14,10 @@ use crate::web::{redirect, text};
 use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
-use sea_orm::{ColumnTrait as _, EntityTrait as _, PaginatorTrait as _, QueryFilter as _};
+use sea_orm::{
+    ColumnTrait as _, Condition, ConnectionTrait, EntityTrait as _, PaginatorTrait as _,
+    QueryFilter as _,
+};
 
 /// The page that asks whether to delete.
 #[derive(Template)]
@@ -37,20 +40,47 @@ pub async fn ask_content(
     Path(id): Path<i64>,
 ) -> Result<Response> {
     let (content, item, module, course) = get_owned_content(app.db.read(), &person, id).await?;
-    let words = match item.kind {
-        ItemKind::Text => "Its text goes with it.",
-        _ if item.upload_id.is_some() => "Its file goes with it, in every form made of it.",
-        _ => "The video itself stays where it is.",
+    let words = match (item.kind, item.upload_id) {
+        (ItemKind::Text, _) => "Its text goes with it. This cannot be undone.".into(),
+        (_, Some(upload_id)) => of_file(count_others(app.db.read(), item.id, upload_id).await?),
+        _ => "The video itself stays where it is. This cannot be undone.".into(),
     };
     page(&DeletePage {
         shell: shell.at(Place::Teach),
         name: item.title,
-        words: words.into(),
+        words,
         action: format!("/course/content/{}/delete/", content.id),
         submit: "Delete it",
         course,
         module,
     })
+}
+
+/// What becomes of the file of a content that so many others show, too.
+fn of_file(others: u64) -> String {
+    match i64::try_from(others).unwrap_or(i64::MAX) {
+        0 => "Its file goes with it, in every form made of it, and leaves the library. This cannot be undone."
+            .into(),
+        count => format!(
+            "Its file stays: {} it, too.",
+            if count == 1 {
+                "1 other lesson shows".into()
+            } else {
+                format!("{count} other lessons show")
+            }
+        ),
+    }
+}
+
+/// How many other items show a file, or are about to.
+async fn count_others(db: &impl ConnectionTrait, item_id: i64, upload_id: i64) -> Result<u64> {
+    let shows = Condition::any()
+        .add(item::Column::UploadId.eq(upload_id))
+        .add(item::Column::NextUploadId.eq(upload_id));
+    let others = item::Entity::find()
+        .filter(item::Column::Id.ne(item_id))
+        .filter(shows);
+    Ok(others.count(db).await?)
 }
 
 /// POST: deletes a content with its item and its files.
@@ -83,10 +113,11 @@ pub async fn ask_module(
     let contents = content::Entity::find().filter(content::Column::ModuleId.eq(module.id));
     let count = contents.count(app.db.read()).await?;
     let words = match i64::try_from(count).unwrap_or(i64::MAX) {
-        0 => "It has no contents yet.".into(),
-        1 => "Its 1 content goes with it, with its files.".into(),
+        0 => "It has no contents yet. This cannot be undone.".into(),
+        1 => "Its 1 content goes with it, with its file unless another lesson shows that, too. This cannot be undone."
+            .into(),
         count => format!(
-            "Its {} go with it, with their files.",
+            "Its {} go with it, with all files that no other lesson shows. This cannot be undone.",
             text::count(count, "content", "contents")
         ),
     };
