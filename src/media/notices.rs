@@ -20,18 +20,45 @@ const LIBRARY: &str = "/library/";
 /// It can be seen now.
 pub async fn ready(app: &App, write: &mut Write, upload: &upload::Model) -> Result<()> {
     let shown = store::find_shown(&**write, upload.id).await?;
-    let link = shown.as_ref().map_or_else(String::new, |shown| {
-        format!("/students/course/{}/{}/", shown.course_id, shown.module_id)
-    });
+    let link = shown.as_ref().map_or_else(String::new, lesson);
+    let key = format!("upload:{}:ready", upload.id);
+    processed(app, write, upload, shown.as_ref(), link, key).await
+}
+
+/// Another program has had it converted, by a job of this name. It can be seen here when it is ready here, of
+/// which its owner hears then.
+pub async fn converted_elsewhere(
+    app: &App,
+    write: &mut Write,
+    upload: &upload::Model,
+    job: &str,
+) -> Result<()> {
+    let shown = store::find_shown(&**write, upload.id).await?;
+    let link = match &shown {
+        Some(shown) if upload.state == UploadState::Ready => lesson(shown),
+        _ => String::new(),
+    };
+    let key = format!("upload:{}:elsewhere:{job}", upload.id);
+    processed(app, write, upload, shown.as_ref(), link, key).await
+}
+
+async fn processed(
+    app: &App,
+    write: &mut Write,
+    upload: &upload::Model,
+    shown: Option<&Shown>,
+    link: String,
+    key: String,
+) -> Result<()> {
     let message = NewMessage {
         recipient_id: upload.owner_id,
         text: format!(
             "Your file {} has been processed",
-            name(upload, shown.as_ref(), NAME_CHARACTERS)
+            name(upload, shown, NAME_CHARACTERS)
         ),
         level: MessageLevel::Success,
         link,
-        dedupe_key: Some(format!("upload:{}:ready", upload.id)),
+        dedupe_key: Some(key),
     };
     messages::send(app, write, message).await
 }
@@ -125,6 +152,10 @@ fn sentence(ready: usize, failed: usize, fault: Option<&(String, String)>) -> St
         TEXT_LIMIT.saturating_sub(taken),
     );
     format!("{start}{about}{end}")
+}
+
+fn lesson(shown: &Shown) -> String {
+    format!("/students/course/{}/{}/", shown.course_id, shown.module_id)
 }
 
 fn outline(shown: &Shown) -> String {

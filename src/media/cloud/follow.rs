@@ -176,7 +176,7 @@ async fn of_others(app: &App, write: &mut Write, notice: &Notice) -> Result<()> 
         return Ok(());
     };
     match &notice.said {
-        Said::Complete => notices::ready(app, write, &upload).await,
+        Said::Complete => notices::converted_elsewhere(app, write, &upload, &notice.job_id).await,
         Said::Failed { code, message } => {
             let fault = of_code(code, message);
             tracing::warn!(
