@@ -195,9 +195,13 @@ pub async fn get_own_file(
 /// # Errors
 /// [`Error::NotFound`] unless it is hers.
 pub async fn rename(app: &App, person: &Person, upload_id: i64, name: &str) -> Result<()> {
-    let held = get_own_file(app.db.read(), person, upload_id).await?;
+    let mut write = app.write().await?;
+    let held = get_own_file(&*write, person, upload_id).await?;
     let name = names::renamed(&held.upload.name, name);
-    store::set_name(app, upload_id, person.id, name).await
+    store::set_name(&write, upload_id, name).await?;
+    // Downloads carry the name.
+    rights::lost_to(&mut write, &[upload_id]).await?;
+    write.commit().await
 }
 
 async fn get_file(db: &impl ConnectionTrait, upload_id: i64) -> Result<FileView> {

@@ -155,7 +155,7 @@ pub async fn delete_upload(write: &Write, id: i64) -> Result<()> {
 }
 
 /// What it is called from now on.
-pub async fn set_name(app: &App, id: i64, owner_id: i64, name: String) -> Result<()> {
+pub async fn set_name(write: &Write, id: i64, name: String) -> Result<()> {
     let row = upload::ActiveModel {
         name: Set(name),
         ..Default::default()
@@ -163,8 +163,7 @@ pub async fn set_name(app: &App, id: i64, owner_id: i64, name: String) -> Result
     upload::Entity::update_many()
         .set(row)
         .filter(upload::Column::Id.eq(id))
-        .filter(upload::Column::OwnerId.eq(owner_id))
-        .exec(app.db.writer())
+        .exec(&**write)
         .await?;
     Ok(())
 }

@@ -162,6 +162,10 @@ pub async fn end(app: &App, person: &Person, id: &str) -> Result<()> {
         Entered::Stored(row, _) | Entered::Finished(row) => row,
     };
     let mut write = app.write().await?;
+    if let Some(upload_id) = row.upload_id {
+        // The file before the row by which it came, as whoever deletes its content does.
+        media::hold_files(&write, &[upload_id]).await?;
+    }
     store::delete(&*write, id).await?;
     if let Some(upload_id) = row.upload_id {
         media::discard(app, &mut write, upload_id).await?;
