@@ -4,11 +4,12 @@
 //! two attempts never write the same file. Only the holder of the lease writes rows; the files of all
 //! others are removed.
 
-use super::leftovers::{WorkFolder, remove_leftovers};
+use super::leftovers::{WorkFolder, remove_leftovers, remove_leftovers_up_to};
 use super::making::{self, Made, Results};
 use super::replacing::{self, Carried};
 use super::store::{self, Change, Measures};
 use super::{ORIGINAL, batches, cloud, hold_account, notices, tell, tell_all};
+use crate::db::Write;
 use crate::entities::rendition;
 use crate::entities::upload::{self, UploadKind, UploadState};
 use crate::jobs::{
@@ -29,6 +30,12 @@ const TELL_EVERY: Duration = Duration::from_secs(1);
 const HALT: &str = "Processing this file came to a halt. It will be tried again.";
 
 const LATER: &str = "This file could not be processed just now. It will be tried again.";
+
+/// How often it is tried to store a result, and to write all of them down.
+const END_TRIES: u32 = 5;
+
+/// Waited after the first of these tries; longer after each.
+const END_WAIT: Duration = Duration::from_secs(1);
 
 /// So many of those in line hear that the line has moved.
 const LINE_TOLD: u64 = 20;
@@ -117,10 +124,7 @@ impl Job for ProcessUpload {
         let Some(upload) = store::find_upload(app.db.read(), self.upload_id).await? else {
             return Ok(());
         };
-        // Account before job, as everywhere: she is told of it.
-        let mut write = app.write().await?;
-        hold_account(&write, upload.owner_id).await?;
-        context.hold(&write).await?;
+        let mut write = write_as_owner(&context, upload.owner_id).await?;
         let Some(upload) = store::find_upload(&*write, self.upload_id).await? else {
             return Ok(());
         };
@@ -141,7 +145,11 @@ impl Job for ProcessUpload {
         }
         tell(&mut write, upload.id).await?;
         write.commit().await?;
-        remove_leftovers(app, &upload).await;
+        // Only its own: whoever tries again at once may be storing results already.
+        let last = (context.id, context.fence);
+        if let Err(error) = remove_leftovers_up_to(app, &upload, last).await {
+            tracing::warn!(%error, upload = upload.id, "what earlier attempts left could not be removed");
+        }
         Ok(())
     }
 }
@@ -368,9 +376,11 @@ async fn publish(
     };
     match &outcome {
         Ok(()) => remove_leftovers(&context.app, upload).await,
-        // Another holds the lease: what was put there meanwhile belongs to nobody.
+        // Another holds the lease, and what was put there meanwhile belongs to nobody; unless an earlier try did
+        // commit and only its answer was lost, so that the rows decide.
         Err(Broken::Job(JobError::CutOff)) => {
-            if let Err(error) = context.app.files.delete_prefix(&folder).await {
+            let last = (context.id, context.fence);
+            if let Err(error) = remove_leftovers_up_to(&context.app, upload, last).await {
                 tracing::warn!(%error, folder, "files of an attempt that was cut off stay behind");
             }
         }
@@ -383,10 +393,26 @@ async fn publish(
 async fn store_files(context: &JobContext, folder: &str, files: &[Made]) -> Result<(), FilesError> {
     for file in files {
         let key = format!("{folder}/{}", file.name);
-        context.app.files.put(&key, &file.path).await?;
+        let mut tries = 0;
+        while let Err(error) = context.app.files.put(&key, &file.path).await {
+            tries += 1;
+            if matches!(error, FilesError::Full) || !may_try_again(context, tries).await {
+                return Err(error);
+            }
+            tracing::warn!(%error, key, "a result could not be stored; it is tried again");
+        }
         context.got_on();
     }
     Ok(())
+}
+
+/// Waits before another try: a store or a database that is away for some seconds shall not cost an hour of
+/// encoding. `false` when there were enough, or the attempt is over.
+async fn may_try_again(context: &JobContext, tries: u32) -> bool {
+    tokio::select! {
+        () = tokio::time::sleep(END_WAIT * tries) => tries < END_TRIES,
+        () = context.canceled.cancelled() => false,
+    }
 }
 
 /// Makes the upload ready with these renditions and ends the job, until the captions that were copied are those
@@ -397,15 +423,43 @@ pub(super) async fn write_down(
     rows: &[rendition::ActiveModel],
     measures: Measures,
 ) -> Result<(), JobError> {
+    let mut tries = 0;
     loop {
-        let carried = replacing::carry_captions(&context.app, upload).await?;
-        if commit(context, upload, rows, measures, &carried).await? {
-            return Ok(());
+        match carry_and_commit(context, upload, rows, measures).await {
+            Ok(true) => return Ok(()),
+            Ok(false) => {}
+            Err(JobError::Retry(reason)) => {
+                tries += 1;
+                if !may_try_again(context, tries).await {
+                    return Err(JobError::Retry(reason));
+                }
+                tracing::warn!(
+                    reason,
+                    upload = upload.id,
+                    "results could not be written down; it is tried again"
+                );
+            }
+            Err(error) => return Err(error),
         }
     }
 }
 
 /// `false`, and nothing is written, when captions came or went since they were carried.
+async fn carry_and_commit(
+    context: &JobContext,
+    upload: &upload::Model,
+    rows: &[rendition::ActiveModel],
+    measures: Measures,
+) -> Result<bool, JobError> {
+    let carried = replacing::carry_captions(&context.app, upload).await?;
+    let is_written = commit(context, upload, rows, measures, &carried).await?;
+    if !is_written {
+        replacing::drop_copies(&context.app, carried).await?;
+    }
+    Ok(is_written)
+}
+
+/// As [`carry_and_commit`], with the captions that were copied.
 async fn commit(
     context: &JobContext,
     upload: &upload::Model,
@@ -414,10 +468,7 @@ async fn commit(
     carried: &Carried,
 ) -> Result<bool, JobError> {
     let app = &context.app;
-    // Account before job, as everywhere: she is told of it.
-    let mut write = app.write().await?;
-    hold_account(&write, upload.owner_id).await?;
-    context.hold(&write).await?;
+    let mut write = write_as_owner(context, upload.owner_id).await?;
     store::replace_renditions(&write, upload.id, rows.to_vec(), measures).await?;
     cloud::complete(app, &write, upload.id).await?;
     rights::lost_to(&mut write, &[upload.id]).await?;
@@ -435,6 +486,15 @@ async fn commit(
     tell(&mut write, upload.id).await?;
     context.complete(write).await?;
     Ok(true)
+}
+
+/// Begins a transaction in which the owner is told of something. Her account is held before the job, as everywhere,
+/// so that of two files of one drop that end at the same moment one sees the other.
+pub(super) async fn write_as_owner(context: &JobContext, owner_id: i64) -> Result<Write, JobError> {
+    let write = context.app.write().await?;
+    hold_account(&write, owner_id).await?;
+    context.hold(&write).await?;
+    Ok(write)
 }
 
 #[cfg(test)]

@@ -31,13 +31,15 @@ async fn remove_unnamed(
     upload: &upload::Model,
     is_meant: impl Fn(&str) -> bool,
 ) -> Result<()> {
+    // In this order: what is stored and written down in between is then named, or not in the list.
+    let stored = app.files.list(&upload.prefix).await?;
     let rows = store::list_renditions(app.db.read(), &[upload.id]).await?;
     let named: BTreeSet<&str> = rows
         .values()
         .flatten()
         .map(|row| row.key.as_str())
         .collect();
-    for entry in app.files.list(&upload.prefix).await? {
+    for entry in stored {
         // Captions may be on their way: their files come before their rows.
         let is_left = !named.contains(entry.key.as_str()) && !captions::is_key(&entry.key);
         if is_left && is_meant(&entry.key) {

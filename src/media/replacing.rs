@@ -127,6 +127,14 @@ pub async fn carry_captions(app: &App, upload: &upload::Model) -> Result<Carried
     Ok(Carried(copies))
 }
 
+/// Removes copies that are of no use: what there is was copied too early.
+pub async fn drop_copies(app: &App, carried: Carried) -> Result<()> {
+    for (_, key) in carried.0 {
+        app.files.delete(&key).await?;
+    }
+    Ok(())
+}
+
 async fn list_waiting(db: &impl ConnectionTrait, upload_id: i64) -> Result<Vec<item::Model>> {
     let find = item::Entity::find()
         .filter(item::Column::NextUploadId.eq(upload_id))

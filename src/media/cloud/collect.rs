@@ -4,14 +4,13 @@ use super::results::{Made, check_playlist, results};
 use super::start::{formats, is_wanted};
 use super::{folder, follow, store};
 use crate::app::App;
-use crate::db::Write;
 use crate::entities::rendition;
 use crate::entities::transcoding::{self, TranscodingState};
 use crate::entities::upload::{self, UploadKind, UploadState};
 use crate::jobs::{Fault, Job, JobContext, JobError, PRIORITY_SOON};
 use crate::media::leftovers::remove_leftovers;
 use crate::media::store::{self as uploads, Measures};
-use crate::media::{ProcessUpload, hold_account, hold_files, jobs};
+use crate::media::{ProcessUpload, hold_files, jobs};
 use backends::media;
 use backends::mediaconvert::{self, JobStatus, MediaConvert, Wanted};
 use futures::StreamExt as _;
@@ -79,7 +78,7 @@ impl Job for CollectTranscoding {
             return Ok(());
         };
         let fault = media::Fault::permanent(LOST, fault.detail);
-        let mut write = held(&context, &upload).await?;
+        let mut write = jobs::write_as_owner(&context, upload.owner_id).await?;
         follow::fail(&context.app, &mut write, &row, &upload, &fault).await?;
         write.commit().await?;
         Ok(())
@@ -203,16 +202,8 @@ async fn fail(
     upload: &upload::Model,
     fault: &media::Fault,
 ) -> Result<(), JobError> {
-    let mut write = held(context, upload).await?;
-    follow::fail(&context.app, &mut write, row, upload, fault).await?;
+    let app = &context.app;
+    let mut write = jobs::write_as_owner(context, upload.owner_id).await?;
+    follow::fail(app, &mut write, row, upload, fault).await?;
     context.complete(write).await
-}
-
-/// A transaction in which this attempt may write, and tell the owner: her account is held before the job, as
-/// everywhere.
-async fn held(context: &JobContext, upload: &upload::Model) -> Result<Write, JobError> {
-    let write = context.app.write().await?;
-    hold_account(&write, upload.owner_id).await?;
-    context.hold(&write).await?;
-    Ok(write)
 }
