@@ -5,8 +5,23 @@ use lyceum::entities::message::{self, MessageLevel};
 use lyceum::entities::transcoding::{self, TranscodingState};
 use lyceum::entities::upload::UploadState;
 use lyceum::media::cloud::WatchTranscodings;
-use sea_orm::EntityTrait as _;
+use sea_orm::{ActiveModelTrait as _, ActiveValue::Set, EntityTrait as _, IntoActiveModel as _};
 use serde_json::{Value, json};
+
+/// What a film of 640 pixels becomes, and what was sent.
+const OF_A_FILM: [&str; 11] = [
+    "master-sound.cmfa",
+    "master-sound.m3u8",
+    "master-v240.cmfv",
+    "master-v240.m3u8",
+    "master-v360.cmfv",
+    "master-v360.m3u8",
+    "master.m3u8",
+    "original",
+    "poster.jpg",
+    "thumbnail.jpg",
+    "video.mp4",
+];
 
 struct Studio {
     site: TestApp,
@@ -133,22 +148,7 @@ async fn a_film_is_converted_in_the_cloud_and_its_owner_alone_hears_of_it() {
         .map(|row| row.name.as_str())
         .collect();
     names.sort_unstable();
-    assert_eq!(
-        names,
-        [
-            "master-sound.cmfa",
-            "master-sound.m3u8",
-            "master-v240.cmfv",
-            "master-v240.m3u8",
-            "master-v360.cmfv",
-            "master-v360.m3u8",
-            "master.m3u8",
-            "original",
-            "poster.jpg",
-            "thumbnail.jpg",
-            "video.mp4",
-        ]
-    );
+    assert_eq!(names, OF_A_FILM);
     let poster = studio.clara.get(&view.poster_url().unwrap()).await;
     assert_eq!(poster.expect(200).text(), "a picture");
     for name in names {
@@ -384,7 +384,6 @@ async fn a_job_that_was_started_before_a_crash_is_found_again() {
     let id = studio.film().await;
     let job = studio.cloud.job();
     // As the worker leaves it that dies right after the service has answered.
-    use sea_orm::{ActiveModelTrait as _, ActiveValue::Set, IntoActiveModel as _};
     let [row] = studio.rows().await.try_into().unwrap();
     let mut row = row.into_active_model();
     row.external_id = Set(None);
@@ -409,7 +408,6 @@ async fn a_message_that_overtakes_the_answer_is_understood() {
     let studio = studio().await;
     let id = studio.film().await;
     let job = studio.cloud.job();
-    use sea_orm::{ActiveModelTrait as _, ActiveValue::Set, IntoActiveModel as _};
     let [row] = studio.rows().await.try_into().unwrap();
     let mut row = row.into_active_model();
     row.external_id = Set(None);
@@ -476,10 +474,38 @@ async fn whoever_deletes_a_file_ends_its_job() {
 }
 
 #[tokio::test]
+async fn whoever_stops_a_file_ends_its_job_and_may_begin_anew() {
+    let studio = studio().await;
+    let id = studio.film().await;
+    studio.cloud.finish(&studio.site);
+    studio.cloud.change(json!({"status": "PROGRESSING"}));
+    let path = format!("/uploads/{id}/cancel/");
+    assert!(studio.clara.post(&path, &[]).await.status < 400);
+    studio.site.drain().await;
+    assert_eq!(studio.words(id).await, "Stopped. Try again when you like.");
+    let job = studio.cloud.job();
+    assert_eq!(job["status"], "CANCELED");
+    assert_eq!(studio.site.stored().await.len(), 1, "only what was sent");
+    studio.tell("m-1", &job, "COMPLETE", json!({})).await;
+    studio.site.drain().await;
+    assert_eq!(studio.words(id).await, "Stopped. Try again when you like.");
+    studio
+        .clara
+        .post(&format!("/uploads/{id}/retry/"), &[])
+        .await;
+    studio.site.drain().await;
+    studio.cloud.finish(&studio.site);
+    let job = studio.cloud.jobs().pop().unwrap();
+    studio.tell("m-2", &job, "COMPLETE", json!({})).await;
+    studio.site.drain().await;
+    assert_eq!(studio.words(id).await, "Ready");
+    assert_eq!(studio.cloud.jobs().len(), 2);
+}
+
+#[tokio::test]
 async fn a_job_that_nobody_waits_for_is_ended_by_the_watch() {
     let studio = studio().await;
     let id = studio.film().await;
-    use sea_orm::{ActiveModelTrait as _, ActiveValue::Set, IntoActiveModel as _};
     let mut upload = studio.site.view(id).await.upload.into_active_model();
     upload.state = Set(UploadState::Failed);
     upload.update(studio.site.app.db.writer()).await.unwrap();

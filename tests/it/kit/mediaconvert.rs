@@ -301,9 +301,9 @@ fn verify(method: &Method, uri: &Uri, headers: &HeaderMap, body: &[u8]) -> Resul
     }
     let mut canonical = format!("{method}\n{}\n{}\n", uri.path(), canonical_query(uri));
     for name in names.split(';') {
-        canonical.push_str(&format!("{name}:{}\n", header(name).trim()));
+        canonical += &[name, ":", header(name).trim(), "\n"].concat();
     }
-    canonical.push_str(&format!("\n{names}\n{}", hex(&Sha256::digest(body))));
+    canonical += &["\n", names, "\n", &hex(&Sha256::digest(body))].concat();
     let text = format!(
         "AWS4-HMAC-SHA256\n{date}\n{scope}\n{}",
         hex(&Sha256::digest(canonical))

@@ -199,7 +199,7 @@ impl Sns {
         let mut text = String::new();
         for name in members {
             if let Some(value) = message[*name].as_str() {
-                text.push_str(&format!("{name}\n{value}\n"));
+                text += &[name, "\n", value, "\n"].concat();
             }
         }
         let digest = if message["SignatureVersion"] == "1" {
