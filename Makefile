@@ -100,6 +100,13 @@ test-long: assets ## Runs the property tests with a hundred times as many cases
 	scripts/need ffmpeg:ffmpeg
 	PROPTEST_CASES=25600 cargo nextest run --workspace --profile long
 
+.PHONY: bench
+bench: assets ## Measures uploads, delivery and processing of a release build against their peers
+	scripts/tools rust nginx
+	scripts/need ffmpeg:ffmpeg
+	cargo build --release --bin lyceum --bin lyceum-bench --workspace
+	bench/run
+
 # --- Lint ----------------------------------------------------------------------------------------
 
 .PHONY: lint

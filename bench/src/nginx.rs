@@ -35,7 +35,7 @@ pub fn start(folder: &Path, root: &Path) -> Outcome<Server> {
     );
     let path = folder.join("nginx.conf");
     fs::write(&path, text)?;
-    let program = std::env::var("NGINX").unwrap_or_else(|_| "nginx".to_owned());
+    let program = std::env::var("NGINX_PROGRAM").unwrap_or_else(|_| "nginx".to_owned());
     let mut command = Command::new(program);
     command.arg("-p").arg(folder).arg("-c").arg(&path);
     command.arg("-e").arg(folder.join("nginx.log"));

@@ -126,7 +126,11 @@ impl Site {
     /// The stored originals.
     pub fn originals(&self) -> Outcome<Vec<PathBuf>> {
         let mut found = Vec::new();
-        for upload in fs::read_dir(self.folder.path().join("data/files/uploads"))? {
+        let folder = self.folder.path().join("data/files/uploads");
+        if !folder.exists() {
+            return Ok(found);
+        }
+        for upload in fs::read_dir(folder)? {
             let path = upload?.path().join("original");
             if path.is_file() {
                 found.push(path);
@@ -203,6 +207,7 @@ fn add_user(lyceum: &impl Fn(&[&str]) -> Command, name: &str, options: &[&str]) 
     let mut adding = lyceum(&arguments)
         .stdin(Stdio::piped())
         .stdout(Stdio::null())
+        .stderr(Stdio::null())
         .spawn()?;
     if let Some(mut input) = adding.stdin.take() {
         input.write_all(b"a password for a measurement 7\n")?;
