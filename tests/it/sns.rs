@@ -1,6 +1,8 @@
 //! Messages of Amazon SNS: who is believed, what is fetched, and what comes again.
 
 use crate::kit::{Sns, TOPIC, TestApp};
+use futures::StreamExt as _;
+use futures::stream::FuturesUnordered;
 use lyceum::entities::sns_message;
 use sea_orm::EntityTrait as _;
 use serde_json::{Value, json};
@@ -265,11 +267,43 @@ async fn a_certificate_that_cannot_be_had_just_now_is_asked_for_when_the_message
     sns.put("/good.pem", 503, Vec::new());
     let message = about_a_job(&sns, "m-1");
     site.tell(&message).await.expect(503);
+    site.tell(&message).await.expect(503);
+    assert_eq!(sns.asked(), ["/good.pem"], "not at once again");
     assert_eq!(heeded(&site).await, 0);
+    site.wait_seconds(6);
     let good = sns.certificate(&["127.0.0.1"], |_| {});
     sns.put("/good.pem", 200, good.pem());
     site.tell(&message).await.expect(200);
     assert_eq!(heeded(&site).await, 1);
+}
+
+/// Whoever knows the name of a topic can post messages of it, and each may name another certificate.
+#[tokio::test]
+async fn forged_messages_wait_for_certificates_in_small_numbers_and_the_others_are_sent_away() {
+    let sns = Sns::start().await;
+    let site = listening(&sns).await;
+    site.tell(&about_a_job(&sns, "m-1")).await.expect(200);
+    let known = sns.asked().len();
+    let hold = sns.hold().await;
+    let mut forged: FuturesUnordered<_> = (0..30)
+        .map(|number| {
+            let mut message = about_a_job(&sns, "m-2");
+            message["SigningCertURL"] = sns.url(&format!("/{number}.pem")).into();
+            let site = &site;
+            async move { site.tell(&message).await.status }
+        })
+        .collect();
+    for _ in 0..10 {
+        assert_eq!(forged.next().await, Some(503));
+    }
+    assert!(sns.asked().len() <= known + 4, "{:?}", sns.asked());
+    // A message whose certificate is known waits for none of them.
+    site.tell(&about_a_job(&sns, "m-3")).await.expect(200);
+    drop(hold);
+    let rest: Vec<u16> = forged.collect().await;
+    assert_eq!(rest.len(), 20);
+    assert!(rest.iter().all(|status| [403, 503].contains(status)));
+    assert_eq!(heeded(&site).await, 2);
 }
 
 #[tokio::test]

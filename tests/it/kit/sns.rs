@@ -45,6 +45,7 @@ pub struct Sns {
 struct Pages {
     served: Mutex<BTreeMap<String, (u16, Vec<u8>)>>,
     asked: Mutex<Vec<String>>,
+    gate: tokio::sync::RwLock<()>,
 }
 
 impl Sns {
@@ -108,6 +109,11 @@ impl Sns {
     pub fn put(&self, path: &str, status: u16, bytes: impl Into<Vec<u8>>) {
         let mut served = self.pages.served.lock().unwrap();
         served.insert(path.to_owned(), (status, bytes.into()));
+    }
+
+    /// Answers nothing until the hold is dropped.
+    pub async fn hold(&self) -> tokio::sync::RwLockWriteGuard<'_, ()> {
+        self.pages.gate.write().await
     }
 
     /// Paths that were asked for, in order.
@@ -279,6 +285,7 @@ async fn serve(root: &Issuer<'static, KeyPair>, pages: Arc<Pages>) -> String {
 
 async fn page(State(pages): State<Arc<Pages>>, uri: Uri) -> (StatusCode, Vec<u8>) {
     pages.asked.lock().unwrap().push(uri.to_string());
+    let _open = pages.gate.read().await;
     let served = pages.served.lock().unwrap();
     match served.get(uri.path()) {
         Some((status, bytes)) => (StatusCode::from_u16(*status).unwrap(), bytes.clone()),

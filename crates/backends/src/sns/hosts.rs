@@ -108,6 +108,38 @@ pub(super) fn host_of<'a>(url: &'a Url, trusted: &[Trusted]) -> Option<Host<'a>>
     is_region.then_some(Host::Amazon { region, suffix })
 }
 
+/// Who keeps the certificate at an address that messages of a topic may name: a trusted host any PEM file, Amazon
+/// SNS only files called as it calls its certificates, and only in the topic's region. So nobody makes us ask for
+/// anything else, nor everywhere.
+pub(super) fn signing_host<'a>(
+    url: &'a Url,
+    topic_arn: &str,
+    trusted: &[Trusted],
+) -> Option<Host<'a>> {
+    if url.query().is_some() {
+        return None;
+    }
+    let host = host_of(url, trusted)?;
+    let is_allowed = match host {
+        Host::Amazon { region, .. } => {
+            // arn:<partition>:sns:<region>:<account>:<name>
+            topic_arn.split(':').nth(3) == Some(region) && is_certificate_of_amazon(url.path())
+        }
+        Host::Trusted(_) => url.path().to_ascii_lowercase().ends_with(".pem"),
+    };
+    is_allowed.then_some(host)
+}
+
+/// `/SimpleNotificationService-<hexadecimal digits>.pem`.
+fn is_certificate_of_amazon(path: &str) -> bool {
+    let digits = path
+        .strip_prefix("/SimpleNotificationService-")
+        .and_then(|rest| rest.strip_suffix(".pem"));
+    digits.is_some_and(|digits| {
+        (1..=64).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_hexdigit())
+    })
+}
+
 /// The names that a signing certificate of Amazon SNS in a region may carry, as the AWS SDKs know them
 /// (`SnsHostProvider` of the SDK for Java): most regions share one, newer ones have their own.
 pub(super) fn signing_names(region: &str, suffix: &str) -> Vec<String> {
@@ -161,6 +193,36 @@ mod tests {
             "file:///etc/passwd.pem",
         ] {
             assert!(!is_amazon(other), "{other}");
+        }
+    }
+
+    #[test]
+    fn a_certificate_is_asked_for_by_amazons_own_names_in_the_region_of_the_topic_alone() {
+        let at = |url: &str, topic: &str| {
+            let url = Url::parse(url).unwrap();
+            matches!(signing_host(&url, topic, &[]), Some(Host::Amazon { .. }))
+        };
+        let topic = "arn:aws:sns:eu-west-1:123456789012:lectures";
+        let host = "https://sns.eu-west-1.amazonaws.com";
+        let good = format!("{host}/SimpleNotificationService-9c6465fa7f48f5cacd23014631ec1136.pem");
+        assert!(at(&good, topic));
+        assert!(at(
+            "https://sns.cn-north-1.amazonaws.com.cn/SimpleNotificationService-ac56.pem",
+            "arn:aws-cn:sns:cn-north-1:123456789012:lectures"
+        ));
+        assert!(!at(&good, "arn:aws:sns:eu-central-1:123456789012:lectures"));
+        assert!(!at(&good, ""));
+        let digits = "0".repeat(65);
+        for path in [
+            "/1.pem".to_owned(),
+            "/SimpleNotificationService-.pem".to_owned(),
+            "/SimpleNotificationService-12x4.pem".to_owned(),
+            "/SimpleNotificationService-1234.pem?x=1".to_owned(),
+            "/SimpleNotificationService-1234.txt".to_owned(),
+            "/a/SimpleNotificationService-1234.pem".to_owned(),
+            format!("/SimpleNotificationService-{digits}.pem"),
+        ] {
+            assert!(!at(&format!("{host}{path}"), topic), "{path}");
         }
     }
 

@@ -19,13 +19,13 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use moka::future::Cache;
 use tokio::sync::Semaphore;
 use url::Url;
 
 use self::certificate::{Chain, SigningKey};
-use self::hosts::{Host, host_of, signing_names};
+use self::hosts::{Host, host_of, signing_host, signing_names};
 use crate::https::{self, FetchError};
 
 /// Larger than any chain of certificates.
@@ -37,6 +37,11 @@ const GOOD_KEPT: Duration = Duration::from_hours(12);
 const BAD_KEPT: Duration = Duration::from_mins(1);
 /// Fetches at once, whoever may post: a stranger who knows the name of a topic cannot make us ask more.
 const FETCHES: usize = 4;
+/// Messages whose certificates are fetched or waited for at once; each is in memory meanwhile. SNS delivers the
+/// others again.
+const WAITING: usize = 20;
+/// How long an address that could not be asked is not asked again.
+const AWAY_KEPT: TimeDelta = TimeDelta::seconds(5);
 /// Issuers between a signing certificate and a root.
 const MOST_ISSUERS: usize = 3;
 
@@ -73,7 +78,9 @@ pub struct Sns {
     places: Vec<Place>,
     good: Cache<String, SigningKey>,
     bad: Cache<String, String>,
+    away: Cache<String, (DateTime<Utc>, String)>,
     fetches: Semaphore,
+    waiting: Semaphore,
 }
 
 impl Sns {
@@ -100,7 +107,12 @@ impl Sns {
                 .max_capacity(REMEMBERED)
                 .time_to_live(BAD_KEPT)
                 .build(),
+            away: Cache::builder()
+                .max_capacity(REMEMBERED)
+                .time_to_live(BAD_KEPT)
+                .build(),
             fetches: Semaphore::new(FETCHES),
+            waiting: Semaphore::new(WAITING),
         })
     }
 
@@ -118,11 +130,10 @@ impl Sns {
             .map_err(|_| untrusted("its Signature is not in base64"))?;
         let url = Url::parse(&message.signing_cert_url)
             .ok()
-            .filter(|url| url.path().to_ascii_lowercase().ends_with(".pem"))
-            .filter(|url| url.query().is_none())
-            .ok_or_else(|| untrusted("its SigningCertURL leads to no PEM file"))?;
-        let host = host_of(&url, &self.hosts)
-            .ok_or_else(|| untrusted("its SigningCertURL is not an address of SNS"))?;
+            .ok_or_else(|| untrusted("its SigningCertURL is no address"))?;
+        let host = signing_host(&url, &message.topic_arn, &self.hosts).ok_or_else(|| {
+            untrusted("its SigningCertURL is not where SNS keeps certificates for its topic")
+        })?;
         let key = self.signing_key(&url, host, now).await?;
         if key.has_signed(
             &message.signature_version,
@@ -188,11 +199,16 @@ impl Sns {
         if let Some(key) = self.known(url, now).await? {
             return Ok(key);
         }
+        let later = |error: &dyn std::fmt::Display| SnsError::Later(error.to_string());
+        let _place = self
+            .waiting
+            .try_acquire()
+            .map_err(|_| later(&"too many certificates are being waited for"))?;
         let _turn = self
             .fetches
             .acquire()
             .await
-            .map_err(|error| SnsError::Later(error.to_string()))?;
+            .map_err(|error| later(&error))?;
         if let Some(key) = self.known(url, now).await? {
             return Ok(key);
         }
@@ -200,7 +216,10 @@ impl Sns {
         match &found {
             Ok(key) => self.good.insert(url.to_string(), key.clone()).await,
             Err(SnsError::Untrusted(why)) => self.bad.insert(url.to_string(), why.clone()).await,
-            Err(SnsError::Later(_)) => {}
+            Err(SnsError::Later(why)) => {
+                let away = (now + AWAY_KEPT, why.clone());
+                self.away.insert(url.to_string(), away).await;
+            }
         }
         found
     }
@@ -210,7 +229,14 @@ impl Sns {
             return Err(SnsError::Untrusted(why));
         }
         let key = self.good.get(url.as_str()).await;
-        Ok(key.filter(|key| key.is_valid_at(now)))
+        if let Some(key) = key.filter(|key| key.is_valid_at(now)) {
+            return Ok(Some(key));
+        }
+        let away = self.away.get(url.as_str()).await;
+        match away.filter(|(until, _)| now < *until) {
+            Some((_, why)) => Err(SnsError::Later(why)),
+            None => Ok(None),
+        }
     }
 
     async fn fetch_key(
