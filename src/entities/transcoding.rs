@@ -43,7 +43,7 @@ pub struct Model {
     pub percent: f64,
     /// Why it failed, in the service's words.
     pub fault_detail: Option<String>,
-    /// When the service last spoke of it.
+    /// When the service last spoke of it, or was last asked for it.
     pub heard_at: DateTimeUtc,
     /// When it was asked for.
     pub created_at: DateTimeUtc,

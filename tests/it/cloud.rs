@@ -5,7 +5,11 @@ use lyceum::entities::message::{self, MessageLevel};
 use lyceum::entities::transcoding::{self, TranscodingState};
 use lyceum::entities::upload::UploadState;
 use lyceum::media::cloud::WatchTranscodings;
-use sea_orm::{ActiveModelTrait as _, ActiveValue::Set, EntityTrait as _, IntoActiveModel as _};
+use sea_orm::{
+    ActiveModelTrait as _,
+    ActiveValue::{NotSet, Set},
+    EntityTrait as _, IntoActiveModel as _,
+};
 use serde_json::{Value, json};
 
 /// What a film of 640 pixels becomes, and what was sent.
@@ -646,29 +650,138 @@ async fn a_job_of_another_program_tells_the_owner_of_the_file_once_and_changes_n
 }
 
 #[tokio::test]
-async fn a_site_that_converts_by_itself_again_takes_over() {
+async fn who_was_told_of_a_conversion_elsewhere_still_hears_when_her_film_can_be_seen() {
     let studio = studio().await;
     let id = studio.film().await;
-    let mut config = studio.site.app.config.clone();
-    config.transcoder = "local:".into();
-    let app = lyceum::app::App::open(config, studio.site.clock.clone(), false)
+    let upload = studio.site.view(id).await.upload;
+    let course = studio.site.course(upload.owner_id, "bows").await;
+    let module = studio.site.module(course.id, "One").await;
+    let kind = lyceum::entities::item::ItemKind::Video;
+    studio.site.show(module.id, kind, "Bow", id).await;
+    let elsewhere = async |message: &str, job: &str| {
+        let key = format!("lyceum/{}/original", upload.prefix);
+        let text = json!({"state": "COMPLETED", "jobId": job, "input": {"key": key}});
+        let message = studio.sns.notification(message, &text.to_string());
+        studio.site.tell(&message).await.expect(200);
+    };
+    elsewhere("m-1", "1415-a").await;
+    assert!(studio.words(id).await.starts_with("Processing"));
+    studio.cloud.finish(&studio.site);
+    studio
+        .tell("m-2", &studio.cloud.job(), "COMPLETE", json!({}))
+        .await;
+    studio.site.drain().await;
+    assert_eq!(studio.words(id).await, "Ready");
+    elsewhere("m-3", "1415-b").await;
+    let lesson = format!("/students/course/{}/{}/", course.id, module.id);
+    let links: Vec<String> = studio
+        .messages()
         .await
-        .unwrap();
-    studio.site.wait_seconds(600);
+        .into_iter()
+        .map(|message| message.link)
+        .collect();
+    assert_eq!(links, ["", &lesson, &lesson], "no link before it is ready");
+}
+
+/// The same site after its operator has told it to convert by itself.
+async fn by_itself(site: &TestApp) -> lyceum::app::App {
+    let mut config = site.app.config.clone();
+    config.transcoder = "local:".into();
+    let opened = lyceum::app::App::open(config, site.clock.clone(), false);
+    opened.await.unwrap()
+}
+
+async fn watch_and_drain(app: &lyceum::app::App) {
     let mut write = app.write().await.unwrap();
-    lyceum::jobs::enqueue(&app, &mut write, &WatchTranscodings {})
+    lyceum::jobs::enqueue(app, &mut write, &WatchTranscodings {})
         .await
         .unwrap();
     write.commit().await.unwrap();
-    lyceum::jobs::drain(&app, &lyceum::registry::registry())
+    lyceum::jobs::drain(app, &lyceum::registry::registry())
         .await
         .unwrap();
+}
+
+#[tokio::test]
+async fn a_site_that_converts_by_itself_again_takes_over() {
+    let studio = studio().await;
+    let id = studio.film().await;
+    let app = by_itself(&studio.site).await;
+    studio.site.wait_seconds(600);
+    watch_and_drain(&app).await;
     let words = studio.words(id).await;
     assert!(
         words.starts_with("Failed"),
         "ffmpeg has looked at it: {words}"
     );
     assert_eq!(studio.rows().await[0].state, TranscodingState::Canceled);
+}
+
+#[tokio::test]
+async fn a_site_that_converts_by_itself_again_takes_over_what_was_to_be_collected() {
+    let studio = studio().await;
+    let id = studio.film().await;
+    studio
+        .tell("m-1", &studio.cloud.job(), "COMPLETE", json!({}))
+        .await;
+    assert_eq!(studio.rows().await[0].state, TranscodingState::Collecting);
+    let app = by_itself(&studio.site).await;
+    lyceum::jobs::drain(&app, &lyceum::registry::registry())
+        .await
+        .unwrap();
+    assert_eq!(studio.rows().await[0].state, TranscodingState::Canceled);
+    let words = studio.words(id).await;
+    assert!(
+        words.starts_with("Failed"),
+        "ffmpeg has looked at it: {words}"
+    );
+    assert_eq!(studio.messages().await.len(), 1);
+    // The watch finds nothing more to hand over.
+    studio.site.wait_seconds(600);
+    watch_and_drain(&app).await;
+    assert_eq!(studio.site.jobs_of(id).await.len(), 3);
+    assert_eq!(studio.messages().await.len(), 1);
+}
+
+#[tokio::test]
+async fn results_that_nobody_looks_at_are_looked_at_after_all() {
+    let studio = studio().await;
+    let id = studio.film().await;
+    studio.cloud.finish(&studio.site);
+    let [row] = studio.rows().await.try_into().unwrap();
+    let mut row = row.into_active_model();
+    row.state = Set(TranscodingState::Collecting);
+    row.update(studio.site.app.db.writer()).await.unwrap();
+    studio.site.wait_seconds(600);
+    studio.watch().await;
+    assert_eq!(studio.words(id).await, "Ready");
+}
+
+#[tokio::test]
+async fn jobs_that_cannot_be_asked_for_keep_the_watch_from_no_other() {
+    let studio = studio().await;
+    let stuck = studio.film().await;
+    let [row] = studio.rows().await.try_into().unwrap();
+    for number in 0..50 {
+        let mut other = row.clone().into_active_model();
+        other.id = NotSet;
+        other.token = Set(format!("token-{number}"));
+        other.external_id = Set(None);
+        other.state = Set(TranscodingState::Starting);
+        other.insert(studio.site.app.db.writer()).await.unwrap();
+    }
+    let mut row = row.into_active_model();
+    row.external_id = Set(None);
+    row.state = Set(TranscodingState::Starting);
+    row.update(studio.site.app.db.writer()).await.unwrap();
+    studio.site.wait_seconds(60);
+    let id = studio.film().await;
+    studio.cloud.finish(&studio.site);
+    studio.site.wait_seconds(600);
+    studio.watch().await;
+    studio.watch().await;
+    assert_eq!(studio.words(id).await, "Ready");
+    assert!(studio.words(stuck).await.starts_with("Processing"));
 }
 
 #[tokio::test]

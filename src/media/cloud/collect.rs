@@ -2,6 +2,7 @@
 
 use super::results::{Made, check_playlist, results};
 use super::start::{formats, is_wanted};
+use super::watch::hand_over;
 use super::{folder, follow, store};
 use crate::app::App;
 use crate::entities::rendition;
@@ -49,13 +50,19 @@ impl Job for CollectTranscoding {
         let db = app.db.read();
         let row = store::find(db, self.transcoding_id).await?;
         let upload = uploads::find_upload(db, self.upload_id).await?;
-        let Some((row, upload)) = row.zip(upload).filter(|(row, upload)| {
-            row.state == TranscodingState::Collecting && is_wanted(app, upload)
-        }) else {
-            return self.begin_anew(&context).await;
-        };
+        let is_collecting = |row: &transcoding::Model| row.state == TranscodingState::Collecting;
         let Some(service) = app.transcoder.service() else {
-            return Ok(());
+            // Its results cannot be asked for any more; the site makes its own.
+            return match row.filter(is_collecting) {
+                Some(row) => Ok(hand_over(app, &row).await?),
+                None => self.begin_anew(&context).await,
+            };
+        };
+        let Some((row, upload)) = row
+            .zip(upload)
+            .filter(|(row, upload)| is_collecting(row) && is_wanted(app, upload))
+        else {
+            return self.begin_anew(&context).await;
         };
         let made = tokio::select! {
             made = collect(app, service, &row, &upload) => made?,

@@ -77,20 +77,29 @@ pub async fn list_open_of(
     Ok(find.all(db).await?)
 }
 
-/// Those that are with the service or about to be, and of which nothing was heard since; the longest unheard
+/// Those that have not ended and of which nothing was heard since, nor were they looked at; the longest unheard
 /// first.
 pub async fn list_unheard(
     db: &impl ConnectionTrait,
     since: DateTime<Utc>,
     most: u64,
 ) -> Result<Vec<transcoding::Model>> {
-    let with_it = [TranscodingState::Starting, TranscodingState::Running];
     let find = transcoding::Entity::find()
-        .filter(transcoding::Column::State.is_in(with_it))
+        .filter(transcoding::Column::State.is_in(OPEN))
         .filter(transcoding::Column::HeardAt.lte(since))
         .order_by_asc(transcoding::Column::HeardAt)
         .limit(most);
     Ok(find.all(db).await?)
+}
+
+/// Notes that the service is being asked for it.
+pub async fn note_look(app: &App, id: i64) -> Result<()> {
+    transcoding::Entity::update_many()
+        .col_expr(transcoding::Column::HeardAt, Expr::value(app.clock.now()))
+        .filter(transcoding::Column::Id.eq(id))
+        .exec(app.db.writer())
+        .await?;
+    Ok(())
 }
 
 /// The transcoding that a notice is about: by what the service calls it, else by our token.

@@ -2,16 +2,19 @@
 
 use super::notice::Notice;
 use super::start::is_wanted;
-use super::{end_there, folder, follow, hold, store};
+use super::{CollectTranscoding, end_there, folder, follow, hold, store};
 use crate::app::App;
+use crate::entities::job::JobState;
 use crate::entities::transcoding::{self, TranscodingState};
+use crate::entities::upload::UploadState;
 use crate::error::Result;
-use crate::jobs::{Job, JobContext, JobError, PRIORITY_SOON};
+use crate::jobs::{self, Job, JobContext, JobError, PRIORITY_SOON};
 use crate::media::store as uploads;
 use crate::media::{ORIGINAL, ProcessUpload, tell};
 use backends::media::Fault;
 use backends::mediaconvert::{MediaConvert, MediaConvertError};
 use chrono::TimeDelta;
+use sea_orm::ConnectionTrait;
 use serde::{Deserialize, Serialize};
 
 /// How long nothing is heard of a job before the service is asked: where SNS tells of jobs, and where not.
@@ -46,9 +49,14 @@ impl Job for WatchTranscodings {
         };
         let since = app.clock.now() - patience;
         for row in store::list_unheard(app.db.read(), since, MOST_ASKED).await? {
-            tokio::select! {
-                looked = look(app, &row) => looked?,
+            // Whatever comes of it, the others have their turn before this one is looked at again.
+            store::note_look(app, row.id).await?;
+            let looked = tokio::select! {
+                looked = look(app, &row) => looked,
                 () = context.canceled.cancelled() => return Err(JobError::CutOff),
+            };
+            if let Err(error) = looked {
+                tracing::warn!(%error, upload = row.upload_id, "a transcoding could not be looked at");
             }
         }
         Ok(())
@@ -57,6 +65,10 @@ impl Job for WatchTranscodings {
 
 /// Asks for one.
 async fn look(app: &App, row: &transcoding::Model) -> Result<()> {
+    let is_collecting = row.state == TranscodingState::Collecting;
+    if is_collecting && has_job(app.db.read(), row.upload_id).await? {
+        return Ok(());
+    }
     let Some(service) = app.transcoder.service() else {
         return hand_over(app, row).await;
     };
@@ -66,6 +78,9 @@ async fn look(app: &App, row: &transcoding::Model) -> Result<()> {
     }
     if app.clock.now() - row.created_at > LONGEST {
         return fail(app, row, TOO_LONG, "not ended within 48 hours").await;
+    }
+    if is_collecting {
+        return collect_again(app, row).await;
     }
     // One that is about to be asked for is its worker's business.
     let Some(job_id) = row.external_id.as_deref() else {
@@ -85,25 +100,42 @@ async fn look(app: &App, row: &transcoding::Model) -> Result<()> {
     }
 }
 
+/// Whether anything is in line for an upload, or runs.
+async fn has_job(db: &impl ConnectionTrait, upload_id: i64) -> Result<bool> {
+    let latest = jobs::find_latest(db, &ProcessUpload::subject_of(upload_id)).await?;
+    Ok(latest.is_some_and(|job| matches!(job.state, JobState::Waiting | JobState::Running)))
+}
+
+/// The service is done, and nobody looks at what it has made.
+async fn collect_again(app: &App, row: &transcoding::Model) -> Result<()> {
+    let mut write = app.write().await?;
+    hold(&write, row.upload_id).await?;
+    let found = store::lock(&write, row.id).await?;
+    let is_collecting = found.is_some_and(|row| row.state == TranscodingState::Collecting);
+    if !is_collecting || has_job(&*write, row.upload_id).await? {
+        return Ok(());
+    }
+    let collecting = CollectTranscoding {
+        transcoding_id: row.id,
+        upload_id: row.upload_id,
+    };
+    jobs::enqueue(app, &mut write, &collecting).await?;
+    write.commit().await
+}
+
 /// The site converts by itself now: the upload goes in line like any other.
-async fn hand_over(app: &App, row: &transcoding::Model) -> Result<()> {
+pub(super) async fn hand_over(app: &App, row: &transcoding::Model) -> Result<()> {
     let mut write = app.write().await?;
     let upload = hold(&write, row.upload_id).await?;
-    let state = TranscodingState::Canceled;
-    store::end(
-        app,
-        &write,
-        row.id,
-        state,
-        Some("the site converts by itself now"),
-    )
-    .await?;
-    if let Some(upload) = upload.filter(|upload| {
-        use crate::entities::upload::UploadState;
-        upload.state == UploadState::Processing
-    }) {
+    let found = store::lock(&write, row.id).await?;
+    let Some(row) = found.filter(|row| store::OPEN.contains(&row.state)) else {
+        return Ok(());
+    };
+    let why = "the site converts by itself now";
+    store::end(app, &write, row.id, TranscodingState::Canceled, Some(why)).await?;
+    if let Some(upload) = upload.filter(|upload| upload.state == UploadState::Processing) {
         uploads::put_in_line(app, &write, upload.id).await?;
-        crate::jobs::enqueue(app, &mut write, &ProcessUpload::of(&upload)).await?;
+        jobs::enqueue(app, &mut write, &ProcessUpload::of(&upload)).await?;
         tell(&mut write, upload.id).await?;
     }
     write.commit().await
