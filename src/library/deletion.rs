@@ -11,15 +11,18 @@ use crate::error::{Error, Result};
 use crate::media;
 use crate::web::form::Form;
 use crate::web::identity::Author;
-use crate::web::shell::{Place, Shell, page};
+use crate::web::shell::{Place, Shell, page, page_with};
 use crate::web::{redirect, text};
 use askama::Template;
 use axum::extract::{RawQuery, State};
+use axum::http::StatusCode;
 use axum::response::Response;
 use std::collections::BTreeSet;
 
 /// So many files are deleted at once; a page of the library has fewer.
 const MOST: usize = 100;
+
+const NOT_NAMED: &str = "Nothing was deleted: lessons have begun to use what you chose. ";
 
 /// The page that asks.
 #[derive(Template)]
@@ -29,6 +32,8 @@ struct DeletePage {
     heading: String,
     words: String,
     files: Vec<Doomed>,
+    /// The contents that the page names.
+    contents: BTreeSet<i64>,
     submit: String,
 }
 
@@ -72,14 +77,24 @@ pub async fn ask(
     if files.is_empty() {
         return Ok(redirect::see_other(PATH));
     }
+    page(&asking(&app, shell, files, "").await?)
+}
+
+/// The page about these files. `before`: what stands before the warning.
+async fn asking(
+    app: &App,
+    shell: Shell,
+    files: Vec<upload::Model>,
+    before: &str,
+) -> Result<DeletePage> {
     let ids: Vec<i64> = files.iter().map(|file| file.id).collect();
-    let mut uses = store::list_uses(db, &ids).await?;
-    let mut lessons = BTreeSet::new();
+    let mut uses = store::list_uses(app.db.read(), &ids).await?;
+    let mut contents = BTreeSet::new();
     let files: Vec<Doomed> = files
         .into_iter()
         .map(|file| {
             let uses = uses.remove(&file.id).unwrap_or_default();
-            lessons.extend(uses.iter().map(|found| found.content_id));
+            contents.extend(uses.iter().map(|found| found.content_id));
             Doomed {
                 id: file.id,
                 size: text::size(file.size_bytes),
@@ -88,10 +103,11 @@ pub async fn ask(
             }
         })
         .collect();
-    page(&DeletePage {
+    Ok(DeletePage {
         shell: shell.at(Place::Teach),
         heading: heading(&files),
-        words: warning(lessons.len(), files.len()),
+        words: format!("{before}{}", warning(contents.len(), files.len())),
+        contents,
         submit: match files.len() {
             1 => "Delete it".into(),
             count => format!("Delete these {count} files"),
@@ -125,23 +141,44 @@ fn warning(lessons: usize, files: usize) -> String {
     }
 }
 
-/// POST `/library/delete/`, `file=<upload>` once or several times: deletes the files, and the contents that show them.
-/// What is gone already is no fault.
+/// POST `/library/delete/`, `file=<upload>` once or several times, and `content=<content>` for each content that the
+/// page has named: deletes the files, and the contents that show them. What is gone already is no fault. Are there
+/// contents now that were not named, it asks again (409).
 pub async fn delete(
     State(app): State<App>,
     Author(person): Author,
+    shell: Shell,
     form: Form,
 ) -> Result<Response> {
     let ids = numbers(form.all("file"))?;
+    let named = form.all("content").filter_map(|id| id.trim().parse().ok());
+    let named: BTreeSet<i64> = named.collect();
     let mut write = app.write().await?;
     let files = store::list_own(&*write, person.id, &ids).await?;
-    delete_files(&app, &mut write, &files).await?;
-    write.commit().await?;
-    Ok(redirect::see_other(PATH))
+    if delete_files(&app, &mut write, &files, &named).await? {
+        write.commit().await?;
+        return Ok(redirect::see_other(PATH));
+    }
+    drop(write);
+    let files = store::list_own(app.db.read(), person.id, &ids).await?;
+    if files.is_empty() {
+        return Ok(redirect::see_other(PATH));
+    }
+    page_with(
+        StatusCode::CONFLICT,
+        &asking(&app, shell, files, NOT_NAMED).await?,
+    )
 }
 
+/// Answers whether all contents that would go were named; else nothing may be committed.
+///
 /// Courses before files before contents, as everywhere: two who take them in turn would wait for each other.
-async fn delete_files(app: &App, write: &mut Write, files: &[upload::Model]) -> Result<()> {
+async fn delete_files(
+    app: &App,
+    write: &mut Write,
+    files: &[upload::Model],
+    named: &BTreeSet<i64>,
+) -> Result<bool> {
     let ids: Vec<i64> = files.iter().map(|file| file.id).collect();
     let (contents, waiting) = store::list_contents(write, &ids).await?;
     let modules: Vec<i64> = contents.iter().map(|content| content.module_id).collect();
@@ -156,6 +193,9 @@ async fn delete_files(app: &App, write: &mut Write, files: &[upload::Model]) -> 
         .chain(&contents_now)
         .map(|row| row.id)
         .collect();
+    if !contents.is_subset(named) {
+        return Ok(false);
+    }
     let contents: Vec<i64> = contents.into_iter().collect();
     let freed = courses::delete_contents(write, &contents).await?;
     for item in waiting.iter().chain(&waiting_now) {
@@ -168,7 +208,7 @@ async fn delete_files(app: &App, write: &mut Write, files: &[upload::Model]) -> 
     for id in all {
         media::discard(app, write, id).await?;
     }
-    Ok(())
+    Ok(true)
 }
 
 #[cfg(test)]

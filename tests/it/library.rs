@@ -52,11 +52,22 @@ impl Desk {
         found.await.unwrap()
     }
 
+    /// Deletes files as the page that asks does: with the contents that it names.
     async fn delete(&self, ids: &[i64]) -> u16 {
+        let files: Vec<String> = ids.iter().map(|id| format!("file={id}")).collect();
+        let ask = format!("/library/delete/?{}", files.join("&"));
+        let page = self.clara.get(&ask).await.text();
         let ids: Vec<String> = ids.iter().map(ToString::to_string).collect();
-        let fields: Vec<_> = ids.iter().map(|id| ("file", id.as_str())).collect();
+        let mut fields: Vec<_> = ids.iter().map(|id| ("file", id.as_str())).collect();
+        fields.extend(named(&page).into_iter().map(|id| ("content", id)));
         self.clara.post("/library/delete/", &fields).await.status
     }
+}
+
+/// The contents that a page which asks would delete.
+fn named(page: &str) -> Vec<&str> {
+    let fields = page.split("name=\"content\" value=\"").skip(1);
+    fields.filter_map(|field| field.split('"').next()).collect()
 }
 
 /// The names of the rows, in their order.
@@ -213,6 +224,34 @@ async fn deleting_a_file_names_the_lessons_that_lose_it_and_takes_it_from_them()
 }
 
 #[tokio::test]
+async fn a_lesson_that_was_not_named_is_not_deleted_but_asked_about() {
+    let desk = Desk::new().await;
+    let file = desk.file(UploadKind::File, "a.pdf").await;
+    let first = desk.shown("First", ItemKind::File, &file).await;
+    let ask = format!("/library/delete/?file={}", file.id);
+    let asked = desk.clara.get(&ask).await.text();
+    assert_eq!(named(&asked), [first.id.to_string()]);
+    let second = desk.shown("Second", ItemKind::File, &file).await;
+    let (id, first_id) = (file.id.to_string(), first.id.to_string());
+    let fields = [("file", id.as_str()), ("content", first_id.as_str())];
+    let page = desk.clara.post("/library/delete/", &fields).await;
+    page.expect(409)
+        .has("Nothing was deleted: lessons have begun to use what you chose.")
+        .has("used in 2 lessons")
+        .has("Second");
+    assert_eq!(desk.contents().await.len(), 2);
+    assert_eq!(desk.uploads().await, [file.id]);
+    let mut expected = [first.id.to_string(), second.id.to_string()];
+    expected.sort();
+    let text = page.text();
+    let mut found = named(&text);
+    found.sort_unstable();
+    assert_eq!(found, expected);
+    assert_eq!(desk.delete(&[file.id]).await, 303);
+    assert_eq!(desk.contents().await, []);
+}
+
+#[tokio::test]
 async fn several_files_go_at_once_and_what_runs_for_them_is_canceled() {
     let desk = Desk::new().await;
     let create = format!("/course/module/{}/content/video/create/", desk.module.id);
@@ -238,6 +277,52 @@ async fn several_files_go_at_once_and_what_runs_for_them_is_canceled() {
     }
     assert_eq!(desk.delete(&[]).await, 303);
     desk.clara.get("/library/delete/").await.expect(303);
+}
+
+#[tokio::test]
+async fn a_renamed_file_is_downloaded_under_its_new_name_at_once() {
+    let desk = Desk::new().await;
+    let create = format!("/course/module/{}/content/image/create/", desk.module.id);
+    desk.clara
+        .post_file(&create, &[("title", "The bow")], "bow.png", PNG)
+        .await
+        .expect(303);
+    desk.site.drain().await;
+    let id = desk.uploads().await[0];
+    let download = format!("/media/{id}/original?download");
+    let name = async || {
+        let page = desk.clara.get(&download).await;
+        page.expect(200).header("content-disposition").unwrap()
+    };
+    assert!(name().await.contains("bow.png"));
+    let rename = format!("/library/{id}/rename/");
+    desk.clara
+        .post(&rename, &[("name", "Violin")])
+        .await
+        .expect(303);
+    let named = name().await;
+    assert!(named.contains("Violin.png"), "{named}");
+}
+
+#[tokio::test]
+async fn who_deletes_a_content_reads_what_becomes_of_its_file() {
+    let desk = Desk::new().await;
+    let file = desk.file(UploadKind::File, "a.pdf").await;
+    let first = desk.shown("First", ItemKind::File, &file).await;
+    let second = desk.shown("Second", ItemKind::File, &file).await;
+    let delete = format!("/course/content/{}/delete/", first.id);
+    let page = desk.clara.get(&delete).await;
+    page.expect(200)
+        .has("Its file stays: 1 other lesson shows it, too.")
+        .lacks("cannot be undone");
+    desk.clara.post(&delete, &[]).await.expect(303);
+    assert_eq!(desk.uploads().await, [file.id]);
+    let delete = format!("/course/content/{}/delete/", second.id);
+    let page = desk.clara.get(&delete).await;
+    page.expect(200)
+        .has("leaves the library. This cannot be undone.");
+    desk.clara.post(&delete, &[]).await.expect(303);
+    assert_eq!(desk.uploads().await, [0_i64; 0]);
 }
 
 #[tokio::test]
@@ -503,8 +588,15 @@ async fn a_file_that_is_deleted_and_used_at_the_same_instant_is_one_or_the_other
             desk.clara.post(&path, &fields),
             desk.clara.post("/library/delete/", &chosen)
         );
-        deleted.expect(303);
         assert!([303, 404, 422].contains(&used.status), "{}", used.status);
+        if deleted.status == 409 {
+            // It was used before; the lesson was not named.
+            used.expect(303);
+            assert_eq!(desk.contents().await.len(), 1);
+            assert_eq!(desk.delete(&[file.id]).await, 303);
+        } else {
+            deleted.expect(303);
+        }
         assert_eq!(desk.uploads().await, [0_i64; 0]);
         assert_eq!(desk.contents().await, []);
     }
