@@ -3,7 +3,7 @@
 use super::vtt::{Cues, escape};
 
 /// More are no help to anybody, and no chapters.
-const MOST_CHAPTERS: usize = 500;
+pub(super) const MOST_CHAPTERS: usize = 500;
 /// Of a title, in characters.
 const LONGEST_TITLE: usize = 200;
 

@@ -98,6 +98,7 @@ pub(super) async fn measure(
         folder: Path::new("/"),
         time: tools.limits.time,
         stall: Some(tools.limits.stall),
+        stdout_bytes: process::STDOUT_BYTES,
     };
     let mut take = |line: &str| match peaks.as_deref_mut() {
         Some(peaks) => peaks.line(line) || meter.line(line),

@@ -20,6 +20,8 @@ const DEMUXERS: &str = "mov,matroska,webm,avi,mpegts,mpeg,mpegvideo,flv,live_flv
 eac3,dts,amr,amrnb,amrwb,au,caf,ape,wv,tta,mpc,mpc8,dv,ivf,mxf,nut";
 
 const PROBE_TIME: Duration = Duration::from_mins(2);
+/// Longer than ffprobe's answer about any recording; some ten thousand chapters take more.
+const ANSWER_BYTES: u64 = 4 << 20;
 
 /// What a recording holds.
 #[derive(Debug, Clone, PartialEq)]
@@ -227,6 +229,7 @@ chapter=start_time,end_time:chapter_tags=title:packet_side_data=side_data_type";
         folder: Path::new("/"),
         time: PROBE_TIME,
         stall: None,
+        stdout_bytes: ANSWER_BYTES,
     };
     let mut json = String::new();
     process::run(&tools.limits, task, &mut |line| {
@@ -289,6 +292,7 @@ async fn count_duration(tools: &Tools, path: &Path, probe: &Probe) -> Result<f64
         folder: Path::new("/"),
         time: tools.limits.time,
         stall: Some(tools.limits.stall),
+        stdout_bytes: process::STDOUT_BYTES,
     };
     process::run(&tools.limits, task, &mut |line| {
         if let Some(micros) = line

@@ -23,8 +23,9 @@ use super::tools::Limits;
 /// What is kept of stderr: its end, where the cause stands.
 const STDERR_KEPT_BYTES: usize = 8 * 1024;
 /// More than a day of progress lines; only a program run wild writes so much.
-const STDOUT_MAX_BYTES: u64 = 64 << 20;
+pub(super) const STDOUT_BYTES: u64 = 64 << 20;
 const OPEN_FILES: u32 = 64;
+const TOO_MUCH: &str = "This file says more about itself than any recording needs, for example in its chapters. Save it again without chapters and tags, and upload that.";
 
 /// One run of a program.
 pub(super) struct Task<'a> {
@@ -38,6 +39,8 @@ pub(super) struct Task<'a> {
     pub time: Duration,
     /// Ended when the line reader has seen no headway for this long.
     pub stall: Option<Duration>,
+    /// Ended when it writes more to stdout; [`STDOUT_BYTES`] where nothing else is known.
+    pub stdout_bytes: u64,
 }
 
 /// Runs a program to its end. `on_line` gets each line of stdout and answers whether it shows headway.
@@ -71,6 +74,12 @@ pub(super) async fn run(
                 tail.text()
             )));
         }
+        Ok(Ended::TooMuch) => {
+            return Err(Fault::permanent(
+                TOO_MUCH,
+                format!("{name}: more than {} bytes of output", task.stdout_bytes),
+            ));
+        }
         Err(error) => {
             return Err(Fault::from_io(&name, &error));
         }
@@ -86,6 +95,7 @@ enum Ended {
     Itself,
     TimeUp,
     Stalled,
+    TooMuch,
 }
 
 /// Reads both pipes until they close.
@@ -100,7 +110,9 @@ async fn follow(
     else {
         return Err(io::Error::other("no pipes"));
     };
-    let mut lines = BufReader::new(stdout.take(STDOUT_MAX_BYTES)).lines();
+    // One byte more tells that there is more.
+    let most = task.stdout_bytes.saturating_add(1);
+    let mut lines = BufReader::new(stdout.take(most)).lines();
     let time_up = running.started + task.time;
     let mut stalled_at = task.stall.map(|stall| running.started + stall);
     let (mut out_open, mut err_open) = (true, true);
@@ -111,6 +123,7 @@ async fn follow(
                     stalled_at = task.stall.map(|stall| Instant::now() + stall);
                 }
                 Some(_) => {}
+                None if lines.get_ref().get_ref().limit() == 0 => return Ok(Ended::TooMuch),
                 None => out_open = false,
             },
             more = tail.read(&mut stderr), if err_open => err_open = more?,

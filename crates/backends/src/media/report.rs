@@ -1,8 +1,11 @@
 //! What ffprobe answers (its JSON), and what of it is believed. Asking is in `probe`.
 
-use serde::Deserialize;
+use std::fmt;
 
-use super::chapters::Chapter;
+use serde::de::{IgnoredAny, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+
+use super::chapters::{Chapter, MOST_CHAPTERS};
 use super::probe::{AudioStream, Probe, VideoStream};
 
 /// ffprobe's JSON, as far as it is asked for.
@@ -12,7 +15,7 @@ pub(super) struct Report {
     streams: Vec<Stream>,
     #[serde(default)]
     packets: Vec<Packet>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "first_marks")]
     chapters: Vec<Mark>,
     #[serde(default)]
     format: Format,
@@ -82,6 +85,31 @@ struct Mark {
     end_time: Option<String>,
     #[serde(default)]
     tags: Tags,
+}
+
+/// Reads as many chapters as are ever shown, and passes over the others.
+fn first_marks<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Mark>, D::Error> {
+    struct First;
+    impl<'de> Visitor<'de> for First {
+        type Value = Vec<Mark>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a list of chapters")
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, mut sent: A) -> Result<Vec<Mark>, A::Error> {
+            let mut marks = Vec::new();
+            while marks.len() < MOST_CHAPTERS {
+                let Some(mark) = sent.next_element()? else {
+                    return Ok(marks);
+                };
+                marks.push(mark);
+            }
+            while sent.next_element::<IgnoredAny>()?.is_some() {}
+            Ok(marks)
+        }
+    }
+    deserializer.deserialize_seq(First)
 }
 
 impl Report {

@@ -104,6 +104,7 @@ impl Tools {
             folder: Path::new("/"),
             time: Duration::from_secs(20),
             stall: None,
+            stdout_bytes: process::STDOUT_BYTES,
         };
         let mut collect = |line: &str| {
             answer.push_str(line);

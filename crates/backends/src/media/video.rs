@@ -232,6 +232,7 @@ pub(super) async fn run(
         folder: out_dir,
         time: tools.limits.time,
         stall: Some(tools.limits.stall),
+        stdout_bytes: process::STDOUT_BYTES,
     };
     process::run(&tools.limits, task, &mut |line| meter.line(line)).await
 }

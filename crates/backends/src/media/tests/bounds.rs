@@ -45,6 +45,7 @@ fn endless<'a>(tools: &'a Tools, folder: &'a Path, mark: &str) -> Task<'a> {
         folder,
         time: Duration::from_mins(1),
         stall: Some(Duration::from_secs(30)),
+        stdout_bytes: process::STDOUT_BYTES,
     }
 }
 

@@ -2,6 +2,35 @@
 
 use super::*;
 
+/// A film with so many chapters.
+fn with_chapters(bench: &Bench, count: usize) -> PathBuf {
+    let mut text = String::from(";FFMETADATA1\n");
+    for number in 0..count {
+        let end = number + 1;
+        let title = "a chapter of some length ".repeat(4);
+        text +=
+            &format!("[CHAPTER]\nTIMEBASE=1/1000000\nSTART={number}\nEND={end}\ntitle={title}\n");
+    }
+    let list = bench.write("chapters.txt", text.as_bytes());
+    let args = format!(
+        "-i {} {SMALL} -map 1 -map_chapters 0 -c:v libx264",
+        list.display()
+    );
+    bench.make("chapters.mkv", &args)
+}
+
+#[tokio::test]
+async fn a_file_with_chapters_without_end_is_refused_for_good_and_others_keep_the_first() {
+    let bench = Bench::new();
+    let source = with_chapters(&bench, 600);
+    let found = probe(&bench.tools, &source).await.unwrap();
+    assert_eq!(found.chapters.len(), 500);
+    let source = with_chapters(&bench, 40_000);
+    let fault = probe(&bench.tools, &source).await.unwrap_err();
+    assert_eq!(fault.kind, FaultKind::Permanent, "{fault:?}");
+    assert!(fault.words.contains("without chapters"), "{fault:?}");
+}
+
 #[tokio::test]
 async fn what_is_no_recording_is_refused_in_plain_words() {
     let bench = Bench::new();
@@ -137,6 +166,7 @@ async fn a_playlist_hidden_from_the_head_does_not_get_past_ffmpeg_itself() {
         folder: Path::new("/"),
         time: Duration::from_secs(30),
         stall: None,
+        stdout_bytes: process::STDOUT_BYTES,
     };
     let mut said = String::new();
     let fault = process::run(&bench.tools.limits, task, &mut |line| {
