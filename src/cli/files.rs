@@ -1,5 +1,8 @@
 //! `lyceum files move`: stored files from one place to another, checked, and resumed where it was cut off.
 
+mod fence;
+
+use self::fence::Named;
 use super::{CliResult, say};
 use crate::config::Config;
 use backends::files::{Entry, Files, FilesError};
@@ -40,31 +43,24 @@ pub enum FilesCommand {
 pub async fn run(config: &Config, command: FilesCommand) -> CliResult {
     let FilesCommand::Move { to, from, delete } = command;
     let from = from.unwrap_or_else(|| config.files.clone());
-    if from == to {
-        return Err(
-            format!("the files are at {from} already; name another place with --to").into(),
-        );
-    }
-    if delete && from == config.files {
-        return Err(format!(
-            "the site still uses {from}: set files (LYCEUM_FILES) to {to}, restart every process, and ask again with --from {from}"
-        )
-        .into());
-    }
-    let open = |url: &str, option: &str| {
-        Files::open_with(url, &config.data, &config.s3_keys)
-            .map_err(|error| format!("{option} {url}: {error}"))
+    let source = Named::open(config, from, "--from")?;
+    let target = Named::open(config, to, "--to")?;
+    let used = match delete {
+        true => Some(Named::open(config, config.files.clone(), "files")?),
+        false => None,
     };
-    let mut moving = Move {
-        source: open(&from, "--from")?,
-        target: open(&to, "--to")?,
-        journal: Journal::open(&config.data, &from, &to).await?,
-    };
-    for (files, url) in [(&moving.source, &from), (&moving.target, &to)] {
+    fence::compare(&source, &target, used.as_ref()).await?;
+    for Named { url, files } in [&source, &target] {
         let checked = files.check().await;
         checked.map_err(|error| format!("{url} cannot be used: {error}"))?;
     }
-    let entries = moving.source.list("").await?;
+    let entries = fence::list(&source, &target, used.as_ref()).await?;
+    let (from, to) = (source.url, target.url);
+    let mut moving = Move {
+        source: source.files,
+        target: target.files,
+        journal: Journal::open(&config.data, &from, &to).await?,
+    };
     let copied = moving.copy(&entries).await?;
     let at = copied.told(&to);
     if !copied.faults.is_empty() {

@@ -92,7 +92,10 @@ pub fn main() -> ExitCode {
 }
 
 /// A fault on its way to stderr.
-pub type CliResult<T = ExitCode> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
+pub type CliError = Box<dyn std::error::Error + Send + Sync>;
+
+/// What a command answers.
+pub type CliResult<T = ExitCode> = Result<T, CliError>;
 
 async fn run(cli: Cli) -> CliResult {
     let mut flags = Vec::new();

@@ -137,6 +137,56 @@ async fn an_unfinished_upload_begins_anew_at_the_new_place() {
 }
 
 #[tokio::test]
+async fn files_are_never_deleted_however_their_own_place_is_spelled() {
+    let site = TestApp::start_with(&[("files", "disk:")]).await;
+    let clara = site.login_as("clara", Role::Instructor).await;
+    let form = site.upload_form().await;
+    form.upload(&clara, "file", "a.bin", vec![7; 1_000]).await;
+    let folder = site.folder().display();
+    let link = site.folder().join("link");
+    std::os::unix::fs::symlink(site.folder().join("files"), &link).unwrap();
+    let up = site.folder().file_name().unwrap().to_str().unwrap();
+    let elsewhere = format!("disk:{folder}/elsewhere");
+    let all = contents(&site.app.files).await;
+    assert_eq!(all.len(), 1);
+    for spelled in [
+        "disk:".to_owned(),
+        format!("disk:{folder}/files"),
+        format!("disk:{folder}/files/"),
+        format!("disk:{folder}/./files"),
+        format!("disk:{folder}//files"),
+        format!("disk:{folder}/../{up}/files"),
+        format!("disk:{folder}/link"),
+        format!("disk:{folder}/link/"),
+    ] {
+        // To itself; and away while the site uses it.
+        for (used, from, to, words) in [
+            ("disk:", "disk:", spelled.as_str(), "already"),
+            (spelled.as_str(), "disk:", spelled.as_str(), "already"),
+            ("disk:", spelled.as_str(), elsewhere.as_str(), "still uses"),
+            (spelled.as_str(), "disk:", elsewhere.as_str(), "still uses"),
+        ] {
+            let asked = ["--from", from, "--to", to, "--delete"];
+            let told = said(&move_files(&site, used, &asked).await, 1);
+            assert!(told.contains(words), "{used} {asked:?}: {told}");
+            assert!(contents(&site.app.files).await == all, "{asked:?}");
+        }
+    }
+    // One in the other, both ways; and a place that the site does not use.
+    for (used, to, words) in [
+        (&elsewhere, format!("disk:{folder}/files/in"), "one lies in"),
+        (&elsewhere, format!("disk:{folder}/link/in"), "one lies in"),
+        (&elsewhere, format!("disk:{folder}"), "one lies in"),
+        (&elsewhere, format!("disk:{folder}/third"), "the site uses"),
+    ] {
+        let asked = ["--from", "disk:", "--to", &to, "--delete"];
+        let told = said(&move_files(&site, used, &asked).await, 1);
+        assert!(told.contains(words), "{asked:?}: {told}");
+        assert!(contents(&site.app.files).await == all, "{asked:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_move_that_cannot_be_meant_is_refused_in_words() {
     let site = TestApp::start().await;
     let here = site.app.config.files.clone();

@@ -16,6 +16,7 @@ mod disk;
 mod key;
 mod local;
 mod partial;
+mod place;
 mod s3;
 
 use std::io;
@@ -31,10 +32,12 @@ use futures::stream::BoxStream;
 
 pub use self::local::LocalFile;
 pub use self::partial::{Partial, Visit};
+pub use self::place::Standing;
 pub use self::s3::{S3Keys, ShownAs};
 
 use self::disk::Disk;
 use self::partial::Kept;
+use self::place::Place;
 use self::s3::S3;
 use crate::clock::Clock;
 
@@ -368,6 +371,18 @@ impl Files {
         match &self.0.backend {
             Backend::Disk(_) => None,
             Backend::S3(s3) => Some(s3.origin()),
+        }
+    }
+
+    /// How the place of these objects stands to that of others, whatever the URLs are that name them.
+    pub async fn standing(&self, other: &Self) -> Result<Standing, FilesError> {
+        Ok(self.place().await?.standing(&other.place().await?))
+    }
+
+    async fn place(&self) -> Result<Place, FilesError> {
+        match &self.0.backend {
+            Backend::Disk(disk) => disk.place().await,
+            Backend::S3(s3) => Ok(s3.place().clone()),
         }
     }
 

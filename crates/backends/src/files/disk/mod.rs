@@ -17,7 +17,7 @@ use futures::Stream;
 pub use self::partial::DiskPartial;
 pub use self::writer::DiskWriter;
 
-use super::{Entry, FilesError};
+use super::{Entry, FilesError, Place};
 use crate::clock::Clock;
 
 const UNFINISHED: &str = ".unfinished";
@@ -53,6 +53,14 @@ impl Disk {
     /// Where an object is.
     pub fn path(&self, key: &str) -> PathBuf {
         self.root.join(key)
+    }
+
+    /// Its place, links followed.
+    pub async fn place(&self) -> Result<Place, FilesError> {
+        let root = self.root.clone();
+        let folder = blocking(move || fs::canonicalize(root)).await?;
+        let store = String::new();
+        Ok(Place { store, folder })
     }
 
     /// Where half-written objects are.

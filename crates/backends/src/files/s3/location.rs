@@ -7,7 +7,7 @@ use object_store::client::{HttpClient, HttpConnector as _, ReqwestConnector};
 use object_store::{BackoffConfig, ClientOptions, RetryConfig};
 use url::Url;
 
-use crate::files::{FilesError, key};
+use crate::files::{FilesError, Place, key};
 
 /// A connection that is not made by then is tried anew.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -46,6 +46,17 @@ pub struct Location {
     endpoint: Option<Url>,
     region: Option<String>,
     is_path_style: bool,
+}
+
+/// A bucket, ready to be asked.
+pub struct Connection {
+    pub client: AmazonS3,
+    /// For what the client has no call for.
+    pub http: HttpClient,
+    /// Scheme, host and port of the addresses of objects.
+    pub origin: String,
+    /// Where the objects are.
+    pub place: Place,
 }
 
 impl Location {
@@ -96,8 +107,8 @@ impl Location {
         Ok(location)
     }
 
-    /// The store; a client for what it has no call for; scheme, host and port of the addresses of objects.
-    pub fn connect(&self, keys: &S3Keys) -> Result<(AmazonS3, HttpClient, String), FilesError> {
+    /// Makes clients; no request is made.
+    pub fn connect(&self, keys: &S3Keys) -> Result<Connection, FilesError> {
         crate::https::use_ring();
         let options = ClientOptions::new()
             .with_allow_http(true)
@@ -136,11 +147,36 @@ impl Location {
             builder = builder.with_endpoint(endpoint);
         }
         let origin = self.origin(&builder);
-        let store = builder.build().map_err(super::told)?;
+        let place = self.place(&origin);
+        let client = builder.build().map_err(super::told)?;
         let http = ReqwestConnector::default()
             .connect(&options)
             .map_err(super::told)?;
-        Ok((store, http, origin))
+        Ok(Connection {
+            client,
+            http,
+            origin,
+            place,
+        })
+    }
+
+    /// A bucket of Amazon's has one name in the world, whatever the region and the style of its addresses; that
+    /// of another store belongs to the store's own address, of which the bucket can be a part.
+    fn place(&self, origin: &str) -> Place {
+        let host = Url::parse(origin).ok().and_then(|url| {
+            let host = url.host_str()?;
+            Some(host.trim_end_matches('.').to_owned())
+        });
+        let is_amazon = host.is_some_and(|host| host.contains(".amazonaws.com"));
+        let store = if is_amazon {
+            "amazon".to_owned()
+        } else {
+            origin.replacen(&format!("//{}.", self.bucket), "//", 1)
+        };
+        Place {
+            store: format!("{store}/{}", self.bucket),
+            folder: self.prefix.as_str().into(),
+        }
     }
 
     /// What the URL leaves open may stand in the environment.
@@ -217,6 +253,45 @@ mod tests {
             named.endpoint().as_deref(),
             Some("https://school.store.example")
         );
+    }
+
+    #[test]
+    fn one_place_is_known_by_every_url_that_names_it() {
+        let place = |text: &str| {
+            let keys = S3Keys {
+                access_key_id: "key".to_owned(),
+                secret_access_key: "secret".to_owned(),
+            };
+            let location = Location::parse(text).unwrap();
+            location.connect(&keys).unwrap().place
+        };
+        for same in [
+            [
+                "s3://school/files?region=eu-central-1",
+                "s3://school/files/",
+            ],
+            [
+                "s3://school?region=eu-central-1",
+                "s3://school?region=eu-central-1&path_style=true",
+            ],
+            [
+                "s3://school?region=eu-central-1",
+                "s3://school?endpoint=https://s3.eu-central-1.amazonaws.com",
+            ],
+            [
+                "s3://school?endpoint=https://store.example",
+                "s3://school/?endpoint=https://STORE.example:443/&path_style=false",
+            ],
+        ] {
+            assert_eq!(place(same[0]), place(same[1]), "{same:?}");
+        }
+        for other in [
+            "s3://school/files",
+            "s3://school2",
+            "s3://school?endpoint=https://store.example",
+        ] {
+            assert_ne!(place("s3://school"), place(other), "{other}");
+        }
     }
 
     #[test]

@@ -35,13 +35,13 @@ pub use self::location::S3Keys;
 pub use self::partial::S3Partial;
 pub use self::writer::S3Writer;
 
-use self::location::Location;
+use self::location::{Connection, Location};
 use self::parts::part_bytes;
 use self::spool::Gathered;
 use self::told::{away, told};
 use self::writer::Upload;
 use super::disk::blocking;
-use super::{Entry, FilesError, LocalFile, Pieces, key};
+use super::{Entry, FilesError, LocalFile, Pieces, Place, key};
 use crate::clock::Clock;
 
 /// A store that could be written is not tried again for so long: every try costs money.
@@ -59,6 +59,7 @@ struct Store {
     /// For requests that the client has no call for; their addresses are signed.
     http: HttpClient,
     prefix: String,
+    place: Place,
     /// Scheme, host and port of signed addresses.
     origin: String,
     /// Folder for parts and copies on this machine.
@@ -102,11 +103,17 @@ impl S3 {
     /// Reads the URL; no request is made.
     pub fn open(url: &str, keys: &S3Keys, work: &LocalPath) -> Result<Self, FilesError> {
         let location = Location::parse(url)?;
-        let (client, http, origin) = location.connect(keys)?;
+        let Connection {
+            client,
+            http,
+            origin,
+            place,
+        } = location.connect(keys)?;
         Ok(Self(Arc::new(Store {
             client,
             http,
             origin,
+            place,
             prefix: location.prefix,
             work: work.to_owned(),
             memory: Semaphore::new(parts::MEMORY_MIB as usize),
@@ -132,6 +139,11 @@ impl S3 {
             return Some(path);
         }
         path.strip_prefix(self.0.prefix.as_str())?.strip_prefix('/')
+    }
+
+    /// Its place, whatever the URL is that names it.
+    pub fn place(&self) -> &Place {
+        &self.0.place
     }
 
     /// Marks an upload of several parts as under way.
