@@ -146,6 +146,26 @@ async fn a_stream_that_breaks_goes_on_where_it_was() {
 
 #[tokio::test]
 #[ignore = "needs an object store: make test-s3"]
+async fn a_store_that_fails_is_no_range_beyond_the_end_whatever_the_key_is() {
+    let (place, proxy, straight) = behind_a_proxy().await;
+    let key = "uploads/20270416-status-code-416-invalidrange/a";
+    write(&straight.files, key, "hello").await;
+    assert!(read(&place.files, key, Some(9..12)).await.is_empty());
+    // Its size can be had, its bytes cannot.
+    proxy.fail("GET", "416", usize::MAX, Fault::Answer(503));
+    for range in [1..3, 9..12] {
+        let told = try_read(&place.files, key, Some(range)).await;
+        assert!(matches!(told, Err(FilesError::Away(_))), "{told:?}");
+    }
+    // Nor by a store that says so of bytes that are there.
+    proxy.heal();
+    proxy.fail("GET", "416", usize::MAX, Fault::Answer(416));
+    let told = try_read(&place.files, key, Some(1..3)).await;
+    assert!(matches!(told, Err(FilesError::Away(_))), "{told:?}");
+}
+
+#[tokio::test]
+#[ignore = "needs an object store: make test-s3"]
 async fn an_object_replaced_between_two_attempts_is_an_error_and_no_mixture() {
     let (place, proxy, straight) = behind_a_proxy().await;
     write(&straight.files, "a", vec![1; 3_000_000]).await;
