@@ -1,8 +1,10 @@
 //! Files in an object store: signed addresses, a store that is away, one upload at two processes.
 
+use super::{contents, move_files, open, said};
 use crate::kit::proxy::{Fault, Proxy};
 use crate::kit::{Browser, Role, TestApp, object_store_at};
-use lyceum::entities::upload::UploadState;
+use lyceum::entities::item::ItemKind;
+use lyceum::entities::upload::{UploadKind, UploadState};
 use reqwest::Method;
 use std::process::Stdio;
 use std::time::Duration;
@@ -66,7 +68,79 @@ async fn whoever_may_have_a_recording_is_sent_to_the_store_for_five_minutes() {
     // Who may not have it learns nothing of the store.
     let other = site.login_as("maya", Role::Student).await;
     other.get(&path).await.expect(404);
-    site.visitor().get(&path).await.expect(303);
+    site.visitor().get(&path).await.expect(404);
+}
+
+#[tokio::test]
+#[ignore = "needs an object store: make test-s3"]
+async fn a_lesson_with_a_film_may_ask_the_store_for_its_pieces() {
+    let (site, _clara) = teacher_at(&store(), &[("media_delivery", "signed")]).await;
+    let teacher_id = site.person("ingrid", Role::Instructor).await;
+    let course = site.course(teacher_id, "how-strings-sing").await;
+    let module = site.module(course.id, "Nodes").await;
+    let film = site
+        .file(teacher_id, UploadKind::Video, "film.mp4", |_| {})
+        .await;
+    for (name, mime) in [
+        ("video.mp4", "video/mp4"),
+        ("master.m3u8", "application/vnd.apple.mpegurl"),
+    ] {
+        site.rendition(&film, name, mime, None).await;
+    }
+    site.media(module.id, "A film", ItemKind::Video, &film)
+        .await;
+    let student_id = site.person("maya", Role::Student).await;
+    site.enrollment(student_id, course.id).await;
+    let maya = site.login("maya").await;
+    let lesson = maya.get(&format!("/students/course/{}/", course.id)).await;
+    lesson.expect(200).has("data-hls=");
+    let policy = lesson.header("content-security-policy").unwrap();
+    for part in ["media-src 'self' blob:", "connect-src 'self'"] {
+        let named = format!("{part} {};", store());
+        assert!(policy.contains(&named), "{policy}");
+    }
+}
+
+#[tokio::test]
+#[ignore = "needs an object store: make test-s3"]
+async fn files_in_a_bucket_are_never_deleted_however_their_own_place_is_spelled() {
+    let (site, clara) = teacher_at(&store(), &[]).await;
+    let form = site.upload_form().await;
+    form.upload(&clara, "file", "a.bin", vec![7; 1_000]).await;
+    let here = site.app.config.files.clone();
+    let (place, _) = here.split_once('?').unwrap();
+    // Another address of the same store, which no name tells.
+    let other = Proxy::start().await;
+    let at = |folder: &str, endpoint: &str| format!("{place}{folder}?endpoint={endpoint}");
+    let elsewhere = format!("disk:{}/elsewhere", site.folder().display());
+    let all = contents(&site.app.files).await;
+    assert_eq!(all.len(), 1);
+    for (used, from, to, words) in [
+        (&here, &here, at("/", &store()), "already"),
+        (&here, &here, format!("{here}&path_style=true"), "already"),
+        (&here, &here, format!("{here}&region=us-east-1"), "already"),
+        (&here, &here, format!("{here}/"), "already"),
+        (&here, &at("/", &store()), elsewhere.clone(), "still uses"),
+        (&elsewhere, &here, at("", &other.url), "already"),
+        (&elsewhere, &here, at("/in", &store()), "one lies in"),
+        (&elsewhere, &here, at("/in", &other.url), "one lies in"),
+        (
+            &at("", &other.url),
+            &here,
+            elsewhere.clone(),
+            "the site uses",
+        ),
+    ] {
+        let asked = ["--from", from, "--to", &to, "--delete"];
+        let told = said(&move_files(&site, used, &asked).await, 1);
+        assert!(told.contains(words), "{used} {asked:?}: {told}");
+        assert!(contents(&site.app.files).await == all, "{asked:?}");
+    }
+    // Apart, and used: the files go, and no marker stays.
+    let asked = ["--from", &here, "--to", &elsewhere, "--delete"];
+    said(&move_files(&site, &elsewhere, &asked).await, 0);
+    assert!(contents(&site.app.files).await.is_empty());
+    assert!(contents(&open(&site, &elsewhere)).await == all);
 }
 
 #[tokio::test]
