@@ -45,10 +45,8 @@ pub async fn run(config: &Config, command: FilesCommand) -> CliResult {
     let from = from.unwrap_or_else(|| config.files.clone());
     let source = Named::open(config, from, "--from")?;
     let target = Named::open(config, to, "--to")?;
-    let used = match delete {
-        true => Some(Named::open(config, config.files.clone(), "files")?),
-        false => None,
-    };
+    let used = delete.then(|| Named::open(config, config.files.clone(), "files"));
+    let used = used.transpose()?;
     fence::compare(&source, &target, used.as_ref()).await?;
     for Named { url, files } in [&source, &target] {
         let checked = files.check().await;
@@ -108,8 +106,8 @@ struct Move {
 /// What came of it.
 #[derive(Default)]
 struct Copied {
-    copied: usize,
-    copied_bytes: u64,
+    sent: usize,
+    sent_bytes: u64,
     there: usize,
     /// Deleted while it was copied.
     gone: usize,
@@ -127,8 +125,8 @@ impl Copied {
     fn add(&mut self, key: &str, outcome: Result<Outcome, FilesError>) {
         match outcome {
             Ok(Outcome::Copied(bytes)) => {
-                self.copied += 1;
-                self.copied_bytes += bytes;
+                self.sent += 1;
+                self.sent_bytes += bytes;
             }
             Ok(Outcome::There) => self.there += 1,
             Ok(Outcome::Gone) => self.gone += 1,
@@ -139,8 +137,8 @@ impl Copied {
     fn told(&self, to: &str) -> String {
         let mut text = format!(
             "{} files ({}) were copied to {to} and checked; {} were there already.",
-            self.copied,
-            BinaryBytes(self.copied_bytes),
+            self.sent,
+            BinaryBytes(self.sent_bytes),
             self.there,
         );
         if self.gone > 0 {
