@@ -64,7 +64,7 @@ struct Store {
     origin: String,
     /// Folder for parts and copies on this machine.
     work: PathBuf,
-    /// Bounds what parts take of memory, in MiB.
+    /// Bounds what is on its way to the store, in MiB.
     memory: Semaphore,
     /// Growing objects that are visited in this process.
     visited: Mutex<BTreeSet<String>>,
@@ -171,9 +171,8 @@ impl S3 {
         .await?;
         let path = self.path(key);
         if size <= part_bytes(0) {
-            let (_, bytes) = Gathered::piece_of(&file, 0, size)?.all().await?;
-            let put = self.0.client.put(&path, bytes.into());
-            put.await.map_err(told)?;
+            let whole = Gathered::piece_of(&file, 0, size)?;
+            self.put_whole(&path, whole).await?;
         } else {
             let mut upload = Upload::begin(self, &path).await?;
             let mut start = 0;

@@ -4,9 +4,11 @@
 use std::collections::VecDeque;
 use std::io;
 
+use object_store::ObjectStoreExt as _;
 use object_store::multipart::MultipartStore as _;
 use object_store::path::Path;
 use serde::{Deserialize, Serialize};
+use tokio::sync::SemaphorePermit;
 use tokio::task::JoinHandle;
 
 use super::spool::Gathered;
@@ -19,14 +21,14 @@ const AT_ONCE: usize = 3;
 const MIB: u64 = 1 << 20;
 /// The smallest part that S3 takes, the last one of an object excepted.
 const SMALLEST_MIB: u64 = 5;
-/// Beyond this parts do not grow.
-const LARGEST_MIB: u64 = 640;
+/// Beyond this parts do not grow: each is held in memory whole.
+const LARGEST_MIB: u64 = MEMORY_MIB as u64;
 /// So many parts are of the smallest size: 10 GB, and some stores want all to be of one.
 const EQUAL_PARTS: usize = 2_000;
 /// After those the size doubles with each further so many.
 const GROW_EVERY: usize = 1_000;
 
-/// What all parts on their way may take of memory, in MiB.
+/// What everything on its way to a store may take of memory, in MiB.
 pub const MEMORY_MIB: u32 = 32;
 
 /// A part as the store has it.
@@ -40,8 +42,8 @@ pub struct Part {
     pub tag: String,
 }
 
-/// How large the part after `before` others is: so that more than a terabyte fits into the 10,000 that S3
-/// takes, with numbers to spare for those that are never used.
+/// How large the part after `before` others is: so that 200 GB fit into the 10,000 that S3 takes, with numbers to
+/// spare for those that are never used.
 pub fn part_bytes(before: usize) -> u64 {
     let doublings = before.saturating_sub(EQUAL_PARTS).div_ceil(GROW_EVERY);
     let doublings = u32::try_from(doublings).unwrap_or(u32::MAX).min(7);
@@ -145,6 +147,29 @@ impl Drop for Sending {
     }
 }
 
+impl S3 {
+    /// Waits until so many bytes may be held in memory: before they are read, until they have arrived. Whoever has
+    /// room must not wait for more.
+    pub(super) async fn room(&self, bytes: u64) -> Result<SemaphorePermit<'_>, FilesError> {
+        let needed = u32::try_from(bytes.div_ceil(MIB)).unwrap_or(u32::MAX);
+        let room = self.0.memory.acquire_many(needed.clamp(1, MEMORY_MIB));
+        Ok(room.await.map_err(io::Error::other)?)
+    }
+
+    /// Makes an object of what was gathered, by one request; gives back what was gathered.
+    pub(super) async fn put_whole(
+        &self,
+        path: &Path,
+        gathered: Gathered,
+    ) -> Result<Gathered, FilesError> {
+        let _room = self.room(gathered.size).await?;
+        let (gathered, bytes) = gathered.all().await?;
+        let put = self.0.client.put(path, bytes.into()).await;
+        put.map_err(told)?;
+        Ok(gathered)
+    }
+}
+
 async fn send(
     store: S3,
     path: Path,
@@ -153,9 +178,7 @@ async fn send(
     bytes: Gathered,
 ) -> Result<Part, FilesError> {
     let size = bytes.size;
-    let needed = u32::try_from(size.div_ceil(MIB)).unwrap_or(u32::MAX);
-    let room = store.0.memory.acquire_many(needed.clamp(1, MEMORY_MIB));
-    let _room = room.await.map_err(io::Error::other)?;
+    let _room = store.room(size).await?;
     let (_, bytes) = bytes.all().await?;
     let index = usize::try_from(number.saturating_sub(1)).unwrap_or(0);
     let put = store.0.client.put_part(&path, &id, index, bytes.into());
@@ -169,19 +192,20 @@ async fn send(
 
 #[cfg(test)]
 mod tests {
-    use super::part_bytes;
+    use super::{MEMORY_MIB, part_bytes};
 
     #[test]
-    fn a_terabyte_fits_into_ten_thousand_parts_of_at_least_five_mebibytes() {
+    fn two_hundred_gigabytes_fit_into_ten_thousand_parts_that_each_fit_into_memory() {
         assert_eq!(part_bytes(0), 5 << 20);
         assert_eq!(part_bytes(1_999), 5 << 20, "equal while they can be");
         let mut parts = 0;
         let mut bytes: u64 = 0;
-        while bytes < 1 << 40 {
+        while bytes < 200_000_000_000 {
             assert!(part_bytes(parts) <= part_bytes(parts + 1));
+            assert!(part_bytes(parts) <= u64::from(MEMORY_MIB) << 20);
             bytes += part_bytes(parts);
             parts += 1;
         }
-        assert!(parts < 9_000, "{parts}");
+        assert!(parts < 9_500, "{parts}");
     }
 }

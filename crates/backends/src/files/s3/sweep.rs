@@ -36,12 +36,12 @@ impl S3 {
         let mut ids = BTreeSet::new();
         let mut named = BTreeSet::new();
         for name in self.list_partial().await? {
-            if let Some(stored) = self.load(&name).await? {
-                for tail in stored.manifest.tails() {
-                    named.insert(self.tail_path(&name, &tail.name));
-                }
-                ids.extend(stored.manifest.upload);
-            }
+            let Some(stored) = self.load(&name).await? else {
+                continue;
+            };
+            let tails = stored.manifest.tails();
+            named.extend(tails.map(|tail| self.tail_path(&name, &tail.name)));
+            ids.extend(stored.manifest.upload);
         }
         for upload in unfinished {
             let is_needed = ids.contains(&upload.id) || lock(&self.0.begun).contains(&upload.id);

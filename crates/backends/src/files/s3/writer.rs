@@ -2,7 +2,6 @@
 //! it is whole.
 
 use bytes::Bytes;
-use object_store::ObjectStoreExt as _;
 use object_store::multipart::MultipartStore as _;
 use object_store::path::Path;
 
@@ -130,9 +129,8 @@ impl S3Writer {
     /// Sends the rest, and makes the object visible.
     pub async fn finish(mut self) -> Result<u64, FilesError> {
         if self.upload.is_none() {
-            let (_, bytes) = self.spool.take().await?.all().await?;
-            let put = self.store.0.client.put(&self.path, bytes.into());
-            put.await.map_err(told)?;
+            let whole = self.spool.take().await?;
+            self.store.put_whole(&self.path, whole).await?;
             return Ok(self.size);
         }
         if self.spool.size() > 0 {

@@ -36,6 +36,23 @@ pub struct Proxy {
     pub url: String,
     rules: Arc<Mutex<VecDeque<Rule>>>,
     seen: Arc<Mutex<Vec<String>>>,
+    held: Arc<Mutex<Held>>,
+}
+
+/// Bytes of requests that the store has not been given yet.
+#[derive(Default)]
+struct Held {
+    now: usize,
+    most: usize,
+}
+
+/// A request whose bytes are held, as long as this lives.
+struct Holding<'a>(&'a Proxy, usize);
+
+impl Drop for Holding<'_> {
+    fn drop(&mut self) {
+        self.0.held.lock().unwrap().now -= self.1;
+    }
 }
 
 impl Proxy {
@@ -48,6 +65,7 @@ impl Proxy {
             url: format!("http://{}", listener.local_addr().unwrap()),
             rules: Arc::default(),
             seen: Arc::default(),
+            held: Arc::default(),
         };
         let serving = proxy.clone();
         tokio::spawn(async move {
@@ -79,6 +97,18 @@ impl Proxy {
     /// Method and address of every request so far.
     pub fn seen(&self) -> Vec<String> {
         self.seen.lock().unwrap().clone()
+    }
+
+    /// The most bytes that clients ever had on their way to the store at once.
+    pub fn most_at_once(&self) -> usize {
+        self.held.lock().unwrap().most
+    }
+
+    fn hold(&self, bytes: usize) -> Holding<'_> {
+        let mut held = self.held.lock().unwrap();
+        held.now += bytes;
+        held.most = held.most.max(held.now);
+        Holding(self, bytes)
     }
 
     fn fault(&self, line: &str) -> Option<Fault> {
@@ -117,6 +147,7 @@ impl Proxy {
         });
         let whole = end + 4 + length.unwrap_or(0);
         let fault = self.fault(&line);
+        let holding = self.hold(length.unwrap_or(0));
         while bytes.len() < whole {
             if let Some(Fault::CutRequest(most)) = fault
                 && bytes.len() >= most
@@ -146,6 +177,8 @@ impl Proxy {
         upstream.write_all(&bytes[..end]).await?;
         upstream.write_all(b"\r\nConnection: close").await?;
         upstream.write_all(&bytes[end..whole]).await?;
+        // Before the client has its answer, after which it may send more.
+        drop(holding);
         relay(upstream, client, fault).await
     }
 }

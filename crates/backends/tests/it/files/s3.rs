@@ -5,6 +5,7 @@ use super::{Place, all_files, keys, noise, read, try_read, visit, visit_soon, wr
 use backends::clock::Clock;
 use backends::files::{Files, FilesError, Partial, ShownAs, Visit};
 use chrono::TimeDelta;
+use futures::future::join_all;
 use std::time::Duration;
 
 async fn take_over(files: &Files, name: &str) -> Partial {
@@ -162,6 +163,42 @@ async fn a_store_that_fails_is_no_range_beyond_the_end_whatever_the_key_is() {
     proxy.fail("GET", "416", usize::MAX, Fault::Answer(416));
     let told = try_read(&place.files, key, Some(1..3)).await;
     assert!(matches!(told, Err(FilesError::Away(_))), "{told:?}");
+}
+
+#[tokio::test]
+#[ignore = "needs an object store: make test-s3"]
+async fn what_is_on_its_way_to_the_store_is_bounded_however_many_write() {
+    let (place, proxy, straight) = behind_a_proxy().await;
+    // All that may be on its way at once is, before any of it arrives.
+    proxy.fail(
+        "PUT",
+        "",
+        usize::MAX,
+        Fault::Delay(Duration::from_millis(500)),
+    );
+    let (files, folder) = (&place.files, place.data.path());
+    let bytes = &noise(5_000_000);
+    let growing = (0..12).map(|n| async move {
+        let mut partial = visit(files, &format!("{n}")).await.unwrap();
+        partial.write(bytes.clone()).await.unwrap();
+        let partial = partial.sync().await.unwrap();
+        files.promote(partial).await.unwrap();
+    });
+    let written = (0..12).map(|n| async move {
+        write(files, &format!("written/{n}"), bytes.clone()).await;
+    });
+    let made = (0..12).map(|n| async move {
+        let path = folder.join(format!("made-{n}"));
+        tokio::fs::write(&path, bytes).await.unwrap();
+        files.put(&format!("made/{n}"), &path).await.unwrap();
+    });
+    tokio::join!(join_all(growing), join_all(written), join_all(made));
+    let most = proxy.most_at_once();
+    assert!(most <= 32 << 20, "{most}");
+    for entry in straight.files.list("").await.unwrap() {
+        assert_eq!(entry.size, 5_000_000, "{}", entry.key);
+    }
+    assert_eq!(straight.files.list("").await.unwrap().len(), 36);
 }
 
 #[tokio::test]

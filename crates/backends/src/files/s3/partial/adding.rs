@@ -6,7 +6,6 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use futures::StreamExt as _;
-use object_store::ObjectStoreExt as _;
 use object_store::multipart::MultipartStore as _;
 
 use super::super::manifest::{Before, Manifest, Tail};
@@ -44,10 +43,8 @@ impl S3Partial {
     }
 
     async fn gather(&mut self, bytes: Bytes) -> Result<(), FilesError> {
-        let missing = HEAD_BYTES.saturating_sub(self.head.len());
-        if missing > 0 && self.manifest.cut().parts == 0 && self.sending.is_none() {
-            self.head
-                .extend_from_slice(bytes.get(..missing).unwrap_or(&bytes));
+        if self.manifest.cut().parts == 0 && self.sending.is_none() {
+            self.keep_head(&bytes);
         }
         self.spool.write(bytes).await
     }
@@ -90,22 +87,29 @@ impl S3Partial {
 
     async fn fetch_tail(&mut self) -> Result<(), FilesError> {
         self.spool.clear();
-        if let Some(tail) = self.manifest.tail.clone() {
-            if self.manifest.parts.is_empty() {
-                self.head.clear();
+        let Some(tail) = self.manifest.tail.clone() else {
+            return Ok(());
+        };
+        let holds_head = self.manifest.parts.is_empty();
+        if holds_head {
+            self.head.clear();
+        }
+        let mut pieces = self.store.read_tail(&self.name, &tail).await?;
+        while let Some(piece) = pieces.next().await {
+            let piece = piece?;
+            if holds_head {
+                self.keep_head(&piece);
             }
-            let mut pieces = self.store.read_tail(&self.name, &tail).await?;
-            while let Some(piece) = pieces.next().await {
-                let piece = piece?;
-                if self.manifest.parts.is_empty() {
-                    let missing = HEAD_BYTES.saturating_sub(self.head.len());
-                    self.head
-                        .extend_from_slice(piece.get(..missing).unwrap_or(&piece));
-                }
-                self.spool.write(piece).await?;
-            }
+            self.spool.write(piece).await?;
         }
         Ok(())
+    }
+
+    /// Keeps what is still missing of the first bytes.
+    fn keep_head(&mut self, bytes: &[u8]) {
+        let missing = HEAD_BYTES.saturating_sub(self.head.len());
+        self.head
+            .extend_from_slice(bytes.get(..missing).unwrap_or(bytes));
     }
 
     /// Numbers that nobody else will use, up to this one.
@@ -117,17 +121,16 @@ impl S3Partial {
     pub(super) async fn send(&mut self) -> Result<(), FilesError> {
         if self.next_number > MOST_NUMBERS {
             return Err(away(
-                "this upload was cut off too often, and has no numbers left for its parts",
+                "this upload is too large, or was cut off too often, and has no numbers left for its parts",
             ));
         }
         if self.sending.is_none() {
             let path = self.store.path(&self.manifest.key);
-            let id = match self.manifest.upload.clone() {
-                Some(id) => id,
-                None => {
-                    let begun = self.store.0.client.create_multipart(&path).await;
-                    begun.map_err(told)?
-                }
+            let id = if let Some(id) = self.manifest.upload.clone() {
+                id
+            } else {
+                let begun = self.store.0.client.create_multipart(&path).await;
+                begun.map_err(told)?
             };
             self.sending = Some(Sending::new(self.store.clone(), path, id));
         }
@@ -242,11 +245,9 @@ impl S3Partial {
             size: self.spool.size(),
         };
         let gathered = self.spool.take().await?;
-        let (gathered, bytes) = gathered.all().await?;
-        self.spool.put_back(gathered);
         let path = self.store.tail_path(&self.name, &tail.name);
-        let put = self.store.0.client.put(&path, bytes.into());
-        put.await.map_err(told)?;
+        let gathered = self.store.put_whole(&path, gathered).await?;
+        self.spool.put_back(gathered);
         Ok(Some(tail))
     }
 }

@@ -1,9 +1,6 @@
 //! The end of a growing object: its parts are put together.
 
-use object_store::ObjectStoreExt as _;
-
 use super::super::manifest::Manifest;
-use super::super::told;
 use super::S3Partial;
 use crate::files::FilesError;
 
@@ -15,10 +12,9 @@ impl S3Partial {
             self.load_tail().await?;
             // Nobody else may make something else of it from here on.
             self.commit(self.manifest.clone()).await?;
-            let (_, bytes) = self.spool.take().await?.all().await?;
+            let whole = self.spool.take().await?;
             let path = self.store.path(&self.manifest.key);
-            let put = self.store.0.client.put(&path, bytes.into()).await;
-            put.map_err(told)?;
+            self.store.put_whole(&path, whole).await?;
         } else {
             self.put_together().await?;
         }

@@ -227,6 +227,7 @@ impl S3Partial {
     async fn cut_tail(&self, old: Option<Tail>, size: u64) -> Result<Option<Tail>, FilesError> {
         let Some(old) = old else { return Ok(None) };
         let path = self.store.tail_path(&self.name, &old.name);
+        let _room = self.store.room(size).await?;
         let bytes = self.store.0.client.get_range(&path, 0..size).await;
         let name = Clock::system().random_token();
         let path = self.store.tail_path(&self.name, &name);
