@@ -182,7 +182,7 @@ async fn count_unfinished(
     module_ids: &[i64],
     cards: &[Card],
 ) -> Result<usize> {
-    let unfinished = media::list_unfinished(app, app.db.read(), person.id).await?;
+    let unfinished = media::list_unfinished(app, app.db.read(), person.id, None).await?;
     let is_here = |place: &media::Place| match place {
         media::Place::Module(id) => module_ids.contains(id),
         media::Place::Content(id) => cards.iter().any(|card| card.id == *id),

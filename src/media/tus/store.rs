@@ -7,8 +7,8 @@ use crate::error::{Error, Result};
 use chrono::{DateTime, TimeDelta, Utc};
 use sea_orm::sea_query::{Alias, Expr, ExprTrait as _};
 use sea_orm::{
-    ActiveModelTrait as _, ActiveValue::Set, ColumnTrait as _, ConnectionTrait, EntityTrait as _,
-    PaginatorTrait as _, QueryFilter as _, QueryOrder as _, QuerySelect as _,
+    ActiveModelTrait as _, ActiveValue::Set, ColumnTrait as _, Condition, ConnectionTrait,
+    EntityTrait as _, PaginatorTrait as _, QueryFilter as _, QueryOrder as _, QuerySelect as _,
 };
 
 /// When an upload expires that somebody goes on with now.
@@ -138,18 +138,25 @@ pub async fn count_unfinished(db: &impl ConnectionTrait, owner_id: i64) -> Resul
     Ok(find.count(db).await?)
 }
 
-/// The uploads of this person that have not become files yet and may be gone on with, newest first.
+/// The uploads of this person that have not become files yet and may be gone on with, newest first, `most` of them
+/// at most. Parts of a concatenation are left out.
 pub async fn list_unfinished(
     db: &impl ConnectionTrait,
     owner_id: i64,
     now: DateTime<Utc>,
+    most: Option<u64>,
 ) -> Result<Vec<Model>> {
+    let is_whole = Condition::any()
+        .add(Column::Concat.is_null())
+        .add(Column::Concat.ne("partial"));
     let find = Entity::find()
         .filter(Column::OwnerId.eq(owner_id))
         .filter(Column::UploadId.is_null())
         .filter(Column::ExpiresAt.gte(now))
+        .filter(is_whole)
         .order_by_desc(Column::CreatedAt)
-        .order_by_desc(Column::Id);
+        .order_by_desc(Column::Id)
+        .limit(most);
     Ok(find.all(db).await?)
 }
 

@@ -3,7 +3,7 @@
 use super::finish::Place;
 use super::headers::Metadata;
 use super::store;
-use super::visit::{Entered, enter, is_part, length};
+use super::visit::{Entered, enter, length};
 use crate::app::App;
 use crate::error::Result;
 use crate::media::{DeleteFiles, batches, names};
@@ -33,16 +33,16 @@ impl Unfinished {
     }
 }
 
-/// What this person began and has not finished, newest first. Parts of a concatenation are not told: alone they
-/// become nothing.
+/// What this person began and has not finished, newest first, `most` of it at most. Parts of a concatenation are not
+/// told: alone they become nothing.
 pub async fn list_unfinished(
     app: &App,
     db: &impl ConnectionTrait,
     owner_id: i64,
+    most: Option<u64>,
 ) -> Result<Vec<Unfinished>> {
-    let rows = store::list_unfinished(db, owner_id, app.clock.now()).await?;
-    let whole = rows.into_iter().filter(|row| !is_part(row));
-    let read = whole.filter_map(|row| {
+    let rows = store::list_unfinished(db, owner_id, app.clock.now(), most).await?;
+    let read = rows.into_iter().filter_map(|row| {
         let metadata = Metadata::parse(&row.metadata).ok()?;
         Some(Unfinished {
             name: names::clean(metadata.filename.as_deref().unwrap_or("")),

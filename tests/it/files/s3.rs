@@ -208,6 +208,26 @@ async fn a_store_that_is_away_is_told_in_words_and_everything_goes_on_when_it_is
 
 #[tokio::test]
 #[ignore = "needs an object store: make test-s3"]
+async fn the_library_is_shown_while_the_store_is_away() {
+    let proxy = Proxy::start().await;
+    let (_site, clara) = teacher_at(&proxy.url, &[]).await;
+    let address = clara.announce(&[("filename", "a.bin")], 20_000).await;
+    clara.add(&address, 0, &[3; 9_000]).await.expect(204);
+    let unknown = "How much has arrived cannot be told just now";
+    let library = clara.get("/library/").await;
+    library.expect(200).has("9 kB of 20 kB arrived");
+    proxy.fail("", "", usize::MAX, Fault::Answer(503));
+    let library = clara.get("/library/").await;
+    library.expect(200).has("a.bin").has(unknown);
+    let id = address.rsplit('/').find(|part| !part.is_empty()).unwrap();
+    let discard = format!("/library/unfinished/{id}/discard/");
+    clara.get(&discard).await.expect(200).has(unknown);
+    proxy.heal();
+    clara.get("/library/").await.has("9 kB of 20 kB arrived");
+}
+
+#[tokio::test]
+#[ignore = "needs an object store: make test-s3"]
 async fn an_upload_goes_on_when_every_second_request_to_the_store_is_cut_off() {
     let proxy = Proxy::start().await;
     let (_site, clara) = teacher_at(&proxy.url, &[]).await;
@@ -236,6 +256,7 @@ async fn an_upload_goes_on_when_every_second_request_to_the_store_is_cut_off() {
     let stored = clara.get(&format!("/media/{id}/original")).await;
     assert!(stored.expect(200).bytes == bytes);
     assert!(proxy.seen().len() > 20);
+    assert!(proxy.most_at_once() <= 32 << 20);
 }
 
 #[tokio::test]
