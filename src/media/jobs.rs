@@ -302,6 +302,7 @@ async fn work(
         upload,
         &original,
         folder,
+        || context.got_on(),
         move |progress: Progress| {
             now_at.send_replace(Some(progress));
         },
@@ -394,7 +395,8 @@ async fn store_files(context: &JobContext, folder: &str, files: &[Made]) -> Resu
     for file in files {
         let key = format!("{folder}/{}", file.name);
         let mut tries = 0;
-        while let Err(error) = context.app.files.put(&key, &file.path).await {
+        let got_on = || context.got_on();
+        while let Err(error) = context.app.files.put_with(&key, &file.path, got_on).await {
             tries += 1;
             if matches!(error, FilesError::Full) || !may_try_again(context, tries).await {
                 return Err(error);

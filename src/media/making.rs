@@ -74,15 +74,17 @@ pub struct Results {
     pub measures: Measures,
 }
 
-/// Makes what browsers show of an upload in `folder`. Dropping the future stops the programs it started.
+/// Makes what browsers show of an upload in `folder`; `on_headway` is called while the original is fetched. Dropping
+/// the future stops the programs it started.
 pub async fn make(
     app: &App,
     upload: &upload::Model,
     original: &str,
     folder: &Path,
+    on_headway: impl FnMut() + Send,
     on_progress: impl FnMut(Progress) + Send,
 ) -> Result<Results, Fault> {
-    let source = app.files.local(original).await;
+    let source = app.files.local_with(original, on_headway).await;
     let source = source.map_err(|error| unreadable(original, error))?;
     let source = source.path();
     match upload.kind {

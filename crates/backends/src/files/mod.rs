@@ -193,10 +193,20 @@ impl Files {
 
     /// Moves a finished local file in under `key`, in place of an older object; returns its size.
     pub async fn put(&self, key: &str, local: &Path) -> Result<u64, FilesError> {
+        self.put_with(key, local, || ()).await
+    }
+
+    /// The same; `on_headway` is called again and again while an object store takes the bytes.
+    pub async fn put_with(
+        &self,
+        key: &str,
+        local: &Path,
+        on_headway: impl FnMut() + Send,
+    ) -> Result<u64, FilesError> {
         key::check(key)?;
         match &self.0.backend {
             Backend::Disk(disk) => disk.put(key, local.to_owned()).await,
-            Backend::S3(s3) => s3.put(key, local).await,
+            Backend::S3(s3) => s3.put(key, local, on_headway).await,
         }
     }
 
@@ -340,13 +350,22 @@ impl Files {
     /// # Errors
     /// [`FilesError::Full`] when there is no room for a copy.
     pub async fn local(&self, key: &str) -> Result<LocalFile, FilesError> {
+        self.local_with(key, || ()).await
+    }
+
+    /// The same; `on_headway` is called again and again while an object store gives the bytes.
+    pub async fn local_with(
+        &self,
+        key: &str,
+        on_headway: impl FnMut() + Send,
+    ) -> Result<LocalFile, FilesError> {
         key::check(key)?;
         match &self.0.backend {
             Backend::Disk(disk) => {
                 disk.size(key).await?;
                 Ok(LocalFile::itself(disk.path(key)))
             }
-            Backend::S3(s3) => s3.local(key).await,
+            Backend::S3(s3) => s3.local(key, on_headway).await,
         }
     }
 

@@ -160,8 +160,13 @@ impl S3 {
         S3Writer::new(self.clone(), self.path(key))
     }
 
-    /// Sends a file, and removes it here.
-    pub async fn put(&self, key: &str, local: &LocalPath) -> Result<u64, FilesError> {
+    /// Sends a file, and removes it here; tells of each part that is on its way.
+    pub async fn put(
+        &self,
+        key: &str,
+        local: &LocalPath,
+        mut on_headway: impl FnMut() + Send,
+    ) -> Result<u64, FilesError> {
         let from = local.to_owned();
         let (file, size) = blocking(move || {
             let file = File::open(from)?;
@@ -181,6 +186,7 @@ impl S3 {
                 let most = part_bytes(count).min(size - start);
                 let part = Gathered::piece_of(&file, start, most)?;
                 upload.send(part).await?;
+                on_headway();
                 start += most;
                 count += 1;
             }
@@ -276,8 +282,12 @@ impl S3 {
         Ok(entries)
     }
 
-    /// A copy of the object on this machine.
-    pub async fn local(&self, key: &str) -> Result<LocalFile, FilesError> {
+    /// A copy of the object on this machine; tells of each piece that is there.
+    pub async fn local(
+        &self,
+        key: &str,
+        mut on_headway: impl FnMut() + Send,
+    ) -> Result<LocalFile, FilesError> {
         let (size, mut pieces) = self.read(key, None).await?;
         let work = self.0.work.clone();
         let free = blocking(move || {
@@ -297,6 +307,7 @@ impl S3 {
         let copy = LocalFile::copy(path);
         while let Some(piece) = pieces.next().await {
             file.write_all(&piece?).await?;
+            on_headway();
         }
         file.flush().await?;
         Ok(copy)

@@ -203,6 +203,26 @@ async fn what_is_on_its_way_to_the_store_is_bounded_however_many_write() {
 
 #[tokio::test]
 #[ignore = "needs an object store: make test-s3"]
+async fn long_transfers_tell_that_they_get_on() {
+    let place = Place::s3();
+    let bytes = noise(22_000_000);
+    let made = place.data.path().join("made");
+    std::fs::write(&made, &bytes).unwrap();
+    let mut told = 0;
+    place
+        .files
+        .put_with("a", &made, || told += 1)
+        .await
+        .unwrap();
+    assert_eq!(told, 5, "once for each part of 5 MiB");
+    let mut told = 0;
+    let copy = place.files.local_with("a", || told += 1).await.unwrap();
+    assert!(told > 1, "{told}");
+    assert!(std::fs::read(copy.path()).unwrap() == bytes);
+}
+
+#[tokio::test]
+#[ignore = "needs an object store: make test-s3"]
 async fn an_object_replaced_between_two_attempts_is_an_error_and_no_mixture() {
     let (place, proxy, straight) = behind_a_proxy().await;
     write(&straight.files, "a", vec![1; 3_000_000]).await;
