@@ -67,15 +67,16 @@ impl Proxy {
             seen: Arc::default(),
             held: Arc::default(),
         };
-        let serving = proxy.clone();
-        tokio::spawn(async move {
-            while let Ok((client, _)) = listener.accept().await {
-                let (proxy, store) = (serving.clone(), store.clone());
-                // A client that has given up is no fault of the proxy's.
-                tokio::spawn(async move { proxy.pass(client, &store).await.ok() });
-            }
-        });
+        tokio::spawn(proxy.clone().serve(listener, store));
         proxy
+    }
+
+    async fn serve(self, listener: TcpListener, store: String) {
+        while let Ok((client, _)) = listener.accept().await {
+            let (proxy, store) = (self.clone(), store.clone());
+            // A client that has given up is no fault of the proxy's.
+            tokio::spawn(async move { proxy.pass(client, &store).await.ok() });
+        }
     }
 
     /// Does something to the next `times` requests of a method (any when it is empty) with a word in their

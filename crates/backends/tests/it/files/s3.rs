@@ -279,9 +279,8 @@ async fn a_growing_object_outlives_every_fault_of_every_request() {
     {
         let name = format!("a-{round}");
         for (begin, end) in [(0, 1_000), (1_000, 12_000_000)] {
-            for word in [".partial", ".tails", "partNumber", "uploadId", "uploads"] {
-                proxy.fail("", word, 1, fault);
-            }
+            let words = [".partial", ".tails", "partNumber", "uploadId", "uploads"];
+            words.iter().for_each(|word| proxy.fail("", word, 1, fault));
             let mut partial = visit(&place.files, &name).await.unwrap();
             assert_eq!(partial.size(), begin as u64, "{fault:?}");
             partial.write(bytes.slice(begin..end)).await.unwrap();
