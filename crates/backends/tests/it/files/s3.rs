@@ -263,6 +263,13 @@ async fn a_busy_store_is_asked_again_and_nobody_notices() {
     }
 }
 
+/// Does something to the next request of each of these words.
+fn fail_once(proxy: &Proxy, words: &[&'static str], fault: Fault) {
+    for word in words {
+        proxy.fail("", word, 1, fault);
+    }
+}
+
 #[tokio::test]
 #[ignore = "needs an object store: make test-s3"]
 async fn a_growing_object_outlives_every_fault_of_every_request() {
@@ -280,7 +287,7 @@ async fn a_growing_object_outlives_every_fault_of_every_request() {
         let name = format!("a-{round}");
         for (begin, end) in [(0, 1_000), (1_000, 12_000_000)] {
             let words = [".partial", ".tails", "partNumber", "uploadId", "uploads"];
-            words.iter().for_each(|word| proxy.fail("", word, 1, fault));
+            fail_once(&proxy, &words, fault);
             let mut partial = visit(&place.files, &name).await.unwrap();
             assert_eq!(partial.size(), begin as u64, "{fault:?}");
             partial.write(bytes.slice(begin..end)).await.unwrap();
@@ -288,9 +295,7 @@ async fn a_growing_object_outlives_every_fault_of_every_request() {
             assert_eq!(partial.size(), end as u64);
             proxy.heal();
         }
-        for word in [".partial", "uploadId", ".tails", ""] {
-            proxy.fail("", word, 1, fault);
-        }
+        fail_once(&proxy, &[".partial", "uploadId", ".tails", ""], fault);
         let partial = visit(&place.files, &name).await.unwrap();
         assert_eq!(place.files.promote(partial).await.unwrap(), 12_000_000);
         proxy.heal();
