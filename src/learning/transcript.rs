@@ -70,19 +70,48 @@ pub async fn of_content(app: &App, content_id: i64, file: &FileView) -> Result<O
     let Some(first) = captions.first() else {
         return Ok(None);
     };
-    let mut lines = read(app, first).await?;
-    let all = lines.len();
-    let mut chars = 0;
-    lines.retain(|line| {
-        chars += line.words.chars().count();
-        chars <= IN_LESSON_CHARS
-    });
+    let Beginning { lines, is_cut } = read_beginning(app, first).await?;
     Ok(Some(Transcript {
         choices: choices(content_id, &captions),
         tag: first.language.to_string(),
-        is_cut: lines.len() < all,
+        is_cut,
         lines,
     }))
+}
+
+/// As much of a transcript as stands in a lesson.
+#[derive(Default, Serialize, Deserialize)]
+struct Beginning {
+    lines: Vec<TranscriptLine>,
+    is_cut: bool,
+}
+
+impl Beginning {
+    fn of(mut lines: Vec<TranscriptLine>) -> Self {
+        let all = lines.len();
+        let mut chars = 0;
+        lines.retain(|line| {
+            chars += line.words.chars().count();
+            chars <= IN_LESSON_CHARS
+        });
+        Self {
+            is_cut: lines.len() < all,
+            lines,
+        }
+    }
+}
+
+/// The beginning is remembered by itself: a lesson is seen often, and the whole may be a hundred times as long.
+async fn read_beginning(app: &App, caption: &Caption) -> Result<Beginning> {
+    let key = format!("transcript-start:{}", caption.key);
+    let found = app.cache.get_or_set(&key, KEPT, || async {
+        let lines = read_lines(app, caption).await?;
+        Ok::<_, Error>(Beginning::of(lines))
+    });
+    match found.await {
+        Err(Error::NotFound) => Ok(Beginning::default()),
+        other => other,
+    }
 }
 
 fn choices(content_id: i64, captions: &[Caption]) -> Vec<Choice> {
@@ -100,15 +129,19 @@ fn choices(content_id: i64, captions: &[Caption]) -> Vec<Choice> {
 /// All lines of stored captions. Captions that were deleted a moment ago have none.
 async fn read(app: &App, caption: &Caption) -> Result<Vec<TranscriptLine>> {
     let key = format!("transcript:{}", caption.key);
-    let lines = app.cache.get_or_set(&key, KEPT, || async {
-        let captions = media::read_captions(app, caption).await?;
-        let lines = media::transcript_lines(&captions).into_iter();
-        Ok::<_, Error>(lines.map(line).collect::<Vec<_>>())
-    });
+    let lines = app
+        .cache
+        .get_or_set(&key, KEPT, || read_lines(app, caption));
     match lines.await {
         Err(Error::NotFound) => Ok(Vec::new()),
         other => other,
     }
+}
+
+async fn read_lines(app: &App, caption: &Caption) -> Result<Vec<TranscriptLine>> {
+    let captions = media::read_captions(app, caption).await?;
+    let lines = media::transcript_lines(&captions).into_iter();
+    Ok(lines.map(line).collect())
 }
 
 fn line(line: media::Line) -> TranscriptLine {
@@ -170,4 +203,24 @@ pub async fn show(
         item,
         transcript,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line_of(chars: usize) -> TranscriptLine {
+        TranscriptLine {
+            at: "0:00".into(),
+            words: "ä".repeat(chars),
+        }
+    }
+
+    #[test]
+    fn the_beginning_is_what_fits_and_says_whether_there_is_more() {
+        let whole = Beginning::of(vec![line_of(5_999), line_of(1)]);
+        assert_eq!((whole.lines.len(), whole.is_cut), (2, false));
+        let cut = Beginning::of(vec![line_of(5_999), line_of(2), line_of(1)]);
+        assert_eq!((cut.lines.len(), cut.is_cut), (1, true));
+    }
 }
