@@ -144,6 +144,18 @@ pub async fn is_prefix_used(db: &impl ConnectionTrait, prefix: &str) -> Result<b
     Ok(find.count(db).await? > 0)
 }
 
+/// Of these prefixes, those that uploads have their files under.
+pub async fn list_used_prefixes(
+    db: &impl ConnectionTrait,
+    prefixes: &[String],
+) -> Result<Vec<String>> {
+    let find = upload::Entity::find()
+        .select_only()
+        .column(upload::Column::Prefix)
+        .filter(upload::Column::Prefix.is_in(prefixes.iter().map(String::as_str)));
+    Ok(find.into_tuple().all(db).await?)
+}
+
 /// All rows of an upload.
 pub async fn delete_upload(write: &Write, id: i64) -> Result<()> {
     rendition::Entity::delete_many()

@@ -6,13 +6,16 @@ use crate::jobs::{Job, JobContext, JobError, PRIORITY_LATER};
 use backends::files::Files;
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeSet;
+use std::collections::HashSet;
 
 /// The folder of all uploads in the store.
 const FOLDER: &str = "uploads";
 
 /// Half-written files, forgotten work folders, and progress rows are kept so long.
 const KEEP: TimeDelta = TimeDelta::days(1);
+
+/// Prefixes that are looked for in one query.
+const ASKED_AT_ONCE: usize = 500;
 
 /// Where the files of one upload are: `uploads/<day>-<random>`.
 pub fn prefix(now: DateTime<Utc>, random: u128) -> String {
@@ -93,22 +96,16 @@ impl Job for SweepMedia {
 
 /// Deletes the files of prefixes without an upload that came in before a day; answers of how many prefixes.
 async fn delete_orphans(app: &App, before: NaiveDate) -> Result<usize, JobError> {
-    let entries = app.files.list(FOLDER).await?;
-    let prefixes: BTreeSet<String> = entries
-        .iter()
-        .filter_map(|entry| {
-            let (folder, rest) = entry.key.split_once('/')?;
-            let (name, _) = rest.split_once('/')?;
-            Some(format!("{folder}/{name}"))
-        })
-        .filter(|prefix| day_of(prefix).is_some_and(|day| day < before))
-        .collect();
+    let mut prefixes = app.files.list_folders(FOLDER).await?;
+    prefixes.retain(|prefix| day_of(prefix).is_some_and(|day| day < before));
     let mut deleted = 0;
-    for prefix in prefixes {
-        let is_used = store::is_prefix_used(app.db.read(), &prefix).await?
-            || tus::is_prefix_awaited(app.db.read(), &prefix).await?;
-        if !is_used {
-            app.files.delete_prefix(&prefix).await?;
+    for some in prefixes.chunks(ASKED_AT_ONCE) {
+        let db = app.db.read();
+        let mut used = store::list_used_prefixes(db, some).await?;
+        used.extend(tus::list_awaited_prefixes(db, some).await?);
+        let used: HashSet<String> = used.into_iter().collect();
+        for prefix in some.iter().filter(|prefix| !used.contains(*prefix)) {
+            app.files.delete_prefix(prefix).await?;
             deleted += 1;
         }
     }

@@ -27,7 +27,7 @@ mod unfinished;
 mod visit;
 
 pub use finish::{Place, Placement, Placing, item_kind};
-pub(super) use store::{forget, is_prefix_awaited, reserved_bytes};
+pub(super) use store::{forget, list_awaited_prefixes, reserved_bytes};
 pub(super) use sweep::sweep;
 pub use unfinished::{Unfinished, end_unfinished, list_unfinished};
 

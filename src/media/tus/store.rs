@@ -176,10 +176,16 @@ pub async fn reserved_bytes(db: &impl ConnectionTrait, owner_id: i64) -> Result<
     Ok(found.flatten().unwrap_or(0))
 }
 
-/// Whether an upload will have its files under this prefix.
-pub async fn is_prefix_awaited(db: &impl ConnectionTrait, prefix: &str) -> Result<bool> {
-    let find = Entity::find().filter(Column::Prefix.eq(prefix));
-    Ok(find.count(db).await? > 0)
+/// Of these prefixes, those that uploads will have their files under.
+pub async fn list_awaited_prefixes(
+    db: &impl ConnectionTrait,
+    prefixes: &[String],
+) -> Result<Vec<String>> {
+    let find = Entity::find()
+        .select_only()
+        .column(Column::Prefix)
+        .filter(Column::Prefix.is_in(prefixes.iter().map(String::as_str)));
+    Ok(find.into_tuple().all(db).await?)
 }
 
 /// Names and prefixes of the uploads that have expired.

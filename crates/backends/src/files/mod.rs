@@ -277,6 +277,16 @@ impl Files {
         }
     }
 
+    /// The folders right in the folder `prefix`, by name, without a look at what is in them: few and short, where
+    /// objects are many.
+    pub async fn list_folders(&self, prefix: &str) -> Result<Vec<String>, FilesError> {
+        key::check(prefix)?;
+        match &self.0.backend {
+            Backend::Disk(disk) => disk.list_folders(prefix).await,
+            Backend::S3(s3) => s3.list_folders(prefix).await,
+        }
+    }
+
     /// Visits a growing object, making it if it is not there. `name` is one part of a key; `key` is
     /// what it will be when it is whole, the same at every visit.
     pub async fn visit(&self, name: &str, key: &str) -> Result<Visit, FilesError> {

@@ -212,6 +212,18 @@ impl Disk {
         })
         .await
     }
+
+    /// The folders in a folder.
+    pub async fn list_folders(&self, prefix: &str) -> Result<Vec<String>, FilesError> {
+        let (root, prefix) = (self.root.clone(), prefix.to_owned());
+        blocking(move || {
+            let mut folders = Vec::new();
+            list_folder(&root, &prefix, &mut Vec::new(), &mut folders)?;
+            folders.sort_unstable();
+            Ok(folders)
+        })
+        .await
+    }
 }
 
 fn list_folder(

@@ -282,6 +282,20 @@ impl S3 {
         Ok(entries)
     }
 
+    /// The folders in a folder: the store itself leaves out what is in them.
+    pub async fn list_folders(&self, prefix: &str) -> Result<Vec<String>, FilesError> {
+        let path = self.path(prefix);
+        let found = self.0.client.list_with_delimiter(Some(&path)).await;
+        let found = found.map_err(told)?.common_prefixes;
+        let keys = found.iter().filter_map(|path| self.key(path));
+        let mut folders: Vec<String> = keys
+            .filter(|key| key::check(key).is_ok())
+            .map(str::to_owned)
+            .collect();
+        folders.sort_unstable();
+        Ok(folders)
+    }
+
     /// A copy of the object on this machine; tells of each piece that is there.
     pub async fn local(
         &self,

@@ -195,6 +195,9 @@ async fn deleting_removes_what_is_named_and_no_more(place: Place) {
     assert_eq!(keys(files, "").await, ["a/1", "a/b/2", "a/b/3", "ab/4"]);
     assert_eq!(keys(files, "a/b/").await, ["a/b/2", "a/b/3"]);
     assert!(files.list("missing").await.unwrap().is_empty());
+    assert_eq!(files.list_folders("a").await.unwrap(), ["a/b"]);
+    assert!(files.list_folders("missing").await.unwrap().is_empty());
+    assert!(files.list_folders("a/1").await.unwrap().is_empty());
     assert!(files.list("a/1").await.unwrap().is_empty());
     files.delete_prefix("a/b").await.unwrap();
     files.delete_prefix("a/b").await.unwrap();
