@@ -89,27 +89,29 @@ struct Mark {
 
 /// Reads as many chapters as are ever shown, and passes over the others.
 fn first_marks<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Mark>, D::Error> {
-    struct First;
-    impl<'de> Visitor<'de> for First {
-        type Value = Vec<Mark>;
+    deserializer.deserialize_seq(FirstMarks)
+}
 
-        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("a list of chapters")
-        }
+struct FirstMarks;
 
-        fn visit_seq<A: SeqAccess<'de>>(self, mut sent: A) -> Result<Vec<Mark>, A::Error> {
-            let mut marks = Vec::new();
-            while marks.len() < MOST_CHAPTERS {
-                let Some(mark) = sent.next_element()? else {
-                    return Ok(marks);
-                };
-                marks.push(mark);
-            }
-            while sent.next_element::<IgnoredAny>()?.is_some() {}
-            Ok(marks)
-        }
+impl<'de> Visitor<'de> for FirstMarks {
+    type Value = Vec<Mark>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list of chapters")
     }
-    deserializer.deserialize_seq(First)
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut sent: A) -> Result<Vec<Mark>, A::Error> {
+        let mut marks = Vec::new();
+        while marks.len() < MOST_CHAPTERS {
+            match sent.next_element()? {
+                Some(mark) => marks.push(mark),
+                None => return Ok(marks),
+            }
+        }
+        while sent.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(marks)
+    }
 }
 
 impl Report {
