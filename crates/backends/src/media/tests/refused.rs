@@ -8,8 +8,15 @@ fn with_chapters(bench: &Bench, count: usize) -> PathBuf {
     for number in 0..count {
         let end = number + 1;
         let title = "a chapter of some length ".repeat(4);
-        text +=
-            &format!("[CHAPTER]\nTIMEBASE=1/1000000\nSTART={number}\nEND={end}\ntitle={title}\n");
+        let times = format!("START={number}\nEND={end}\n");
+        text += &[
+            "[CHAPTER]\nTIMEBASE=1/1000000\n",
+            &times,
+            "title=",
+            &title,
+            "\n",
+        ]
+        .concat();
     }
     let list = bench.write("chapters.txt", text.as_bytes());
     let args = format!(
