@@ -47,7 +47,7 @@ async fn studio_with(more: &[(&str, &str)]) -> Studio {
     settings.retain(|(key, _)| more.iter().all(|(other, _)| other != key));
     settings.extend_from_slice(more);
     settings.retain(|(_, value)| !value.is_empty());
-    let site = TestApp::start_with(&settings).await;
+    let site = Box::pin(TestApp::start_with(&settings)).await;
     let clara = site.login_as("clara", Role::Instructor).await;
     let form = site.upload_form().await;
     Studio {
