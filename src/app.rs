@@ -126,13 +126,9 @@ impl App {
             Ok(cache.clone())
         };
         let counts = counts.map_err(|e| failed("cache", e.to_string()))?;
-        let files = Files::open_with(&config.files, &config.data, &config.s3_keys)
-            .map_err(|e| failed("files", e.to_string()))?;
-        if files.origin().is_some() {
-            within(files.check())
-                .await
-                .map_err(|e| failed("files", e))?;
-        }
+        let files = open_files(&config)
+            .await
+            .map_err(|e| failed("files", e))?;
         let mail =
             Mail::open(&config.mail, &config.data).map_err(|e| failed("mail", e.to_string()))?;
         let transcoder = Transcoder::open(&config.transcoder, &config.files)
@@ -165,6 +161,16 @@ impl App {
     pub async fn write(&self) -> Result<Write> {
         self.db.write(&self.bus).await
     }
+}
+
+/// Opens the file store; one elsewhere is tried at once, so that a site without its files does not begin.
+async fn open_files(config: &Config) -> Result<Files, String> {
+    let files = Files::open_with(&config.files, &config.data, &config.s3_keys);
+    let files = files.map_err(|error| error.to_string())?;
+    if files.origin().is_some() {
+        within(files.check()).await?;
+    }
+    Ok(files)
 }
 
 /// Reads the roots that the configuration trusts besides Amazon's.
