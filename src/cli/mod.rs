@@ -1,5 +1,6 @@
 //! The commands. Exit codes: 0, 1 (failed), 2 (wrong use).
 
+mod connections;
 mod demo;
 mod files;
 mod serve;

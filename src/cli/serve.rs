@@ -1,14 +1,13 @@
 //! The process that serves: listen, answer, and stop without cutting anybody off.
 
+use super::connections;
 use crate::app::App;
 use crate::config::Listen;
 use crate::router::router;
 use crate::web::sessions;
 use crate::{jobs, registry};
 use axum::serve::ListenerExt as _;
-use std::future::IntoFuture as _;
 use std::io;
-use std::net::SocketAddr;
 use std::os::unix::fs::FileTypeExt as _;
 use std::path::Path;
 use std::time::Duration;
@@ -64,16 +63,15 @@ pub async fn serve(app: App, with_worker: bool) -> Result<(), ListenError> {
                     tracing::debug!(%error, "a connection stays slow");
                 }
             });
-            let service = routes.into_make_service_with_connect_info::<SocketAddr>();
-            let serving = axum::serve(listener, service).with_graceful_shutdown(stopped);
-            (tokio::spawn(serving.into_future()), background)
+            let serving = connections::serve(listener, routes, stopped, Some);
+            (tokio::spawn(serving), background)
         }
         Listen::Unix(path) => {
             let listener = listen_at(path).await.map_err(failed)?;
             let background = background(&app, with_worker);
             tracing::info!("listening on unix:{}", path.display());
-            let serving = axum::serve(listener, routes).with_graceful_shutdown(stopped);
-            (tokio::spawn(serving.into_future()), background)
+            let serving = connections::serve(listener, routes, stopped, |_| None);
+            (tokio::spawn(serving), background)
         }
     };
     end(&app, serving).await;
@@ -96,7 +94,7 @@ async fn listen_at(path: &Path) -> io::Result<UnixListener> {
 }
 
 /// Waits for the end of the requests; past the bound they are cut off.
-async fn end(app: &App, serving: JoinHandle<io::Result<()>>) {
+async fn end(app: &App, serving: JoinHandle<()>) {
     let abort = serving.abort_handle();
     let bound = async {
         app.stopping.cancelled().await;
@@ -104,7 +102,7 @@ async fn end(app: &App, serving: JoinHandle<io::Result<()>>) {
     };
     tokio::select! {
         ended = serving => {
-            if let Ok(Err(error)) = ended {
+            if let Err(error) = ended {
                 tracing::error!(%error, "serving ended by itself");
             }
         }

@@ -1,16 +1,22 @@
 //! Writing behind: bytes are gathered to larger pieces, which one blocking task at a time writes
-//! while the next piece is gathered. Memory is bounded by two pieces.
+//! while the next piece is gathered. Memory is bounded by two pieces, and, since few write at once,
+//! by little more than one for each of many.
 
 use std::fs::File;
 use std::io::{self, Write};
 
 use bytes::Bytes;
+use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 
 use super::FilesError;
 
 /// Bytes gathered before they are written.
-pub const PIECE_BYTES: usize = 256 * 1024;
+pub const PIECE_BYTES: usize = 128 * 1024;
+
+/// Pieces that are written at once in this process, in turn: a disk is not faster with more, and each costs a
+/// thread and its memory.
+static WRITING: Semaphore = Semaphore::const_new(8);
 
 /// Writes to the place where the file stands.
 #[derive(Debug)]
@@ -79,11 +85,14 @@ impl Appender {
     }
 
     async fn hand_on(&mut self) -> Result<(), FilesError> {
+        // First, so that nothing is lost when this future is dropped while it waits.
+        let turn = WRITING.acquire().await.map_err(io::Error::other)?;
         let mut file = self.settle().await?;
         let pieces = std::mem::take(&mut self.gathered);
         self.gathered_bytes = 0;
         self.state = State::Writing(tokio::task::spawn_blocking(move || {
             let written = pieces.iter().try_for_each(|piece| file.write_all(piece));
+            drop(turn);
             (file, written)
         }));
         Ok(())
