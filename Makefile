@@ -100,6 +100,15 @@ test-long: assets ## Runs the property tests with a hundred times as many cases
 	scripts/need ffmpeg:ffmpeg
 	PROPTEST_CASES=25600 cargo nextest run --workspace --profile long
 
+# Seconds that each parser is tried.
+seconds := 60
+
+.PHONY: fuzz
+fuzz: assets ## Gives every parser random input, led by coverage, for a minute each (seconds=60)
+	scripts/tools rust
+	scripts/need g++:g++
+	fuzz/run $(seconds)
+
 .PHONY: bench
 bench: assets ## Measures uploads, delivery and processing of a release build against their peers
 	scripts/tools rust nginx

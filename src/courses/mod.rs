@@ -16,6 +16,9 @@ pub mod contents;
 pub mod deletion;
 mod fields;
 mod figures;
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod listing;
 pub mod module_form;
 pub mod modules;

@@ -22,7 +22,7 @@ use std::collections::{BTreeMap, BTreeSet};
 const MOST_PLACES: usize = 10_000;
 
 /// Id -> place from 0.
-type Places = BTreeMap<i64, i64>;
+pub(super) type Places = BTreeMap<i64, i64>;
 
 /// `POST /course/module/order/`
 pub async fn modules(State(app): State<App>, visitor: Visitor, body: Body) -> Result<Json<Value>> {
@@ -131,7 +131,13 @@ async fn read(body: Body) -> Result<Places> {
     let bytes = axum::body::to_bytes(body, FORM_LIMIT_BYTES)
         .await
         .map_err(|_| Error::TooLarge("This request takes up to 1 MB.".into()))?;
-    let value: Value = serde_json::from_slice(&bytes)
+    parse(&bytes)
+}
+
+/// # Errors
+/// [`Error::BadRequest`] for what is no such object.
+pub(super) fn parse(bytes: &[u8]) -> Result<Places> {
+    let value: Value = serde_json::from_slice(bytes)
         .map_err(|e| Error::BadRequest(format!("JSON parse error - {e}")))?;
     places(&value)
 }

@@ -14,6 +14,9 @@ pub mod cloud;
 mod control;
 mod delivery;
 mod disposition;
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod incoming;
 mod jobs;
 mod leftovers;

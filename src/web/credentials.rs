@@ -81,13 +81,9 @@ pub async fn check(
     header: &HeaderValue,
     address: IpAddr,
 ) -> Result<Option<Arc<Person>>> {
-    let text = String::from_utf8_lossy(header.as_bytes());
-    let (scheme, value) = text.split_once(' ').unwrap_or((&text, ""));
-    let is_basic = scheme.eq_ignore_ascii_case("basic");
-    let is_token = scheme.eq_ignore_ascii_case("token") || scheme.eq_ignore_ascii_case("bearer");
-    if !is_basic && !is_token {
+    let Some(shown) = shown(header) else {
         return Ok(None);
-    }
+    };
     let memory = &app.credentials;
     let name = memory.name(header);
     if let Some(known) = memory.known.get(&name).await {
@@ -99,11 +95,9 @@ pub async fn check(
         return Ok(Some(Arc::clone(&known.person)));
     }
     let began = memory.known.moment();
-    let value = value.trim();
-    let person = if is_basic {
-        basic(app, value, address).await?
-    } else {
-        by_token(app, value, address).await?
+    let person = match shown {
+        Shown::Basic(value) => basic(app, &value, address).await?,
+        Shown::Token(key) => by_token(app, &key, address).await?,
     };
     let person = Arc::new(person);
     memory
@@ -113,7 +107,31 @@ pub async fn check(
     Ok(Some(person))
 }
 
-async fn basic(app: &App, value: &str, address: IpAddr) -> Result<Person> {
+/// What a header shows. Not `Debug`: it holds a secret.
+pub(super) enum Shown {
+    /// Name and password, in Base64.
+    Basic(String),
+    /// A key.
+    Token(String),
+}
+
+/// What is shown, told by its scheme; `None` when that is none of ours.
+pub(super) fn shown(header: &HeaderValue) -> Option<Shown> {
+    let text = String::from_utf8_lossy(header.as_bytes());
+    let (scheme, value) = text.split_once(' ').unwrap_or((&text, ""));
+    let value = value.trim().to_owned();
+    match scheme.to_ascii_lowercase().as_str() {
+        "basic" => Some(Shown::Basic(value)),
+        "token" | "bearer" => Some(Shown::Token(value)),
+        _ => None,
+    }
+}
+
+/// Name and password of Basic credentials.
+///
+/// # Errors
+/// [`Error::WrongCredentials`] for what cannot be read.
+pub(super) fn name_and_password(value: &str) -> Result<(String, String)> {
     let decoded = base64::engine::general_purpose::STANDARD
         .decode(value)
         .map_err(|_| Error::WrongCredentials(MALFORMED))?;
@@ -123,7 +141,12 @@ async fn basic(app: &App, value: &str, address: IpAddr) -> Result<Person> {
     let (username, password) = decoded
         .split_once(':')
         .ok_or(Error::WrongCredentials(MALFORMED))?;
-    authenticate(app, username, password, address)
+    Ok((username.to_owned(), password.to_owned()))
+}
+
+async fn basic(app: &App, value: &str, address: IpAddr) -> Result<Person> {
+    let (username, password) = name_and_password(value)?;
+    authenticate(app, &username, &password, address)
         .await?
         .ok_or(Error::WrongCredentials(WRONG))
 }

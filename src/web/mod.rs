@@ -7,6 +7,9 @@ pub mod csrf;
 pub mod errors;
 pub mod extract;
 pub mod form;
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod headers;
 pub mod health;
 pub mod identity;

@@ -19,7 +19,7 @@
 mod append;
 mod create;
 mod finish;
-mod headers;
+pub(super) mod headers;
 pub mod pages;
 mod store;
 mod sweep;

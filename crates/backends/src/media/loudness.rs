@@ -109,7 +109,7 @@ pub(super) async fn measure(
 }
 
 /// The summary that `ebur128` writes at its end. What is not there reads as silence.
-fn read_summary(report: &str) -> Loudness {
+pub(super) fn read_summary(report: &str) -> Loudness {
     let summary = report
         .rsplit_once("Summary:")
         .map_or("", |(_, summary)| summary);

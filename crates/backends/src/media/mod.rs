@@ -12,6 +12,9 @@ mod chapters;
 mod cover;
 mod fault;
 mod frames;
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod hls;
 mod images;
 mod ladder;
