@@ -94,11 +94,18 @@ test-browser: assets tests/browser/node_modules/.package-lock.json
 	cargo build --bin lyceum
 	cd tests/browser && LYCEUM_BIN="$(abspath $(CARGO_TARGET_DIR))/debug/lyceum" npm test --silent
 
+# What `test-long` uploads through three kills of the server.
+large := 2147483648
+
 .PHONY: test-long
-test-long: assets ## Runs the property tests with a hundred times as many cases
-	scripts/tools rust nextest
-	scripts/need ffmpeg:ffmpeg
+test-long: assets tests/browser/node_modules/.package-lock.json ## Runs the property tests with a hundred times as many cases, and uploads 2 GiB
+	scripts/tools rust nextest tuspy
+	scripts/need ffmpeg:ffmpeg chromium:chromium
 	PROPTEST_CASES=25600 cargo nextest run --workspace --profile long
+	cargo build --release --bin lyceum
+	"$$LYCEUM_TOOLS/tuspy/bin/python" tests/clients/tuspy_upload.py "$$CARGO_TARGET_DIR/release/lyceum" $(large)
+	cd tests/browser && LYCEUM_BIN="$(abspath $(CARGO_TARGET_DIR))/release/lyceum" LYCEUM_TEST_UPLOAD_BYTES=$(large) \
+	  node --test --test-timeout=1800000 --test-reporter=spec tus.test.mjs
 
 # Seconds that each parser is tried.
 seconds := 60

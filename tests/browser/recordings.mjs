@@ -1,9 +1,12 @@
 // Small real recordings and pictures, made by ffmpeg when a test needs them.
 
 import { execFile } from "node:child_process";
+import { createHash, randomBytes } from "node:crypto";
+import { createWriteStream } from "node:fs";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { pipeline } from "node:stream/promises";
 import { promisify } from "node:util";
 
 const run = promisify(execFile);
@@ -46,6 +49,23 @@ export class Shelf {
     const path = join(this.folder, name);
     await writeFile(path, content);
     return path;
+  }
+
+  /** A file of so many random bytes that is of no known kind, however large; answers its hash, too. */
+  async noise(name, size) {
+    const path = join(this.folder, name);
+    const hash = createHash("sha256");
+    async function* pieces() {
+      for (let left = size; left > 0; ) {
+        const piece = randomBytes(Math.min(left, 1 << 20));
+        if (left === size) piece[0] = 0;
+        hash.update(piece);
+        left -= piece.length;
+        yield piece;
+      }
+    }
+    await pipeline(pieces, createWriteStream(path));
+    return { path, hash: hash.digest("hex") };
   }
 
   async remove() {

@@ -1,6 +1,7 @@
-"""Uploads 64 MB with tuspy through three kills of the server, and checks that no byte is wrong.
+"""Uploads a file with tuspy through three kills of the server, and checks that no byte is wrong.
 
-Usage: tuspy_upload.py PROGRAM, in a Python that has tuspy; PROGRAM is the built `lyceum`.
+Usage: tuspy_upload.py PROGRAM [BYTES], in a Python that has tuspy; PROGRAM is the built `lyceum`. BYTES is the size
+of the file, 64 MB unless it is told.
 With LYCEUM_TEST_FILES=s3 and LYCEUM_TEST_S3=<endpoint> files are kept in that store.
 """
 
@@ -22,11 +23,14 @@ import requests
 from tusclient.client import TusClient
 from tusclient.exceptions import TusCommunicationError, TusUploadFailed
 
-FILE_BYTES = 64_000_000
-CHUNK_BYTES = 16_000_000
+FILE_BYTES = int(sys.argv[2]) if len(sys.argv) > 2 else 64_000_000
+# tuspy keeps a chunk in memory.
+CHUNK_BYTES = min(FILE_BYTES // 4, 128_000_000)
+CHUNKS = FILE_BYTES // CHUNK_BYTES
 # In the middle of a chunk, each time in another one.
-KILLED_AT_BYTES = [4_000_000, 24_000_000, 44_000_000]
-PATIENCE_SECONDS = 120
+KILLED_AT_BYTES = [chunk * CHUNK_BYTES + CHUNK_BYTES // 4 for chunk in (0, CHUNKS // 3, 2 * CHUNKS // 3)]
+PIECE_BYTES = 1_000_000
+PATIENCE_SECONDS = 120 + FILE_BYTES // 10_000_000
 
 
 class Site:
@@ -100,6 +104,29 @@ class Site:
         return thread
 
 
+def write_noise(path):
+    """Writes random bytes that are of no known kind; answers their hash."""
+    digest = hashlib.sha256()
+    with path.open("wb") as file:
+        for start in range(0, FILE_BYTES, PIECE_BYTES):
+            piece = os.urandom(min(PIECE_BYTES, FILE_BYTES - start))
+            piece = piece if start else b"\0" + piece[1:]
+            digest.update(piece)
+            file.write(piece)
+    return digest.digest()
+
+
+def digest_of(url, headers):
+    """The hash of what the site gives, and how much that is."""
+    digest, size = hashlib.sha256(), 0
+    with requests.get(url, headers=headers, timeout=PATIENCE_SECONDS, stream=True) as answer:
+        answer.raise_for_status()
+        for piece in answer.iter_content(PIECE_BYTES):
+            digest.update(piece)
+            size += len(piece)
+    return digest.digest(), size
+
+
 def upload(site, headers, path):
     """Sends the file, from where the site says that it has it, whatever happens to the site."""
     client = TusClient(f"{site.url}/uploads/", headers=headers)
@@ -130,18 +157,18 @@ def main():
         site.command("user", "add", "clara", "--instructor", "--password-stdin", text="violet harbor 9\n")
         headers = {"Authorization": "Token " + site.command("user", "token", "clara")}
         path = site.folder / "file"
-        path.write_bytes(b"\0" + os.urandom(FILE_BYTES - 1))
+        sent = write_noise(path)
         site.start()
         try:
             url = upload(site, headers, path)
             told = requests.head(url, headers={**headers, "Tus-Resumable": "1.0.0"}, timeout=PATIENCE_SECONDS)
             number = told.headers["Lyceum-Upload"]
-            stored = requests.get(f"{site.url}/media/{number}/original", headers=headers, timeout=PATIENCE_SECONDS)
+            stored, size = digest_of(f"{site.url}/media/{number}/original", headers)
         finally:
             site.kill()
-        if hashlib.sha256(stored.content).digest() != hashlib.sha256(path.read_bytes()).digest():
+        if (stored, size) != (sent, FILE_BYTES):
             sys.exit("the bytes are not those that were sent")
-    print("tuspy: 64 MB through three kills, every byte right")
+    print(f"tuspy: {FILE_BYTES // 1_000_000} MB through three kills, every byte right")
 
 
 if __name__ == "__main__":
