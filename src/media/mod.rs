@@ -27,6 +27,7 @@ mod notices;
 pub mod pages;
 mod permission;
 mod progress;
+mod publishing;
 mod quota;
 mod ranges;
 mod reach;

@@ -11,7 +11,7 @@ use crate::entities::upload::{self, UploadKind, UploadState};
 use crate::jobs::{Fault, Job, JobContext, JobError, PRIORITY_SOON};
 use crate::media::leftovers::remove_leftovers;
 use crate::media::store::{self as uploads, Measures};
-use crate::media::{ProcessUpload, hold_files, jobs};
+use crate::media::{ProcessUpload, hold_files, publishing};
 use backends::media;
 use backends::mediaconvert::{self, JobStatus, MediaConvert, Wanted};
 use futures::StreamExt as _;
@@ -85,7 +85,7 @@ impl Job for CollectTranscoding {
             return Ok(());
         };
         let fault = media::Fault::permanent(LOST, fault.detail);
-        let mut write = jobs::write_as_owner(&context, upload.owner_id).await?;
+        let mut write = publishing::write_as_owner(&context, upload.owner_id).await?;
         follow::fail(&context.app, &mut write, &row, &upload, &fault).await?;
         write.commit().await?;
         Ok(())
@@ -198,7 +198,7 @@ async fn publish(
         }
     });
     let rows: Vec<_> = rows.collect();
-    jobs::write_down(context, upload, &rows, made.measures).await?;
+    publishing::write_down(context, upload, &rows, made.measures).await?;
     remove_leftovers(&context.app, upload).await;
     Ok(())
 }
@@ -210,7 +210,7 @@ async fn fail(
     fault: &media::Fault,
 ) -> Result<(), JobError> {
     let app = &context.app;
-    let mut write = jobs::write_as_owner(context, upload.owner_id).await?;
+    let mut write = publishing::write_as_owner(context, upload.owner_id).await?;
     follow::fail(app, &mut write, row, upload, fault).await?;
     context.complete(write).await
 }
