@@ -120,15 +120,11 @@ impl App {
             .map_err(|e| failed("bus", e))?;
         let cache = Cache::open_with(&config.cache, clock.clone())
             .map_err(|e| failed("cache", e.to_string()))?;
-        let counts = if config.cache.starts_with("off:") {
-            Cache::open_with("memory:", clock.clone())
-        } else {
-            Ok(cache.clone())
-        };
+        let is_off = config.cache.starts_with("off:");
+        let counts = is_off.then(|| Cache::open_with("memory:", clock.clone()));
+        let counts = counts.unwrap_or_else(|| Ok(cache.clone()));
         let counts = counts.map_err(|e| failed("cache", e.to_string()))?;
-        let files = open_files(&config)
-            .await
-            .map_err(|e| failed("files", e))?;
+        let files = open_files(&config).await.map_err(|e| failed("files", e))?;
         let mail =
             Mail::open(&config.mail, &config.data).map_err(|e| failed("mail", e.to_string()))?;
         let transcoder = Transcoder::open(&config.transcoder, &config.files)

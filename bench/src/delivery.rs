@@ -56,6 +56,25 @@ pub fn measure(common: &Common, connections: usize, seconds: u64) -> Outcome {
     Ok(())
 }
 
+/// Asks for one range after the other for so long, beginning with that one; answers how many bytes came.
+fn read_ranges(
+    mut connection: Connection,
+    path: &str,
+    headers: &str,
+    mut at: u64,
+    time: Duration,
+) -> Outcome<u64> {
+    let (began, mut bytes) = (Instant::now(), 0);
+    while began.elapsed() < time {
+        at = (at + 7) % (FILE_BYTES / RANGE_BYTES);
+        let from = at * RANGE_BYTES;
+        let to = from + RANGE_BYTES - 1;
+        let headers = format!("{headers}Range: bytes={from}-{to}\r\n");
+        bytes += connection.ask("GET", path, &headers)?.expect(206)?.size;
+    }
+    Ok(bytes)
+}
+
 /// Asks for ranges on so many connections for so long; answers how many bytes came.
 fn load(
     address: &str,
@@ -67,19 +86,9 @@ fn load(
     std::thread::scope(|scope| {
         let readers: Vec<_> = (0..connections)
             .map(|number| {
+                let connection = Connection::open(address);
                 scope.spawn(move || {
-                    let began = Instant::now();
-                    let mut connection = Connection::open(address)?;
-                    let (mut bytes, mut at) = (0, number as u64 * 31);
-                    while began.elapsed() < time {
-                        at = (at + 7) % (FILE_BYTES / RANGE_BYTES);
-                        let from = at * RANGE_BYTES;
-                        let to = from + RANGE_BYTES - 1;
-                        let headers = format!("{headers}Range: bytes={from}-{to}\r\n");
-                        let answer = connection.ask("GET", path, &headers)?.expect(206)?;
-                        bytes += answer.size;
-                    }
-                    Outcome::Ok(bytes)
+                    read_ranges(connection?, path, headers, number as u64 * 31, time)
                 })
             })
             .collect();

@@ -5,6 +5,10 @@
 //! Both sides of a comparison take turns, so that what else the machine does weighs on both alike;
 //! the ratio is what counts. Everything listens on 127.0.0.1, lives in a temporary folder, is bounded
 //! in count and time, and is ended by its process id. See `bench/README.md`.
+#![expect(
+    clippy::disallowed_methods,
+    reason = "it looks on from outside, with plain threads and the machine's own clock"
+)]
 
 mod delivery;
 mod http;

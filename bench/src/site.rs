@@ -3,6 +3,8 @@
 use crate::http::{Answer, Connection};
 use crate::server::{Server, free_port};
 use crate::{Common, Outcome};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -78,8 +80,8 @@ impl Site {
         let mut connection = self.connect()?;
         let metadata = format!(
             "filename {},module {}",
-            base64(name.as_bytes()),
-            base64(self.module_id.as_bytes())
+            STANDARD.encode(name),
+            STANDARD.encode(&self.module_id)
         );
         let headers = format!(
             "{}Tus-Resumable: 1.0.0\r\nUpload-Length: {}\r\nUpload-Metadata: {metadata}\r\nContent-Length: 0\r\n",
@@ -229,38 +231,4 @@ fn number_in(answer: &Answer) -> Outcome<String> {
     Ok(number
         .ok_or_else(|| format!("no number in {location}"))?
         .to_owned())
-}
-
-/// RFC 4648, section 4: for names of a few bytes.
-fn base64(bytes: &[u8]) -> String {
-    const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut text = String::new();
-    for three in bytes.chunks(3) {
-        let bits = three
-            .iter()
-            .chain([&0, &0])
-            .take(3)
-            .fold(0_usize, |bits, byte| bits << 8 | usize::from(*byte));
-        for at in 0..4 {
-            let letter = LETTERS.get(bits >> (18 - 6 * at) & 63).copied();
-            let letter = letter.filter(|_| at <= three.len()).unwrap_or(b'=');
-            text.push(char::from(letter));
-        }
-    }
-    text
-}
-
-#[cfg(test)]
-mod tests {
-    #[test]
-    fn base64_is_that_of_the_rfc() {
-        for (plain, coded) in [
-            ("f", "Zg=="),
-            ("fo", "Zm8="),
-            ("foo", "Zm9v"),
-            ("foob", "Zm9vYg=="),
-        ] {
-            assert_eq!(super::base64(plain.as_bytes()), coded);
-        }
-    }
 }

@@ -88,9 +88,9 @@ pub fn measure_memory(common: &Common, large: u64) -> Outcome {
             let senders: Vec<_> = (0..AT_ONCE)
                 .map(|_| scope.spawn(|| send(&site, EACH_BYTES)))
                 .collect();
-            senders.into_iter().try_for_each(|sender| {
-                let sent = sender.join();
-                sent.unwrap_or_else(|_| Err("a sender panicked".into()))
+            senders.into_iter().try_for_each(|each| {
+                let ended = each.join();
+                ended.unwrap_or_else(|_| Err("a sender panicked".into()))
             })
         })?;
         let what = format!("{name}, {AT_ONCE} of {} MiB at once", EACH_BYTES >> 20);

@@ -34,7 +34,7 @@ pub const GROUP: &str = "jobs";
 pub const PRIORITY_SOON: i32 = 1;
 /// Ordinary work.
 pub const PRIORITY_NORMAL: i32 = 2;
-/// Cleaning up. Nothing stands back further, and even this has its turn (see [`line`]).
+/// Cleaning up. Nothing stands back further, and even this has its turn (see `jobs::line`).
 pub const PRIORITY_LATER: i32 = 16;
 
 /// Work to be done outside a request.

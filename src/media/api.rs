@@ -11,7 +11,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::header::{ALLOW, CACHE_CONTROL, VARY};
 use axum::http::{HeaderValue, Method};
-use axum::response::{IntoResponse as _, Response};
+use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, Utc};
 use serde::{Serialize, Serializer};
 use serde_json::json;
@@ -188,7 +188,7 @@ fn described(name: &str, description: &str) -> Response {
 }
 
 fn complete(answer: Result<Response>, allow: &'static str) -> Response {
-    let mut response = answer.unwrap_or_else(|error| error.into_response());
+    let mut response = answer.unwrap_or_else(IntoResponse::into_response);
     let headers = response.headers_mut();
     headers.insert(ALLOW, HeaderValue::from_static(allow));
     headers.insert(VARY, HeaderValue::from_static("Accept, Cookie"));

@@ -199,11 +199,14 @@ fn stands_back(kind: UploadKind, size_bytes: i64) -> i32 {
         UploadKind::Video => size_bytes,
         UploadKind::Audio => size_bytes / 5,
     };
-    match film_bytes {
-        ..50_000_000 => PRIORITY_NORMAL,
-        ..500_000_000 => 2 * PRIORITY_NORMAL,
-        ..5_000_000_000 => 4 * PRIORITY_NORMAL,
-        _ => PRIORITY_LATER,
+    if film_bytes < 50_000_000 {
+        PRIORITY_NORMAL
+    } else if film_bytes < 500_000_000 {
+        2 * PRIORITY_NORMAL
+    } else if film_bytes < 5_000_000_000 {
+        4 * PRIORITY_NORMAL
+    } else {
+        PRIORITY_LATER
     }
 }
 

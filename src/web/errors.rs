@@ -325,10 +325,6 @@ pub fn log_panic(panic: &std::panic::PanicHookInfo<'_>) {
 struct Panicked;
 
 /// A panic is a fault of ours; the visitor gets a page, and the log has its text already.
-#[expect(
-    clippy::needless_pass_by_value,
-    reason = "the layer that calls it gives the panic away"
-)]
 pub fn caught(_: Box<dyn std::any::Any + Send + 'static>) -> Response {
     Error::internal(Panicked).into_response()
 }

@@ -7,6 +7,7 @@ use lyceum::entities::{content, course, item, module, upload};
 use reqwest::multipart::{Form, Part};
 use reqwest::{Method, header};
 use sea_orm::{ActiveModelTrait, ActiveValue::Set, EntityTrait, IntoActiveModel};
+use std::fmt::Write as _;
 
 const SRT: &str =
     "1\r\n00:00:01,000 --> 00:00:03,000\r\n<i>Tie</i> a string & <script>down</script>.\r\n";
@@ -34,8 +35,9 @@ impl Studio {
                 row.duration_seconds = Set(Some(60.0));
             })
             .await;
-        let size = Some((1280, 720));
-        site.rendition(&film, "video.mp4", "video/mp4", size).await;
+        let pixels = Some((1280, 720));
+        site.rendition(&film, "video.mp4", "video/mp4", pixels)
+            .await;
         let content = site
             .media(module.id, "Why certain notes", ItemKind::Video, &film)
             .await;
@@ -160,13 +162,15 @@ async fn a_long_transcript_is_cut_in_the_lesson_and_whole_on_its_page() {
     let studio = Studio::new().await;
     let mut long = String::from("WEBVTT\n");
     for at in 0..300 {
-        long += &format!(
+        write!(
+            long,
             "\n{:02}:{:02}.000 --> {:02}:{:02}.900\nSentence {at} says something about strings, and ends here.\n",
             at / 60,
             at % 60,
             at / 60,
             at % 60
-        );
+        )
+        .unwrap();
     }
     studio.add("en", &long).await;
     let lesson = studio.student.get(&studio.lesson()).await;

@@ -132,7 +132,7 @@ async fn an_unfinished_upload_begins_anew_at_the_new_place() {
         .await;
     let clara = clara.at(&moved.url);
     assert_eq!(clara.offset(&address).await, 0);
-    let page = clara.add(&address, 0, &[3; 20_000]).await;
+    let page = clara.add(&address, 0, &vec![3; 20_000]).await;
     page.expect(204).upload();
 }
 

@@ -409,6 +409,10 @@ pub fn stuck_ffmpeg(scratch: &Path) -> (PathBuf, PathBuf) {
 }
 
 #[tokio::test]
+#[expect(
+    clippy::too_many_lines,
+    reason = "one story, told from its beginning to its end"
+)]
 async fn a_worker_killed_takes_its_ffmpeg_along_and_its_job_is_done_once_elsewhere() {
     let studio = studio(&[]).await;
     let site = &studio.site;

@@ -2,6 +2,7 @@
 
 use crate::kit::{Browser, PASSWORD, Role, TestApp, UploadForm, until};
 use crate::processing::{is_alive, stuck_ffmpeg};
+use backends::bus::Subscription;
 use lyceum::entities::item::ItemKind;
 use lyceum::entities::job::JobState;
 use lyceum::entities::upload::UploadState;
@@ -116,6 +117,16 @@ async fn stopping_ends_the_ffmpeg_of_whichever_process_runs_it_and_leaves_nothin
     assert_eq!(studio.state(id).await, UploadState::Canceled);
 }
 
+/// Lets so many events go by, or turns of the runtime where there are none.
+async fn pass_events(events: &mut Subscription, count: usize) {
+    for _ in 0..count {
+        tokio::select! {
+            _ = events.recv() => {}
+            () = tokio::task::yield_now() => {}
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_file_stopped_while_it_becomes_ready_is_either_and_never_half() {
     let studio = studio(&[]).await;
@@ -126,12 +137,7 @@ async fn a_file_stopped_while_it_becomes_ready_is_either_and_never_half() {
         let mut events = studio.site.app.bus.subscribe(&format!("user:{owner_id}"));
         let stopping = async {
             // After one more event each time: from the beginning to the end of its processing.
-            for _ in 0..turn {
-                tokio::select! {
-                    _ = events.recv() => {}
-                    () = tokio::task::yield_now() => {}
-                }
-            }
+            pass_events(&mut events, turn).await;
             studio
                 .clara
                 .post(&format!("/uploads/{id}/cancel/"), &[])
@@ -216,6 +222,10 @@ async fn only_the_owner_of_a_file_and_who_manages_the_course_may_stop_it() {
 }
 
 #[tokio::test]
+#[expect(
+    clippy::too_many_lines,
+    reason = "one story, told from its beginning to its end"
+)]
 async fn programs_read_how_a_file_stands_stop_it_and_try_it_again() {
     let studio = studio(&[]).await;
     let id = studio.sound("clave.wav").await;

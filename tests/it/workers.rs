@@ -94,6 +94,10 @@ impl Gate {
 }
 
 #[tokio::test]
+#[expect(
+    clippy::too_many_lines,
+    reason = "one story, told from its beginning to its end"
+)]
 async fn two_workers_are_busy_one_is_killed_and_the_other_does_the_work_of_both() {
     let studio = studio().await;
     let site = &studio.site;
@@ -141,7 +145,8 @@ async fn two_workers_are_busy_one_is_killed_and_the_other_does_the_work_of_both(
             "the file is as it was sent"
         );
         let film = studio.clara.get(&view.video_url().unwrap()).await;
-        assert_eq!(seconds_of(site, &film.expect(200).bytes).await.round(), 1.0);
+        let seconds = seconds_of(site, &film.expect(200).bytes).await;
+        assert!((seconds - 1.0).abs() < 0.5, "{seconds}");
     }
     attempts.sort_unstable();
     assert_eq!(attempts, [1, 2], "the killed one's file was begun twice");

@@ -38,9 +38,8 @@ pub fn clean(text: &str) -> String {
                 has_words |= !c.is_whitespace();
                 push_escaped(&mut out, c);
             }
-            Piece::Char(_) | Piece::Nothing => {}
             Piece::Open(tag) if open.len() < DEEPEST => open.push(tag.push_to(&mut out)),
-            Piece::Open(_) => {}
+            Piece::Char(_) | Piece::Nothing | Piece::Open(_) => {}
             Piece::Close(name) => close(&mut out, &mut open, name),
         }
     }
@@ -81,12 +80,11 @@ pub fn without_braces(text: &str) -> String {
         out.push_str(before);
         // The nearest of the three: looking on to the end from each would take the square of the text.
         let end = after.find(['{', '}', '\n']);
-        match end.and_then(|end| after.get(end..)?.strip_prefix('}')) {
-            Some(next) => rest = next,
-            None => {
-                out.push_str("{\\");
-                rest = after;
-            }
+        if let Some(next) = end.and_then(|end| after.get(end..)?.strip_prefix('}')) {
+            rest = next;
+        } else {
+            out.push_str("{\\");
+            rest = after;
         }
     }
     out.push_str(rest);

@@ -71,14 +71,12 @@ impl<'a> Reader<'a> {
             0
         };
         while let Some(line) = self.line(at) {
+            let is_empty = line.trim().is_empty();
             if line.contains(ARROW) {
                 self.begin(at, line);
-            } else if line.trim().is_empty() {
+            } else if is_empty && !self.is_webvtt {
                 // In SubRip an empty line may stand within the words; a new time ends them.
-                if self.is_webvtt {
-                    self.end();
-                }
-            } else if self.is_number_of_next(at, line) {
+            } else if is_empty || self.is_number_of_next(at, line) {
                 self.end();
             } else if self.open.is_some() {
                 self.add(line);
@@ -264,8 +262,7 @@ fn is_setting(setting: &str) -> bool {
     match (name, second) {
         ("vertical", None) => matches!(first, "rl" | "lr"),
         ("align", None) => matches!(first, "start" | "center" | "end" | "left" | "right"),
-        ("size", None) => is_percentage(first),
-        ("position", None) => is_percentage(first),
+        ("size" | "position", None) => is_percentage(first),
         ("position", Some(align)) => {
             is_percentage(first) && matches!(align, "line-left" | "center" | "line-right")
         }

@@ -11,6 +11,7 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use tokio::net::TcpListener;
@@ -90,6 +91,10 @@ impl MediaConvert {
     }
 
     /// Changes the newest job.
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "`json!` reads better at the call without a reference"
+    )]
     pub fn change(&self, changes: Value) {
         let mut jobs = self.kept.jobs.lock().unwrap();
         let job = jobs.last_mut().unwrap().as_object_mut().unwrap();
@@ -114,6 +119,10 @@ impl MediaConvert {
 }
 
 /// What EventBridge tells of a job.
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "`json!` reads better at the call without a reference"
+)]
 pub fn event(job: &Value, status: &str, more: Value) -> String {
     let mut detail = json!({
         "timestamp": 1_772_443_798_000_i64, "accountId": "123456789012", "queue": job["queue"],
@@ -164,11 +173,12 @@ fn write_group(files: &Path, group: &Value) {
                 "#EXTM3U\n#EXT-X-MAP:URI=\"{name}.{ending}\",BYTERANGE=\"3@0\"\n#EXTINF:6.0,\n{name}.{ending}\n"
             );
             write(format!("{name}.m3u8"), &track);
-            master.push_str(&if is_film {
+            let line = if is_film {
                 format!("#EXT-X-STREAM-INF:BANDWIDTH=1\n{name}.m3u8\n")
             } else {
                 format!("#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=\"sound\",URI=\"{name}.m3u8\"\n")
-            });
+            };
+            master.push_str(&line);
         } else if output["containerSettings"]["container"] == "RAW"
             && output.get("videoDescription").is_some()
         {
@@ -342,5 +352,8 @@ fn hmac(key: &[u8], text: &str) -> Vec<u8> {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    bytes.iter().fold(String::new(), |mut hex, byte| {
+        write!(hex, "{byte:02x}").unwrap();
+        hex
+    })
 }

@@ -95,7 +95,9 @@ impl TestApp {
                 .parse::<DateTime<Utc>>()
                 .unwrap(),
         );
-        let app = App::open(config, clock.clone(), true).await.unwrap();
+        let app = Box::pin(App::open(config, clock.clone(), true))
+            .await
+            .unwrap();
         Self::serve(app, clock, folder).await
     }
 
@@ -128,7 +130,9 @@ impl TestApp {
     pub async fn second_with(&self, change: impl FnOnce(&mut Config)) -> Self {
         let mut config = self.app.config.clone();
         change(&mut config);
-        let app = App::open(config, self.clock.clone(), false).await.unwrap();
+        let app = Box::pin(App::open(config, self.clock.clone(), false))
+            .await
+            .unwrap();
         Self::serve(app, self.clock.clone(), tempfile::tempdir().unwrap()).await
     }
 

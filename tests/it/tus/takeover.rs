@@ -175,12 +175,12 @@ async fn an_upload_goes_on_through_three_kills_and_no_byte_is_wrong() {
     drop(port);
     let there: Browser = clara.at(&url);
     // What is there after a kill: pieces on the disk, parts in a store of objects.
-    let (size, least, sends) = if site.is_on_disk() {
+    let (length, least, sends) = if site.is_on_disk() {
         (6_000_000, 256 << 10, [700_000, 1_500_000, 900_000])
     } else {
         (75_000_000, PART_BYTES, [22_000_000, 23_000_000, 21_500_000])
     };
-    let bytes = noise(size);
+    let bytes = noise(length);
     let mut child = serve(&site, &url).await;
     let address = there.announce(NAME, bytes.len()).await;
     let mut offset = 0;
@@ -202,8 +202,8 @@ async fn an_upload_goes_on_through_three_kills_and_no_byte_is_wrong() {
         }
         offset = told;
     }
-    let last = there.add(&address, offset, &bytes[offset..]).await;
-    let id = last.expect(204).upload();
+    let answer = there.add(&address, offset, &bytes[offset..]).await;
+    let id = answer.expect(204).upload();
     kill(child).await;
     let stored = clara.get(&format!("/media/{id}/original")).await;
     assert_eq!(stored.expect(200).bytes, bytes);

@@ -58,17 +58,20 @@ impl Playlist {
         let (least, most) = (0.5 * self.target_seconds, 1.5 * self.target_seconds);
         let mut peak: f64 = 0.0;
         for begin in 0..self.segments.len() {
-            let (mut seconds, mut bytes) = (0.0, 0);
-            for segment in self.segments.iter().skip(begin) {
-                seconds += segment.seconds;
-                bytes += segment.bytes;
-                if seconds > most {
-                    break;
-                }
-                if seconds >= least {
-                    peak = peak.max(rate(bytes, seconds));
-                }
-            }
+            let rows = self
+                .segments
+                .iter()
+                .skip(begin)
+                .scan((0.0, 0), |sum, next| {
+                    *sum = (sum.0 + next.seconds, sum.1 + next.bytes);
+                    Some(*sum)
+                });
+            peak = rows
+                .take_while(|(seconds, _)| *seconds <= most)
+                .filter(|(seconds, _)| *seconds >= least)
+                .fold(peak, |peak, (seconds, bytes)| {
+                    peak.max(rate(bytes, seconds))
+                });
         }
         if peak > 0.0 {
             peak
@@ -178,21 +181,21 @@ pub(super) fn avc_codec(head: &[u8]) -> Option<String> {
     /// 8.5.2 and 12.1.3).
     const TABLE: usize = 8;
     const ENTRY: usize = 78;
-    let path = [b"moov", b"trak", b"mdia", b"minf", b"stbl", b"stsd"];
+    let path = [*b"moov", *b"trak", *b"mdia", *b"minf", *b"stbl", *b"stsd"];
     let table = path.into_iter().try_fold(head, find_box)?;
-    let entry = find_box(table.get(TABLE..)?, b"avc1")?;
-    let [_, profile, constraints, level, ..] = find_box(entry.get(ENTRY..)?, b"avcC")? else {
+    let entry = find_box(table.get(TABLE..)?, *b"avc1")?;
+    let [_, profile, constraints, level, ..] = find_box(entry.get(ENTRY..)?, *b"avcC")? else {
         return None;
     };
     Some(format!("avc1.{profile:02x}{constraints:02x}{level:02x}"))
 }
 
 /// What is in the first box of this kind (ISO 14496-12, section 4.2).
-fn find_box<'a>(mut boxes: &'a [u8], kind: &[u8; 4]) -> Option<&'a [u8]> {
+fn find_box(mut boxes: &[u8], kind: [u8; 4]) -> Option<&[u8]> {
     while let (Some(size), Some(found)) = (boxes.first_chunk::<4>(), boxes.get(4..8)) {
         let size = u32::from_be_bytes(*size) as usize;
         let content = boxes.get(8..size)?;
-        if found == kind {
+        if *found == kind {
             return Some(content);
         }
         boxes = boxes.get(size..)?;
@@ -286,18 +289,18 @@ mod tests {
         assert_eq!(order(&[400_000]), ["400000"]);
     }
 
-    fn boxed(kind: &[u8; 4], content: &[u8]) -> Vec<u8> {
+    fn boxed(kind: [u8; 4], content: &[u8]) -> Vec<u8> {
         let size = u32::try_from(content.len() + 8).unwrap();
-        [&size.to_be_bytes()[..], kind, content].concat()
+        [&size.to_be_bytes()[..], &kind, content].concat()
     }
 
     #[test]
     fn the_codec_is_read_from_the_head() {
-        let config = boxed(b"avcC", &[1, 0x64, 0, 0x1f, 0xff]);
-        let entry = boxed(b"avc1", &[&[0; 78][..], &config].concat());
-        let mut head = boxed(b"stsd", &[&[0; 8][..], &entry].concat());
-        for kind in [b"stbl", b"minf", b"mdia", b"trak", b"moov"] {
-            head = boxed(kind, &[boxed(b"free", b"x"), head].concat());
+        let config = boxed(*b"avcC", &[1, 0x64, 0, 0x1f, 0xff]);
+        let entry = boxed(*b"avc1", &[&[0; 78][..], &config].concat());
+        let mut head = boxed(*b"stsd", &[&[0; 8][..], &entry].concat());
+        for kind in [*b"stbl", *b"minf", *b"mdia", *b"trak", *b"moov"] {
+            head = boxed(kind, &[boxed(*b"free", b"x"), head].concat());
         }
         assert_eq!(avc_codec(&head).as_deref(), Some("avc1.64001f"));
         assert_eq!(avc_codec(&head[..head.len() - 1]), None);

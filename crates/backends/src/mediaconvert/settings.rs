@@ -197,8 +197,8 @@ mod tests {
             ("mediaconvert:eu-central-1", "role"),
             ("mediaconvert:eu-central-1?role=admin", "role"),
             (
-                "mediaconvert:eu-central-1?role=arn:aws:iam::1:role/x&queu=y",
-                "queu",
+                "mediaconvert:eu-central-1?role=arn:aws:iam::1:role/x&line=y",
+                "line",
             ),
             (
                 "mediaconvert:eu-central-1?role=arn:aws:iam::1:role/x&endpoint=http://evil.com",

@@ -3,6 +3,10 @@
 use super::*;
 
 #[tokio::test]
+#[expect(
+    clippy::too_many_lines,
+    reason = "one story, told from its beginning to its end"
+)]
 async fn a_film_becomes_an_mp4_that_every_browser_plays_with_poster_and_thumbnail() {
     let bench = Bench::new();
     let source = bench.make(
