@@ -15,6 +15,9 @@ use super::progress::Meter;
 use super::tools::Tools;
 use super::video::run;
 
+/// A track of sound that is shorter is none: some cameras write an empty one.
+const LEAST_SOUND_SECONDS: f64 = 0.1;
+
 const PLAYLIST: &str = "application/vnd.apple.mpegurl";
 const MASTER: &str = "master.m3u8";
 /// No head of ours is near this.
@@ -54,8 +57,10 @@ pub(super) fn collect(ladder: &Ladder, out_dir: &Path) -> Result<Forms, Fault> {
         }
     }
     let sound = made(out_dir, SOUND, "audio/mp4", &mut files)?;
+    // Players wait for sound that never comes.
     let beside = sound
         .as_ref()
+        .filter(|(_, playlist)| playlist.seconds() >= LEAST_SOUND_SECONDS)
         .map(|(uri, playlist)| (uri.as_str(), playlist));
     files.insert(0, write_master(out_dir, &hls::master(&variants, beside))?);
     let smallest = variants.pop().map(|variant| variant.playlist);
