@@ -231,7 +231,8 @@ async fn look_at_ladder(studio: &Studio, entry: &Entry, view: &FileView) -> usiz
         assert!(codecs.starts_with("avc1.64"), "{name}: {codecs}");
         assert_eq!(
             codecs.ends_with(",mp4a.40.2"),
-            !entry.has("silent"),
+            // Sound of no length is none: players would wait for it.
+            !entry.has("silent") && name != "empty-audio.mkv",
             "{name}: {codecs}"
         );
         by_rung.insert(film, (lengths, key_frames(path)));
