@@ -1,7 +1,7 @@
 //! The ladder: the sizes that one film is made in, so that a player can choose by what the line carries, and what
 //! ffmpeg is told to make all of them at once. One decoding feeds every rung and the sound.
 //!
-//! Which sizes, and why so: docs/decisions/0006-the-ladder.md. How players read it is in `hls`.
+//! Which sizes, and why so: docs/decisions/0011-the-ladder.md. How players read it is in `hls`.
 
 use std::ffi::OsString;
 use std::fmt::Write as _;
