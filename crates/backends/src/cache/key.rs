@@ -27,6 +27,17 @@ pub fn compose(prefix: &str, version: u32, key: &str) -> Result<String, CacheErr
     Ok(format!("{prefix}:{version}#{hash}"))
 }
 
+/// Whether a stored name is one of those that [`compose`] makes with this prefix, in any version.
+pub fn is_under(prefix: &str, name: &str) -> bool {
+    let version = name
+        .strip_prefix(prefix)
+        .and_then(|rest| rest.strip_prefix(':'));
+    version.is_some_and(|rest| {
+        let after = rest.trim_start_matches(|c: char| c.is_ascii_digit());
+        after.len() < rest.len() && after.starts_with([':', '#'])
+    })
+}
+
 /// Refuses the keys that Memcached cannot take: empty, or with spaces or control characters.
 pub fn check(key: &str) -> Result<(), CacheError> {
     let is_bad = key.is_empty() || key.chars().any(|c| c.is_whitespace() || c.is_control());
@@ -84,6 +95,27 @@ mod tests {
                 .expect("a key")
                 .starts_with(":1#")
         );
+    }
+
+    #[test]
+    fn names_of_another_prefix_are_not_ours() {
+        for (prefix, key) in [("", "k"), ("site", "a:1:b"), ("site:1", "k")] {
+            let name = compose(prefix, 7, key).expect("a key");
+            assert!(is_under(prefix, &name), "{name}");
+        }
+        assert!(is_under(
+            "",
+            &compose("", 1, &"k".repeat(300)).expect("a key")
+        ));
+        for (prefix, name) in [
+            ("site", "site:other:1:k"),
+            ("site", "site2:1:k"),
+            ("site", "site:1"),
+            ("site", "site::k"),
+            ("", "site:1:k"),
+        ] {
+            assert!(!is_under(prefix, name), "{name} is not under {prefix:?}");
+        }
     }
 
     #[test]

@@ -7,7 +7,8 @@ use moka::Expiry;
 use moka::future::Cache;
 use moka::ops::compute::{CompResult, Op};
 
-use super::CacheError;
+use super::backend::ServerReport;
+use super::fault::Fault;
 use crate::clock::Clock;
 
 /// What one entry costs besides its key and value, in bytes: moka's nodes, measured roughly.
@@ -63,6 +64,15 @@ impl Memory {
         self.is_live(&entry).then_some(entry.value)
     }
 
+    /// Several values, in the order of their keys.
+    pub async fn get_many(&self, keys: &[String]) -> Vec<Option<Bytes>> {
+        let mut values = Vec::with_capacity(keys.len());
+        for key in keys {
+            values.push(self.get(key).await);
+        }
+        values
+    }
+
     /// Stores a value for `lifetime`, or for ever.
     pub async fn set(&self, key: String, value: Bytes, lifetime: Option<Duration>) {
         let entry = self.entry(value, lifetime);
@@ -95,13 +105,10 @@ impl Memory {
         matches!(done.await, CompResult::ReplacedWith(_))
     }
 
-    /// Replaces a stored value by `change` of it, in one step; its end stays as it was. `None` when
-    /// nothing is stored.
-    pub async fn change(
-        &self,
-        key: String,
-        change: impl FnOnce(&[u8]) -> Result<Bytes, CacheError>,
-    ) -> Result<Option<Bytes>, CacheError> {
+    /// Adds to a stored whole number in one step; its end stays as it was. `None` when nothing is
+    /// stored.
+    pub async fn count(&self, key: String, by: i64) -> Result<Option<i64>, Fault> {
+        let mut sum = None;
         let done = self.entries.entry(key).and_try_compute_with(async |old| {
             let Some(old) = old
                 .map(moka::Entry::into_value)
@@ -109,20 +116,20 @@ impl Memory {
             else {
                 return Ok(Op::Nop);
             };
-            let value = change(&old.value)?;
+            let number: i64 = serde_json::from_slice(&old.value).map_err(|_| Fault::NotANumber)?;
+            let number = number.checked_add(by).ok_or(Fault::NotANumber)?;
+            sum = Some(number);
             let left = old
                 .ends
                 .map(|ends| ends.saturating_sub(self.clock.monotonic()));
-            Ok::<_, CacheError>(Op::Put(Entry {
-                value,
+            Ok::<_, Fault>(Op::Put(Entry {
+                value: Bytes::from(number.to_string()),
                 ends: old.ends,
                 lifetime: left,
             }))
         });
-        Ok(match done.await? {
-            CompResult::ReplacedWith(entry) => Some(entry.into_value().value),
-            _ => None,
-        })
+        done.await?;
+        Ok(sum)
     }
 
     /// Forgets a value; says whether there was one.
@@ -131,14 +138,35 @@ impl Memory {
         old.is_some_and(|old| self.is_live(&old))
     }
 
-    /// Forgets everything.
-    pub fn clear(&self) {
+    /// Forgets several values; says how many there were.
+    pub async fn delete_many(&self, keys: &[String]) -> usize {
+        let mut count = 0;
+        for key in keys {
+            count += usize::from(self.delete(key).await);
+        }
+        count
+    }
+
+    /// Forgets everything; nobody else stores here, so that it is all under one prefix.
+    pub fn clear(&self, _prefix: &str) {
         self.entries.invalidate_all();
+    }
+
+    /// How full it is.
+    pub async fn report(&self) -> ServerReport {
+        self.entries.run_pending_tasks().await;
+        ServerReport {
+            address: "memory".to_owned(),
+            entries: Some(self.entries.entry_count()),
+            bytes_used: Some(self.entries.weighted_size()),
+            bytes_limit: self.entries.policy().max_capacity(),
+            ..ServerReport::default()
+        }
     }
 
     /// Forgets everything and gives its memory back now.
     pub async fn close(&self) {
-        self.clear();
+        self.entries.invalidate_all();
         self.entries.run_pending_tasks().await;
     }
 }

@@ -11,7 +11,10 @@
 //! Every URL takes `?timeout=` (seconds that [`Timeout::Default`] means: 300; `none` for ever, `0`
 //! not at all), `?prefix=` and `?version=` (a number; 1).
 
+mod backend;
+mod fault;
 mod flight;
+mod guard;
 pub mod key;
 mod memory;
 mod options;
@@ -24,8 +27,10 @@ use bytes::Bytes;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use self::backend::Backend;
+pub use self::backend::{CacheDatabase, ServerReport, Surroundings};
 use self::flight::Flights;
-use self::memory::Memory;
+use self::guard::Guard;
 use self::options::Options;
 use crate::clock::Clock;
 
@@ -50,6 +55,17 @@ pub enum CacheError {
     /// `incr` or `decr` of something else than a whole number that stays within 64 bits.
     #[error("the value under this key is not a whole number that can be counted on")]
     NotANumber,
+    /// The backend does not answer, and this call cannot do without: `add`, `incr`, `decr`.
+    #[error("the cache does not answer")]
+    Unavailable,
+    /// A value larger than the backend takes; both in bytes.
+    #[error("a value of {bytes} bytes cannot be cached, at most {most} are taken")]
+    TooLarge {
+        /// How large it is.
+        bytes: usize,
+        /// How large it may be.
+        most: usize,
+    },
 }
 
 /// How long a value is kept.
@@ -67,17 +83,11 @@ pub enum Timeout {
 /// A cache; clones share one store. See the [module](self) for its URLs.
 #[derive(Clone, Debug)]
 pub struct Cache {
-    backend: Arc<Backend>,
+    store: Arc<Guard>,
     flights: Flights,
     prefix: Arc<str>,
     version: u32,
     default_lifetime: Lifetime,
-}
-
-#[derive(Debug)]
-enum Backend {
-    Memory(Memory),
-    Off,
 }
 
 /// A [`Timeout`] once the default is filled in.
@@ -109,13 +119,15 @@ impl Cache {
 
     /// As [`Cache::open`], with entries ending by `clock`.
     pub fn open_with(url: &str, clock: Clock) -> Result<Self, CacheError> {
+        Self::open_in(url, &Surroundings::only(clock))
+    }
+
+    /// As [`Cache::open`], with what some backends need besides.
+    pub fn open_in(url: &str, surroundings: &Surroundings) -> Result<Self, CacheError> {
         let options = Options::parse(url)?;
-        let backend = match options.scheme.as_str() {
-            "memory" => Backend::Memory(Memory::new(options.max_bytes, clock)),
-            _ => Backend::Off,
-        };
+        let backend = Backend::open(&options, surroundings)?;
         Ok(Self {
-            backend: Arc::new(backend),
+            store: Arc::new(Guard::new(backend)),
             flights: Flights::default(),
             prefix: options.prefix.into(),
             version: options.version,
@@ -130,6 +142,21 @@ impl Cache {
             version,
             ..self.clone()
         }
+    }
+
+    /// The kind of its backend, as the scheme of its URL.
+    pub fn kind(&self) -> &'static str {
+        self.store.kind()
+    }
+
+    /// Whether other processes see the same entries.
+    pub fn is_shared(&self) -> bool {
+        self.store.is_shared()
+    }
+
+    /// What the servers of its backend say of themselves, each within the time that a call may take.
+    pub async fn servers(&self) -> Vec<ServerReport> {
+        self.store.servers().await
     }
 
     /// The version under which this handle stores.
@@ -163,10 +190,7 @@ impl Cache {
     }
 
     async fn fetch(&self, name: &str) -> Option<Bytes> {
-        match &*self.backend {
-            Backend::Memory(memory) => memory.get(name).await,
-            Backend::Off => None,
-        }
+        self.store.get(name).await
     }
 
     /// Stores a value.
@@ -189,18 +213,15 @@ impl Cache {
     ) -> Result<(), CacheError> {
         let name = self.name(key)?;
         self.flights.forget(&name).await;
-        self.store(name, value, self.lifetime(timeout)).await;
-        Ok(())
+        self.put(&name, value, self.lifetime(timeout)).await
     }
 
-    async fn store(&self, name: String, value: Bytes, lifetime: Lifetime) {
-        match &*self.backend {
-            Backend::Memory(memory) if lifetime.is_nothing() => {
-                memory.delete(&name).await;
-            }
-            Backend::Memory(memory) => memory.set(name, value, lifetime.duration()).await,
-            Backend::Off => {}
+    async fn put(&self, name: &str, value: Bytes, lifetime: Lifetime) -> Result<(), CacheError> {
+        if lifetime.is_nothing() {
+            self.store.delete_many(&[name.to_owned()]).await;
+            return Ok(());
         }
+        self.store.set(name, value, lifetime.duration()).await
     }
 
     /// Stores a value only where none is; says whether the key was free.
@@ -213,11 +234,10 @@ impl Cache {
         let bytes = encode(value);
         let (name, value) = (self.name(key)?, bytes?);
         let lifetime = self.lifetime(timeout);
-        Ok(match &*self.backend {
-            Backend::Memory(memory) if lifetime.is_nothing() => memory.get(&name).await.is_none(),
-            Backend::Memory(memory) => memory.add(name, value, lifetime.duration()).await,
-            Backend::Off => true,
-        })
+        if lifetime.is_nothing() {
+            return Ok(self.store.get(&name).await.is_none());
+        }
+        self.store.add(&name, value, lifetime.duration()).await
     }
 
     /// The value, or, when there is none, what `compute` makes of it, stored on the way.
@@ -287,8 +307,8 @@ impl Cache {
                 let bytes = compute().await?;
                 let is_current = gate.lock().await;
                 if *is_current {
-                    self.store(name.clone(), bytes.clone(), self.lifetime(timeout))
-                        .await;
+                    self.put(&name, bytes.clone(), self.lifetime(timeout))
+                        .await?;
                 }
                 Ok(bytes)
             })
@@ -304,13 +324,18 @@ impl Cache {
         T: DeserializeOwned,
         K: AsRef<str>,
     {
-        let mut found = HashMap::new();
+        let mut asked = Vec::new();
+        let mut names = Vec::new();
         for key in keys {
-            if let Some(value) = self.get(key.as_ref()).await? {
-                found.insert(key.as_ref().to_owned(), value);
-            }
+            names.push(self.name(key.as_ref())?);
+            asked.push(key.as_ref().to_owned());
         }
-        Ok(found)
+        let found = self.store.get_many(&names).await;
+        Ok(asked
+            .into_iter()
+            .zip(found)
+            .filter_map(|(key, bytes)| decode(&key, &bytes?).map(|value| (key, value)))
+            .collect())
     }
 
     /// Stores several values; nothing is stored when one key or value is bad.
@@ -327,52 +352,39 @@ impl Cache {
         for (key, value) in values {
             encoded.push((self.name(key.as_ref())?, encode(&value)?));
         }
-        for (name, value) in encoded {
-            self.flights.forget(&name).await;
-            self.store(name, value, self.lifetime(timeout)).await;
+        for (name, _) in &encoded {
+            self.flights.forget(name).await;
         }
-        Ok(())
+        let lifetime = self.lifetime(timeout);
+        if lifetime.is_nothing() {
+            let names: Vec<_> = encoded.into_iter().map(|(name, _)| name).collect();
+            self.store.delete_many(&names).await;
+            return Ok(());
+        }
+        self.store.set_many(&encoded, lifetime.duration()).await
     }
 
     /// Gives a stored value a new timeout from now; says whether there was one.
     pub async fn touch(&self, key: &str, timeout: Timeout) -> Result<bool, CacheError> {
         let name = self.name(key)?;
         let lifetime = self.lifetime(timeout);
-        Ok(match &*self.backend {
-            Backend::Memory(memory) if lifetime.is_nothing() => memory.delete(&name).await,
-            Backend::Memory(memory) => memory.touch(name, lifetime.duration()).await,
-            Backend::Off => false,
-        })
+        if lifetime.is_nothing() {
+            return Ok(self.store.delete_many(&[name]).await > 0);
+        }
+        Ok(self.store.touch(&name, lifetime.duration()).await)
     }
 
     /// Adds `by` to a stored whole number in one step and returns the sum; its timeout stays.
     /// [`CacheError::NoValue`] where nothing is stored, [`CacheError::NotANumber`] on anything else.
     pub async fn incr(&self, key: &str, by: i64) -> Result<i64, CacheError> {
-        self.count(key, |number| number.checked_add(by)).await
+        let sum = self.store.count(&self.name(key)?, by).await?;
+        sum.ok_or(CacheError::NoValue)
     }
 
     /// Subtracts `by` from a stored whole number; otherwise as [`Cache::incr`].
     pub async fn decr(&self, key: &str, by: i64) -> Result<i64, CacheError> {
-        self.count(key, |number| number.checked_sub(by)).await
-    }
-
-    async fn count(
-        &self,
-        key: &str,
-        step: impl FnOnce(i64) -> Option<i64>,
-    ) -> Result<i64, CacheError> {
-        let name = self.name(key)?;
-        let change = |old: &[u8]| {
-            let number = serde_json::from_slice(old).map_err(|_| CacheError::NotANumber)?;
-            let number = step(number).ok_or(CacheError::NotANumber)?;
-            Ok(Bytes::from(number.to_string()))
-        };
-        let changed = match &*self.backend {
-            Backend::Memory(memory) => memory.change(name, change).await?,
-            Backend::Off => None,
-        };
-        let number = changed.ok_or(CacheError::NoValue)?;
-        serde_json::from_slice(&number).map_err(|_| CacheError::NotANumber)
+        let by = by.checked_neg().ok_or(CacheError::NotANumber)?;
+        self.incr(key, by).await
     }
 
     /// Moves a value to the next version and returns that version's number; handles of the old
@@ -390,10 +402,7 @@ impl Cache {
     pub async fn delete(&self, key: &str) -> Result<bool, CacheError> {
         let name = self.name(key)?;
         self.flights.forget(&name).await;
-        Ok(match &*self.backend {
-            Backend::Memory(memory) => memory.delete(&name).await,
-            Backend::Off => false,
-        })
+        Ok(self.store.delete_many(&[name]).await > 0)
     }
 
     /// Forgets several values; says how many there were.
@@ -401,20 +410,20 @@ impl Cache {
         &self,
         keys: impl IntoIterator<Item = K>,
     ) -> Result<usize, CacheError> {
-        let mut count = 0;
+        let mut names = Vec::new();
         for key in keys {
-            count += usize::from(self.delete(key.as_ref()).await?);
+            names.push(self.name(key.as_ref())?);
         }
-        Ok(count)
+        for name in &names {
+            self.flights.forget(name).await;
+        }
+        Ok(self.store.delete_many(&names).await)
     }
 
     /// Forgets everything in the store, of every version.
     pub async fn clear(&self) -> Result<(), CacheError> {
         self.flights.forget_all().await;
-        match &*self.backend {
-            Backend::Memory(memory) => memory.clear(),
-            Backend::Off => {}
-        }
+        self.store.clear(&self.prefix).await;
         Ok(())
     }
 
@@ -425,10 +434,7 @@ impl Cache {
 
     /// Lets go of connections and memory. A closed cache is empty, and still answers.
     pub async fn close(&self) -> Result<(), CacheError> {
-        match &*self.backend {
-            Backend::Memory(memory) => memory.close().await,
-            Backend::Off => {}
-        }
+        self.store.close().await;
         Ok(())
     }
 }

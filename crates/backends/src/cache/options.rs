@@ -2,50 +2,71 @@
 
 use std::time::Duration;
 
-use url::Url;
-
 use super::key::MAX_PREFIX_BYTES;
 use super::{CacheError, Lifetime};
 
 const DEFAULT_MAX_BYTES: u64 = 64 * 1024 * 1024;
 const DEFAULT_TIMEOUT: Duration = Duration::from_mins(5);
 
-/// A cache URL taken apart and checked.
-#[derive(Debug)]
+/// A cache URL taken apart and checked, as far as all backends have it in common.
+#[derive(Clone, Debug)]
 pub struct Options {
+    /// Which backend.
     pub scheme: String,
-    pub max_bytes: u64,
+    /// What stands between `scheme:` and `?`: servers, a folder, or nothing. May hold a password.
+    pub place: String,
+    /// How many bytes the backend may keep, where that is ours to say.
+    pub max_bytes: Option<u64>,
+    /// What [`super::Timeout::Default`] means.
     pub default_lifetime: Lifetime,
+    /// What all names begin with.
     pub prefix: String,
+    /// The version that stands in all names.
     pub version: u32,
 }
+
+/// Every scheme, and whether it names a place.
+const SCHEMES: [(&str, bool); 2] = [("memory", false), ("off", false)];
 
 impl Options {
     /// Refuses unknown schemes and options, so that a typing error does not pass for a setting.
     pub fn parse(url: &str) -> Result<Self, CacheError> {
-        let url = Url::parse(url).map_err(|error| fault(&format!("cannot be read: {error}")))?;
-        if !matches!(url.scheme(), "memory" | "off") {
-            return Err(fault("starts with neither memory: nor off:"));
-        }
-        if !url.path().is_empty() || url.host().is_some() {
-            return Err(fault("names a place, which memory: and off: do not have"));
+        let (scheme, rest) = url.split_once(':').unwrap_or((url, ""));
+        let Some((_, has_place)) = SCHEMES.iter().find(|(known, _)| *known == scheme) else {
+            let known: Vec<_> = SCHEMES
+                .iter()
+                .map(|(known, _)| format!("{known}:"))
+                .collect();
+            return Err(fault(&format!("starts with none of {}", known.join(", "))));
+        };
+        let (place, query) = rest.split_once('?').unwrap_or((rest, ""));
+        if !has_place && !place.is_empty() {
+            return Err(fault(&format!(
+                "names a place, which {scheme}: does not have"
+            )));
         }
         let mut options = Self {
-            scheme: url.scheme().to_owned(),
-            max_bytes: DEFAULT_MAX_BYTES,
+            scheme: scheme.to_owned(),
+            place: place.to_owned(),
+            max_bytes: None,
             default_lifetime: Lifetime::For(DEFAULT_TIMEOUT),
             prefix: String::new(),
             version: 1,
         };
-        for (name, value) in url.query_pairs() {
+        for (name, value) in url::form_urlencoded::parse(query.as_bytes()) {
             options.take(&name, &value)?;
         }
         Ok(options)
     }
 
+    /// How many bytes the backend may keep: 64 MiB when the URL does not say.
+    pub fn max_bytes_or_default(&self) -> u64 {
+        self.max_bytes.unwrap_or(DEFAULT_MAX_BYTES)
+    }
+
     fn take(&mut self, name: &str, value: &str) -> Result<(), CacheError> {
         match name {
-            "max_bytes" => self.max_bytes = number(name, value)?,
+            "max_bytes" => self.max_bytes = Some(number(name, value)?),
             "timeout" if value == "none" => self.default_lifetime = Lifetime::Forever,
             "timeout" => {
                 self.default_lifetime = Lifetime::For(Duration::from_secs(number(name, value)?));
@@ -79,7 +100,8 @@ fn number<T: std::str::FromStr>(name: &str, value: &str) -> Result<T, CacheError
     })
 }
 
-fn fault(what: &str) -> CacheError {
+/// What is wrong with the URL, told without repeating it.
+pub fn fault(what: &str) -> CacheError {
     CacheError::Url(what.to_owned())
 }
 
@@ -91,7 +113,7 @@ mod tests {
     fn every_option_is_read() {
         let options = Options::parse("memory:?max_bytes=10&timeout=0&prefix=site&version=3")
             .expect("options");
-        assert_eq!((options.max_bytes, options.version), (10, 3));
+        assert_eq!((options.max_bytes, options.version), (Some(10), 3));
         assert_eq!(options.default_lifetime, Lifetime::For(Duration::ZERO));
         assert_eq!(options.prefix, "site");
         let options = Options::parse("off:?timeout=none").expect("options");

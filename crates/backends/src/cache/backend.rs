@@ -1,0 +1,224 @@
+//! The backends as one: each variant offers the same methods, which take composed names.
+//!
+//! A lifetime of `None` is for ever; one of zero never gets here. Nothing here measures, waits or
+//! gives up: that is [`super::guard`]'s.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use bytes::Bytes;
+use sea_orm::DatabaseConnection;
+use serde::Serialize;
+
+use super::CacheError;
+use super::fault::Fault;
+use super::memory::Memory;
+use super::options::Options;
+use crate::bus::Bus;
+use crate::clock::Clock;
+
+/// What some backends need besides their URL.
+#[derive(Clone, Debug)]
+pub struct Surroundings {
+    /// When entries end.
+    pub clock: Clock,
+    /// Where `file:` keeps entries when its URL names no folder.
+    pub folder: Option<PathBuf>,
+    /// Where `database:` keeps them.
+    pub database: Option<CacheDatabase>,
+    /// How near caches hear of what other processes changed; without one there are none.
+    pub bus: Option<Bus>,
+}
+
+/// The connections of `database:`, of which there is one writer on SQLite.
+#[derive(Clone, Debug)]
+pub struct CacheDatabase {
+    /// Reads.
+    pub read: DatabaseConnection,
+    /// Writes; on PostgreSQL the same as `read`.
+    pub write: DatabaseConnection,
+}
+
+impl Surroundings {
+    /// Only a clock: enough for all but `file:` without a folder, `database:` and near caches.
+    pub fn only(clock: Clock) -> Self {
+        Self {
+            clock,
+            folder: None,
+            database: None,
+            bus: None,
+        }
+    }
+}
+
+/// What one server of a backend says of itself; `None` where it does not say.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct ServerReport {
+    /// Its address, without user and password; the kind of backend where there is no server.
+    pub address: String,
+    /// What is wrong, when it does not answer.
+    pub fault: Option<String>,
+    /// How many entries it holds.
+    pub entries: Option<u64>,
+    /// Bytes in use.
+    pub bytes_used: Option<u64>,
+    /// Bytes it may use.
+    pub bytes_limit: Option<u64>,
+    /// Entries pushed out for want of room.
+    pub evictions: Option<u64>,
+    /// Clients connected now.
+    pub connections: Option<u64>,
+    /// Since when it runs, in seconds.
+    pub uptime_seconds: Option<u64>,
+    /// Its version.
+    pub version: Option<String>,
+    /// Reads that found something, by whomever.
+    pub hits: Option<u64>,
+    /// Reads that did not.
+    pub misses: Option<u64>,
+}
+
+/// One of the backends.
+#[derive(Debug)]
+pub enum Backend {
+    /// This process.
+    Memory(Memory),
+    /// Keeps nothing.
+    Off,
+}
+
+impl Backend {
+    /// The backend that the options name; connects to nothing yet.
+    pub fn open(options: &Options, surroundings: &Surroundings) -> Result<Self, CacheError> {
+        Ok(match options.scheme.as_str() {
+            "memory" => Self::Memory(Memory::new(
+                options.max_bytes_or_default(),
+                surroundings.clock.clone(),
+            )),
+            _ => Self::Off,
+        })
+    }
+
+    /// Its kind, as the scheme of its URL.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Memory(_) => "memory",
+            Self::Off => "off",
+        }
+    }
+
+    /// Whether other processes see the same entries.
+    pub fn is_shared(&self) -> bool {
+        !matches!(self, Self::Memory(_) | Self::Off)
+    }
+
+    /// The value under a name.
+    pub async fn get(&self, name: &str) -> Result<Option<Bytes>, Fault> {
+        match self {
+            Self::Memory(memory) => Ok(memory.get(name).await),
+            Self::Off => Ok(None),
+        }
+    }
+
+    /// The values under several names, in their order, in one round trip to each server.
+    pub async fn get_many(&self, names: &[String]) -> Result<Vec<Option<Bytes>>, Fault> {
+        match self {
+            Self::Memory(memory) => Ok(memory.get_many(names).await),
+            Self::Off => Ok(vec![None; names.len()]),
+        }
+    }
+
+    /// Stores a value.
+    pub async fn set(
+        &self,
+        name: &str,
+        value: Bytes,
+        lifetime: Option<Duration>,
+    ) -> Result<(), Fault> {
+        match self {
+            Self::Memory(memory) => memory.set(name.to_owned(), value, lifetime).await,
+            Self::Off => {}
+        }
+        Ok(())
+    }
+
+    /// Stores several values for the same time, in one round trip to each server.
+    pub async fn set_many(
+        &self,
+        entries: &[(String, Bytes)],
+        lifetime: Option<Duration>,
+    ) -> Result<(), Fault> {
+        match self {
+            Self::Memory(memory) => {
+                for (name, value) in entries {
+                    memory.set(name.clone(), value.clone(), lifetime).await;
+                }
+            }
+            Self::Off => {}
+        }
+        Ok(())
+    }
+
+    /// Stores a value only where none is; says whether it did.
+    pub async fn add(
+        &self,
+        name: &str,
+        value: Bytes,
+        lifetime: Option<Duration>,
+    ) -> Result<bool, Fault> {
+        match self {
+            Self::Memory(memory) => Ok(memory.add(name.to_owned(), value, lifetime).await),
+            Self::Off => Ok(true),
+        }
+    }
+
+    /// Gives a stored value a new lifetime; says whether there was one.
+    pub async fn touch(&self, name: &str, lifetime: Option<Duration>) -> Result<bool, Fault> {
+        match self {
+            Self::Memory(memory) => Ok(memory.touch(name.to_owned(), lifetime).await),
+            Self::Off => Ok(false),
+        }
+    }
+
+    /// Adds to a stored whole number in one step and returns the sum, `None` where nothing is;
+    /// its lifetime stays.
+    pub async fn count(&self, name: &str, by: i64) -> Result<Option<i64>, Fault> {
+        match self {
+            Self::Memory(memory) => memory.count(name.to_owned(), by).await,
+            Self::Off => Ok(None),
+        }
+    }
+
+    /// Forgets several values; says how many there were.
+    pub async fn delete_many(&self, names: &[String]) -> Result<usize, Fault> {
+        match self {
+            Self::Memory(memory) => Ok(memory.delete_many(names).await),
+            Self::Off => Ok(0),
+        }
+    }
+
+    /// Forgets every name under this prefix ([`super::key::is_under`]), and no other program's.
+    pub async fn clear(&self, prefix: &str) -> Result<(), Fault> {
+        match self {
+            Self::Memory(memory) => memory.clear(prefix),
+            Self::Off => {}
+        }
+        Ok(())
+    }
+
+    /// What its servers say of themselves.
+    pub async fn servers(&self) -> Vec<ServerReport> {
+        match self {
+            Self::Memory(memory) => vec![memory.report().await],
+            Self::Off => Vec::new(),
+        }
+    }
+
+    /// Lets go of connections and memory.
+    pub async fn close(&self) {
+        match self {
+            Self::Memory(memory) => memory.close().await,
+            Self::Off => {}
+        }
+    }
+}
