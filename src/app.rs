@@ -10,7 +10,7 @@ use crate::web::sessions::{self, Sessions};
 use crate::web::streams::Streams;
 use crate::web::turns::Turns;
 use backends::bus::{Bus, BusDatabase};
-use backends::cache::Cache;
+use backends::cache::{Cache, CacheDatabase, Caches, Surroundings};
 use backends::clock::Clock;
 use backends::files::Files;
 use backends::mail::Mail;
@@ -37,8 +37,10 @@ pub struct Services {
     pub db: Db,
     /// Values that may be forgotten.
     pub cache: Cache,
-    /// Counts that limits rest on: the cache, or memory where the cache is off.
-    pub counts: Cache,
+    /// The same, and the caches that were given a name.
+    pub caches: Caches,
+    /// Counts that limits rest on.
+    pub counts: Counts,
     /// What processes of this site tell each other.
     pub bus: Bus,
     /// Stored files.
@@ -67,6 +69,14 @@ pub struct Services {
     pub turns: Turns,
     /// Canceled when the process is asked to stop; event streams end at once, jobs are handed back.
     pub stopping: CancellationToken,
+}
+
+/// Where what limits rest on is counted.
+pub struct Counts {
+    /// The cache that the nodes share; that of this process where the cache is off.
+    pub shared: Cache,
+    /// In this process: where counting goes on while the shared cache does not answer.
+    pub here: Cache,
 }
 
 /// A service that does not answer at the start.
@@ -118,12 +128,15 @@ impl App {
         let bus = within(Bus::open(&config.bus, Some(bus_database)))
             .await
             .map_err(|e| failed("bus", e))?;
-        let cache = Cache::open_with(&config.cache, clock.clone())
-            .map_err(|e| failed("cache", e.to_string()))?;
-        let is_off = config.cache.starts_with("off:");
-        let counts = is_off.then(|| Cache::open_with("memory:", clock.clone()));
-        let counts = counts.unwrap_or_else(|| Ok(cache.clone()));
-        let counts = counts.map_err(|e| failed("cache", e.to_string()))?;
+        let caches = open_caches(&config, &db, &bus, &clock).map_err(|e| failed("cache", e))?;
+        let cache = caches.default_cache().clone();
+        let here = Cache::open_with("memory:", clock.clone());
+        let here = here.map_err(|e| failed("cache", e.to_string()))?;
+        let is_off = cache.kind() == "off";
+        let counts = Counts {
+            shared: if is_off { here.clone() } else { cache.clone() },
+            here,
+        };
         let files = open_files(&config).await.map_err(|e| failed("files", e))?;
         let mail =
             Mail::open(&config.mail, &config.data).map_err(|e| failed("mail", e.to_string()))?;
@@ -144,6 +157,7 @@ impl App {
             config,
             db,
             cache,
+            caches,
             counts,
             bus,
             files,
@@ -157,6 +171,23 @@ impl App {
     pub async fn write(&self) -> Result<Write> {
         self.db.write(&self.bus).await
     }
+}
+
+/// Opens the caches. A cache that does not answer does not keep the site from beginning.
+fn open_caches(config: &Config, db: &Db, bus: &Bus, clock: &Clock) -> Result<Caches, String> {
+    let surroundings = Surroundings {
+        clock: clock.clone(),
+        folder: Some(config.data.join("cache")),
+        database: Some(CacheDatabase {
+            read: db.read().clone(),
+            write: db.writer().clone(),
+        }),
+        bus: Some(bus.clone()),
+    };
+    Caches::open(&config.cache, &config.caches, &surroundings).map_err(|error| match error.name {
+        Some(name) => format!("cache_{name}: {}", error.reason),
+        None => error.reason.to_string(),
+    })
 }
 
 /// Opens the file store; one elsewhere is tried at once, so that a site without its files does not begin.

@@ -66,7 +66,12 @@ pub const SETTINGS: &[Setting] = &[
     setting(
         "cache",
         "memory:",
-        "`memory:` (with `?max_bytes=`) or `off:`.",
+        "`memory:` or `off:`; options follow after a `?` (see [Caches](#caches)).",
+    ),
+    setting(
+        "cache_<name>",
+        "",
+        "A cache of its own for what asks for this name, for example `LYCEUM_CACHE_PAGES`; empty: the one above.",
     ),
     setting(
         "bus",
@@ -181,6 +186,8 @@ pub struct Config {
     pub database: String,
     /// URL of the cache.
     pub cache: String,
+    /// URLs of the caches that have a name.
+    pub caches: BTreeMap<String, String>,
     /// URL of the bus.
     pub bus: String,
     /// URL of the file store.
@@ -277,7 +284,7 @@ impl Config {
     /// Understands the values; nothing but `values` is looked at (and the secret in the data folder).
     pub fn from_values(values: &Values, mut faults: Vec<String>) -> Result<Self, ConfigError> {
         for key in values.keys() {
-            if !SETTINGS.iter().any(|s| s.key == key) {
+            if !SETTINGS.iter().any(|s| s.key == key) && reader::named_cache(key).is_none() {
                 faults.push(format!(
                     "{key}: there is no such setting; see docs/OPERATIONS.md"
                 ));
@@ -329,6 +336,12 @@ impl Config {
                     "site_name" => self.site_name.clone(),
                     "database" => mask(&self.database),
                     "cache" => mask(&self.cache),
+                    "cache_<name>" => self
+                        .caches
+                        .iter()
+                        .map(|(name, url)| format!("{name}={}", mask(url)))
+                        .collect::<Vec<_>>()
+                        .join(" "),
                     "bus" => mask(&self.bus),
                     "files" => mask(&self.files),
                     "s3_access_key_id" => masked(&self.s3_keys.access_key_id),
@@ -537,6 +550,31 @@ mod tests {
         let config = Config::from_values(&given, Vec::new()).unwrap();
         assert!(config.data.is_absolute() && config.data.ends_with("data"));
         assert!(config.ffmpeg.unwrap().is_absolute());
+    }
+
+    #[test]
+    fn caches_are_named_in_tables_and_in_variables_alike() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("lyceum.toml");
+        let data = folder.path().join("data");
+        let text = format!(
+            "data = {data:?}\n[cache]\nurl = \"memory:\"\nprefix = \"a&b\"\n\
+             [cache.pages]\nurl = \"memory:?version=2\"\nmax_bytes = 1000\n"
+        );
+        std::fs::write(&file, text).unwrap();
+        let config = Config::load(Some(&file), &[]).unwrap();
+        assert_eq!(config.cache, "memory:?prefix=a%26b");
+        let pages = config.caches.get("pages").unwrap();
+        assert_eq!(pages, "memory:?version=2&max_bytes=1000");
+
+        let given = values(&[
+            ("cache_pages", "off:"),
+            ("cache_Bad name", "off:"),
+            ("cache_default", "off:"),
+            ("cache_rights", "memory:?timeout=soon"),
+        ]);
+        let error = Config::from_values(&given, Vec::new()).unwrap_err();
+        assert_eq!(error.0.len(), 3, "{error}");
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! From files and variables to typed values; every fault is collected, none stops the reading.
 
 use super::{Config, Listen, MediaDelivery, SETTINGS, Secret, Values};
+use backends::cache::Cache;
 use backends::files::S3Keys;
 use backends::mediaconvert::Settings as MediaConvertSettings;
 use std::collections::BTreeMap;
@@ -11,6 +12,9 @@ use url::Url;
 
 /// Variables of the scripts and tests that stand around the program, which are no settings.
 const NO_SETTINGS: [&str; 4] = ["bin", "chromium", "shots", "tools"];
+
+/// What the keys of named caches begin with.
+const CACHE_PREFIX: &str = "cache_";
 
 /// File, then environment; faults are the keys and files that cannot be read.
 pub(super) fn read_sources(file: Option<&Path>, faults: &mut Vec<String>) -> Values {
@@ -32,17 +36,77 @@ fn read_file(file: Option<&Path>, faults: &mut Vec<String>) -> Values {
     match collected {
         Ok(found) => {
             for (key, value) in found {
-                match value.into_string() {
-                    Ok(text) => drop(values.insert(key, text)),
-                    Err(_) => faults.push(format!(
-                        "{key}: one value is expected here, not a table or a list"
-                    )),
+                let has_tables = matches!(value.kind, config::ValueKind::Table(_));
+                if key == "cache" && has_tables {
+                    read_caches(value, &mut values, faults);
+                } else {
+                    take(key, value, &mut values, faults);
                 }
             }
         }
         Err(error) => faults.push(format!("{}: {error}", path.display())),
     }
     values
+}
+
+fn take(key: String, value: config::Value, values: &mut Values, faults: &mut Vec<String>) {
+    match value.into_string() {
+        Ok(text) => drop(values.insert(key, text)),
+        Err(_) => faults.push(format!(
+            "{key}: one value is expected here, not a table or a list"
+        )),
+    }
+}
+
+/// `[cache]` with its `url`, and `[cache.<name>]`, each with options beside the URL that may as
+/// well stand in it.
+fn read_caches(caches: config::Value, values: &mut Values, faults: &mut Vec<String>) {
+    let mut own = config::Map::new();
+    for (name, value) in caches.into_table().unwrap_or_default() {
+        match value.clone().into_table() {
+            Ok(table) => {
+                let url = cache_url(&format!("cache.{name}"), table, faults);
+                values.insert(format!("{CACHE_PREFIX}{name}"), url);
+            }
+            Err(_) => drop(own.insert(name, value)),
+        }
+    }
+    if !own.is_empty() {
+        let url = cache_url("cache", own, faults);
+        values.insert("cache".to_owned(), url);
+    }
+}
+
+/// The URL of a table `url = "...", timeout = 60`: `...?timeout=60`.
+fn cache_url(
+    place: &str,
+    mut table: config::Map<String, config::Value>,
+    faults: &mut Vec<String>,
+) -> String {
+    let url = table.remove("url").and_then(|url| url.into_string().ok());
+    let Some(mut url) = url else {
+        faults.push(format!("{place}: its url is missing"));
+        return String::new();
+    };
+    for (option, value) in table {
+        let Ok(value) = value.into_string() else {
+            faults.push(format!(
+                "{place}: {option} is one value, not a table or a list"
+            ));
+            continue;
+        };
+        let mut pair = url::form_urlencoded::Serializer::new(String::new());
+        pair.append_pair(&option, &value);
+        url.push(if url.contains('?') { '&' } else { '?' });
+        url.push_str(&pair.finish());
+    }
+    url
+}
+
+/// The name of the cache that this key sets, if it is such a key.
+pub(super) fn named_cache(key: &str) -> Option<&str> {
+    key.strip_prefix(CACHE_PREFIX)
+        .filter(|name| backends::cache::is_name(name))
 }
 
 /// `LYCEUM_<KEY>` by key. An empty variable is one that is not set, as in Compose files.
@@ -80,7 +144,8 @@ impl Reader<'_> {
             public_url: self.public_url(),
             site_name: self.text("site_name"),
             database: self.database(),
-            cache: self.url("cache", &["memory", "off"]),
+            cache: self.cache("cache"),
+            caches: self.caches(),
             bus: self.url("bus", &["database", "memory"]),
             files: self.url("files", &["disk", "s3"]),
             s3_keys: self.s3_keys(),
@@ -174,6 +239,22 @@ impl Reader<'_> {
             );
         }
         text
+    }
+
+    fn cache(&mut self, key: &str) -> String {
+        let text = self.text(key);
+        if let Err(error) = Cache::check_url(&text) {
+            self.fault(key, &error.to_string());
+        }
+        text
+    }
+
+    fn caches(&mut self) -> BTreeMap<String, String> {
+        let keys: Vec<String> = self.values.keys().cloned().collect();
+        let named = keys.iter().filter_map(|key| Some((key, named_cache(key)?)));
+        named
+            .map(|(key, name)| (name.to_owned(), self.cache(key)))
+            .collect()
     }
 
     fn s3_keys(&mut self) -> S3Keys {

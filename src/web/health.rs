@@ -4,7 +4,7 @@ use crate::app::App;
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use backends::cache::{CacheError, Timeout};
+use backends::cache::{Cache, CacheError, Timeout};
 use serde::Serialize;
 use std::time::Duration;
 
@@ -21,9 +21,12 @@ const TRANSCODER_KEPT: Duration = Duration::from_secs(15);
 #[derive(Debug, Serialize)]
 pub struct Health {
     /// Its name in the configuration.
-    pub service: &'static str,
+    pub service: String,
     /// Whether it answers.
     pub is_well: bool,
+    /// Whether the site is of no use without it; without a cache it is only slower.
+    #[serde(skip)]
+    pub is_needed: bool,
     /// What is wrong, for the log and for `lyceum check`; never sent to visitors.
     #[serde(skip)]
     pub reason: String,
@@ -34,7 +37,8 @@ pub async fn alive() -> &'static str {
     "ok"
 }
 
-/// 200 when every service answers, else 503; either way with a line for each.
+/// 200 when every service that the site needs answers, else 503; either way with a line for each.
+/// A cache that is away takes no node out of service, since all would go at once.
 pub async fn ready(State(app): State<App>) -> (StatusCode, Json<Vec<Health>>) {
     let health = Box::pin(check(&app)).await;
     for sick in health.iter().filter(|service| !service.is_well) {
@@ -44,7 +48,9 @@ pub async fn ready(State(app): State<App>) -> (StatusCode, Json<Vec<Health>>) {
             "a service does not answer"
         );
     }
-    let is_well = health.iter().all(|service| service.is_well);
+    let is_well = health
+        .iter()
+        .all(|service| service.is_well || !service.is_needed);
     (
         if is_well {
             StatusCode::OK
@@ -57,15 +63,33 @@ pub async fn ready(State(app): State<App>) -> (StatusCode, Json<Vec<Health>>) {
 
 /// Tries every service, all at once.
 pub async fn check(app: &App) -> Vec<Health> {
-    let (database, cache, bus, files, mail, transcoder) = tokio::join!(
+    let (database, caches, bus, files, mail, transcoder) = tokio::join!(
         answer("database", app.db.check()),
-        answer("cache", async { app.cache.has("health").await.map(drop) }),
+        futures::future::join_all(
+            app.caches
+                .iter()
+                .map(|(name, cache)| check_cache(name, cache))
+        ),
         answer("bus", app.bus.check()),
         answer("files", app.files.check()),
         answer("mail", app.mail.check()),
         answer_within(TRANSCODER_TIMEOUT, "transcoder", Box::pin(transcoder(app))),
     );
-    vec![database, cache, bus, files, mail, transcoder]
+    let mut all = vec![database];
+    all.extend(caches);
+    all.extend([bus, files, mail, transcoder]);
+    all
+}
+
+async fn check_cache(name: &str, cache: &Cache) -> Health {
+    let service = match name {
+        "default" => "cache".to_owned(),
+        name => format!("cache_{name}"),
+    };
+    Health {
+        is_needed: false,
+        ..answer(&service, cache.check()).await
+    }
 }
 
 /// Asking ffmpeg starts several programs, and a service is in the net, so that the answer is kept for a while.
@@ -80,6 +104,7 @@ async fn transcoder(app: &App) -> Result<(), String> {
     let kept = Timeout::After(TRANSCODER_KEPT);
     let faults: String = app
         .counts
+        .here
         .get_or_set("health:transcoder", kept, ask)
         .await
         .map_err(|error| error.to_string())?;
@@ -90,16 +115,13 @@ async fn transcoder(app: &App) -> Result<(), String> {
     }
 }
 
-async fn answer<E: ToString>(
-    service: &'static str,
-    check: impl Future<Output = Result<(), E>>,
-) -> Health {
+async fn answer<E: ToString>(service: &str, check: impl Future<Output = Result<(), E>>) -> Health {
     answer_within(TIMEOUT, service, check).await
 }
 
 async fn answer_within<E: ToString>(
     timeout: Duration,
-    service: &'static str,
+    service: &str,
     check: impl Future<Output = Result<(), E>>,
 ) -> Health {
     let reason = match tokio::time::timeout(timeout, check).await {
@@ -108,8 +130,9 @@ async fn answer_within<E: ToString>(
         Err(_) => format!("no answer within {} seconds", timeout.as_secs()),
     };
     Health {
-        service,
+        service: service.to_owned(),
         is_well: reason.is_empty(),
+        is_needed: true,
         reason,
     }
 }

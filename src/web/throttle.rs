@@ -1,13 +1,13 @@
 //! Wrong passwords are counted, right ones are not.
 //!
 //! Ten failures for a name from an address within five minutes, or two hundred from an
-//! address, and the next tries from there wait a minute. The counts live in the cache (in
-//! memory where it is off), so that nodes that share one share them too.
+//! address, and the next tries from there wait a minute. The counts live in the cache, so that
+//! nodes that share one share them too; while it is off or does not answer, in this process.
 
 use crate::app::App;
 use crate::error::{Error, Result};
 use crate::web::sessions::hash;
-use backends::cache::{CacheError, Timeout};
+use backends::cache::{Cache, CacheError, Timeout};
 use chrono::{DateTime, Utc};
 use std::net::{IpAddr, Ipv6Addr};
 use std::time::Duration;
@@ -66,7 +66,11 @@ pub async fn failed_address(app: &App, address: IpAddr) -> Result<()> {
 }
 
 async fn refuse_if_waiting(app: &App, key: &str) -> Result<()> {
-    let until: Option<DateTime<Utc>> = app.counts.get(&format!("login-wait:{key}")).await?;
+    let key = format!("login-wait:{key}");
+    let mut until: Option<DateTime<Utc>> = app.counts.here.get(&key).await?;
+    if until.is_none() {
+        until = app.counts.shared.get(&key).await?;
+    }
     let Some(until) = until else {
         return Ok(());
     };
@@ -78,22 +82,28 @@ async fn refuse_if_waiting(app: &App, key: &str) -> Result<()> {
 }
 
 async fn count(app: &App, key: &str, most: i64) -> Result<()> {
+    match count_in(app, &app.counts.shared, key, most).await {
+        Err(CacheError::Unavailable) => Ok(count_in(app, &app.counts.here, key, most).await?),
+        counted => Ok(counted?),
+    }
+}
+
+async fn count_in(app: &App, counts: &Cache, key: &str, most: i64) -> Result<(), CacheError> {
     let counter = format!("login-failures:{key}");
-    app.counts
-        .add(&counter, &0_i64, Timeout::After(WINDOW))
-        .await?;
-    let failures = match app.counts.incr(&counter, 1).await {
+    counts.add(&counter, &0_i64, Timeout::After(WINDOW)).await?;
+    let failures = match counts.incr(&counter, 1).await {
         Ok(failures) => failures,
         // Another try has just reached the limit and cleared the count: the wait has begun.
         Err(CacheError::NoValue) => return Ok(()),
-        Err(other) => return Err(other.into()),
+        Err(other) => return Err(other),
     };
     if failures >= most {
         let until = app.clock.now() + WAIT;
-        app.counts
-            .set(&format!("login-wait:{key}"), &until, Timeout::After(WAIT))
-            .await?;
-        app.counts.delete(&counter).await?;
+        let (key, wait) = (format!("login-wait:{key}"), Timeout::After(WAIT));
+        // Here as well, so that it is waited for should the cache go away.
+        app.counts.here.set(&key, &until, wait).await?;
+        counts.set(&key, &until, wait).await?;
+        counts.delete(&counter).await?;
     }
     Ok(())
 }

@@ -101,6 +101,12 @@ impl Guard {
         let _ = self.call(self.backend.clear(prefix)).await;
     }
 
+    /// Asks the backend for something; what is wrong with it, in words that hold no secret.
+    pub async fn check(&self, name: &str) -> Result<(), String> {
+        let found = self.call(self.backend.get(name)).await;
+        found.map(drop).map_err(|fault| fault.to_string())
+    }
+
     /// What the servers say of themselves.
     pub async fn servers(&self) -> Vec<ServerReport> {
         self.backend.servers().await

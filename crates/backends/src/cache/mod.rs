@@ -12,6 +12,7 @@
 //! not at all), `?prefix=` and `?version=` (a number; 1).
 
 mod backend;
+mod caches;
 mod fault;
 mod flight;
 mod guard;
@@ -29,6 +30,7 @@ use serde::de::DeserializeOwned;
 
 use self::backend::Backend;
 pub use self::backend::{CacheDatabase, ServerReport, Surroundings};
+pub use self::caches::{Caches, CachesError, is_name};
 use self::flight::Flights;
 use self::guard::Guard;
 use self::options::Options;
@@ -133,6 +135,11 @@ impl Cache {
             version: options.version,
             default_lifetime: options.default_lifetime,
         })
+    }
+
+    /// Whether `url` is one of a cache; opens nothing.
+    pub fn check_url(url: &str) -> Result<(), CacheError> {
+        Options::parse(url).map(drop)
     }
 
     /// The same store seen under another version: what one version holds, the others do not see.
@@ -433,9 +440,18 @@ impl Cache {
     }
 
     /// Lets go of connections and memory. A closed cache is empty, and still answers.
-    pub async fn close(&self) -> Result<(), CacheError> {
+    pub async fn close(&self) {
         self.store.close().await;
-        Ok(())
+    }
+
+    /// Asks the backend for something, past everything that hides from callers that it is away.
+    ///
+    /// # Errors
+    /// What is wrong with it, in words that hold no secret.
+    pub async fn check(&self) -> Result<(), String> {
+        self.store
+            .check(&self.name("check").map_err(|error| error.to_string())?)
+            .await
     }
 }
 
