@@ -8,6 +8,7 @@ use crate::web::passwords::Passwords;
 use crate::web::rights::Rights;
 use crate::web::sessions::{self, Sessions};
 use crate::web::streams::Streams;
+use crate::web::tags::{Tagged, Tags};
 use crate::web::turns::Turns;
 use backends::bus::{Bus, BusDatabase};
 use backends::cache::{Cache, CacheDatabase, Caches, Surroundings};
@@ -55,6 +56,10 @@ pub struct Services {
     pub sessions: Sessions,
     /// Basic and token credentials that were checked lately.
     pub credentials: Credentials,
+    /// What remembered values rest on, and whether it has changed.
+    pub tags: Tags,
+    /// Values in the cache that are gone once something changes on which they rest.
+    pub tagged: Tagged,
     /// Changes of who may have which file.
     pub rights: Arc<Rights>,
     /// Who converts recordings.
@@ -143,11 +148,14 @@ impl App {
         let transcoder = Transcoder::open(&config.transcoder, &config.files)
             .map_err(|e| failed("transcoder", e))?;
         let sns = trusting(&config).map_err(|e| failed("sns_trust", e))?;
+        let tags = Tags::hearing(&db, &bus);
         let services = Services {
             passwords: Passwords::new(),
             sessions: sessions::remember(),
             credentials: Credentials::new(&config.secret),
             rights: Rights::hearing(&bus),
+            tagged: Tagged::new(cache.clone(), tags.clone()),
+            tags,
             transcoder,
             sns,
             tools: Tools::new(config.ffmpeg.as_deref(), Limits::default()),

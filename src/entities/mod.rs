@@ -19,6 +19,7 @@ pub mod rendition;
 pub mod session;
 pub mod sns_message;
 pub mod subject;
+pub mod tag_version;
 pub mod token;
 pub mod transcoding;
 pub mod tus_upload;

@@ -21,6 +21,7 @@ pub mod rights;
 pub mod sessions;
 pub mod shell;
 pub mod streams;
+pub mod tags;
 pub mod text;
 pub mod throttle;
 pub mod turns;

@@ -31,6 +31,7 @@ mod processing;
 mod replacing;
 mod sns;
 mod stopping;
+mod tags;
 mod tus;
 mod uploads;
 mod workers;

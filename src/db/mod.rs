@@ -3,6 +3,10 @@
 //! On SQLite these are two pools: several readers and one writer, so that a writer never
 //! meets `SQLITE_BUSY` from this process. On PostgreSQL both are one pool.
 
+pub mod tag;
+
+pub use tag::Tag;
+
 use crate::error::{Error, Result};
 use crate::migrations::Migrator;
 use backends::bus::{Bus, Recorded};
@@ -13,10 +17,11 @@ use sea_orm::{
 };
 use sea_orm_migration::MigratorTrait;
 use serde::Serialize;
+use std::collections::BTreeSet;
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 /// How long a request waits for a connection before the site says that it is busy.
@@ -46,6 +51,7 @@ pub struct Write {
     transaction: DatabaseTransaction,
     bus: Bus,
     recorded: Vec<Recorded>,
+    changed: Mutex<BTreeSet<String>>,
     undo: Undo,
 }
 
@@ -122,6 +128,7 @@ impl Db {
             transaction,
             bus: bus.clone(),
             recorded: Vec::new(),
+            changed: Mutex::default(),
             undo: Undo::default(),
         })
     }
@@ -203,8 +210,35 @@ impl Write {
         self.undo.0.push(Box::new(step));
     }
 
+    /// Says that this transaction changes what the tag stands for: what is remembered of it is gone for every
+    /// request that begins after [`Write::commit`] has returned, on every node. Twice is once.
+    pub fn changes(&self, tag: Tag) {
+        // No panic can leave the set half changed.
+        let mut changed = self.changed.lock().unwrap_or_else(PoisonError::into_inner);
+        changed.insert(tag.to_string());
+    }
+
+    /// Makes the versions of the changed tags grow. The last thing before the commit, and in the order of
+    /// their names: the rows are locked from here on.
+    async fn grow(&mut self) -> Result<()> {
+        let changed = std::mem::take(
+            self.changed
+                .get_mut()
+                .unwrap_or_else(PoisonError::into_inner),
+        );
+        let mut grown = tag::grow(&self.transaction, &changed).await?;
+        while !grown.is_empty() {
+            let rest = grown.keys().nth(tag::AT_ONCE).cloned();
+            let rest = rest.map(|key| grown.split_off(&key)).unwrap_or_default();
+            let tags = std::mem::replace(&mut grown, rest);
+            self.publish(tag::GROUP, &tag::Grown { tags }).await?;
+        }
+        Ok(())
+    }
+
     /// Makes it last, and tells those who listen.
     pub async fn commit(mut self) -> Result<()> {
+        self.grow().await?;
         // When no answer comes it may have been committed all the same; then nothing may be undone.
         self.undo.0.clear();
         self.transaction.commit().await?;
