@@ -4,7 +4,7 @@ use super::check_email;
 use crate::db::Write;
 use crate::entities::user;
 use crate::error::{Error, Problems, Result};
-use crate::web::sessions;
+use crate::web::{changes, sessions};
 use chrono_tz::Tz;
 use sea_orm::sea_query::Expr;
 use sea_orm::{ColumnTrait as _, EntityTrait as _, QueryFilter as _};
@@ -76,6 +76,7 @@ pub async fn update_profile(write: &mut Write, user_id: i64, profile: Profile) -
         .filter(user::Column::Id.eq(user_id))
         .exec(&**write)
         .await?;
+    changes::person(write, user_id);
     sessions::changed(write, user_id).await
 }
 

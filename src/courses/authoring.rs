@@ -6,6 +6,7 @@ use super::{figures, store};
 use crate::app::App;
 use crate::entities::{content, course, module, subject};
 use crate::error::{Error, Problems, Result};
+use crate::web::changes;
 use crate::web::cover::cover_svg;
 use crate::web::extract::Path;
 use crate::web::form::{FaultLine, Field, Form, fault_lines_in};
@@ -315,6 +316,7 @@ async fn insert(app: &App, person: &Person, change: CourseChange) -> Result<cour
     };
     let write = app.write().await?;
     let course = row.insert(&*write).await.map_err(slug_taken)?;
+    changes::course(&write, course.id, course.owner_id);
     write.commit().await?;
     Ok(course)
 }
@@ -334,6 +336,7 @@ async fn update(app: &App, person: &Person, id: i64, change: CourseChange) -> Re
         ..Default::default()
     };
     row.update(&*write).await.map_err(slug_taken)?;
+    changes::course(&write, id, before.owner_id);
     if is_withdrawn {
         store::close_files(&mut write, module::Column::CourseId.eq(id).into()).await?;
     }

@@ -5,6 +5,7 @@ use crate::db::Write;
 use crate::entities::{content, course, item, module};
 use crate::error::{Error, Result};
 use crate::media;
+use crate::web::changes;
 use crate::web::identity::Person;
 use crate::web::rights;
 use sea_orm::{
@@ -110,11 +111,14 @@ pub async fn touch(app: &App, write: &Write, course_id: i64) -> Result<()> {
         updated_at: Set(app.clock.now()),
         ..Default::default()
     };
-    course::Entity::update_many()
+    let touched = course::Entity::update_many()
         .set(change)
         .filter(course::Column::Id.eq(course_id))
-        .exec(&**write)
+        .exec_with_returning(&**write)
         .await?;
+    for course in touched {
+        changes::course(write, course.id, course.owner_id);
+    }
     Ok(())
 }
 

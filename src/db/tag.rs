@@ -29,6 +29,7 @@ pub struct Tag {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 enum Kind {
     Catalogue,
+    Subjects,
     Course,
     Students,
     Taught,
@@ -39,8 +40,9 @@ enum Kind {
 }
 
 /// Every kind with its name, and whether there is one for each number.
-const KINDS: [(Kind, &str, bool); 8] = [
+const KINDS: [(Kind, &str, bool); 9] = [
     (Kind::Catalogue, "catalogue", false),
+    (Kind::Subjects, "subjects", false),
     (Kind::Course, "course", true),
     (Kind::Students, "students", true),
     (Kind::Taught, "taught", true),
@@ -51,7 +53,12 @@ const KINDS: [(Kind, &str, bool); 8] = [
 ];
 
 impl Tag {
-    /// What lists of courses show: subjects, and of every course its title, teacher, modules and length.
+    /// The subjects, with their titles and addresses.
+    pub const fn subjects() -> Self {
+        Self::new(Kind::Subjects, 0)
+    }
+
+    /// What lists of courses show: of every course its title, teacher, modules and length.
     pub const fn catalogue() -> Self {
         Self::new(Kind::Catalogue, 0)
     }

@@ -9,6 +9,7 @@ use crate::entities::{content, course, done_mark, item, message, module, subject
 use crate::error::Error;
 use crate::learning;
 use crate::media::{self, Accepts, Captions, Language, ReceivedFile, StoredCaptions};
+use crate::web::changes;
 use chrono::{DateTime, TimeDelta, Utc};
 use sea_orm::sea_query::{Expr, ExprTrait as _, Query};
 use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter};
@@ -296,10 +297,12 @@ impl CourseWriter<'_> {
             updated_at: Set(self.made),
             ..Default::default()
         };
-        Ok(course::Entity::insert(row)
+        let id = course::Entity::insert(row)
             .exec(&**write)
             .await?
-            .last_insert_id)
+            .last_insert_id;
+        changes::course(write, id, owner_id);
+        Ok(id)
     }
 
     async fn insert_item(

@@ -4,6 +4,7 @@ use crate::app::App;
 use crate::db::Write;
 use crate::entities::{content, course, enrollment, item, module, user};
 use crate::error::{Error, Result};
+use crate::web::changes;
 use crate::web::identity::Person;
 use crate::web::rights;
 use sea_orm::sea_query::OnConflict;
@@ -58,6 +59,7 @@ pub async fn enroll(app: &App, write: &Write, user_id: i64, course_id: i64) -> R
         .on_conflict(once)
         .exec_without_returning(db)
         .await?;
+    changes::students(write, course_id, user_id);
     Ok(())
 }
 
@@ -142,6 +144,7 @@ pub async fn leave(write: &mut Write, person: &Person, course_id: i64) -> Result
         .exec(&**write)
         .await?;
     if left.rows_affected > 0 {
+        changes::students(write, course_id, person.id);
         return rights::lost_by(write, person.id).await;
     }
     let course = course::Entity::find_by_id(course_id).one(&**write).await?;

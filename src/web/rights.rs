@@ -9,6 +9,7 @@
 
 use crate::db::Write;
 use crate::error::Result;
+use crate::web::changes;
 use backends::bus::{Bus, Delivery};
 use backends::clock::Clock;
 use serde::{Deserialize, Serialize};
@@ -142,6 +143,7 @@ pub async fn lost_by(write: &mut Write, user_id: i64) -> Result<()> {
 /// content that shows them is deleted or shows something else, a course becomes a draft, a file is
 /// processed again.
 pub async fn lost_to(write: &mut Write, upload_ids: &[i64]) -> Result<()> {
+    changes::uploads(write, upload_ids).await?;
     for ids in upload_ids.chunks(UPLOADS_IN_EVENT) {
         let upload_ids = ids.to_vec();
         write

@@ -1,0 +1,60 @@
+//! Which tags a change touches, for changes that several places make. All of it counts once the transaction is
+//! committed.
+
+use crate::db::{Tag, Write};
+use crate::entities::{content, course, item, module};
+use crate::error::Result;
+use sea_orm::{
+    ColumnTrait, Condition, EntityTrait, JoinType, QueryFilter, QuerySelect, RelationTrait,
+};
+
+/// Uploads in one question; SQLite takes 32,766 values.
+const AT_ONCE: usize = 500;
+
+/// Something of a course changed: its own words, its modules, what they hold.
+pub fn course(write: &Write, course_id: i64, owner_id: i64) {
+    write.changes(Tag::course(course_id));
+    write.changes(Tag::taught(owner_id));
+    write.changes(Tag::catalogue());
+}
+
+/// Somebody came into a course, or left it.
+pub fn students(write: &Write, course_id: i64, user_id: i64) {
+    write.changes(Tag::students(course_id));
+    write.changes(Tag::studies(user_id));
+}
+
+/// Somebody's name or rights changed.
+pub fn person(write: &Write, user_id: i64) {
+    write.changes(Tag::person(user_id));
+    // Lists of courses name their teachers.
+    write.changes(Tag::catalogue());
+}
+
+/// These uploads are no longer what they were, and so are the courses that show them.
+pub async fn uploads(write: &Write, upload_ids: &[i64]) -> Result<()> {
+    for ids in upload_ids.chunks(AT_ONCE) {
+        for id in ids {
+            write.changes(Tag::upload(*id));
+        }
+        let is_theirs = Condition::any()
+            .add(item::Column::UploadId.is_in(ids.iter().copied()))
+            .add(item::Column::NextUploadId.is_in(ids.iter().copied()));
+        let courses: Vec<(i64, i64)> = course::Entity::find()
+            .select_only()
+            .column(course::Column::Id)
+            .column(course::Column::OwnerId)
+            .distinct()
+            .join(JoinType::InnerJoin, module::Relation::Course.def().rev())
+            .join(JoinType::InnerJoin, content::Relation::Module.def().rev())
+            .join(JoinType::InnerJoin, content::Relation::Item.def())
+            .filter(is_theirs)
+            .into_tuple()
+            .all(&**write)
+            .await?;
+        for (id, owner_id) in courses {
+            course(write, id, owner_id);
+        }
+    }
+    Ok(())
+}
