@@ -12,6 +12,7 @@ use serde::Serialize;
 
 use super::CacheError;
 use super::fault::Fault;
+use super::memcached::Memcached;
 use super::memory::Memory;
 use super::options::Options;
 use crate::bus::Bus;
@@ -83,6 +84,8 @@ pub struct ServerReport {
 pub enum Backend {
     /// This process.
     Memory(Memory),
+    /// Memcached servers.
+    Memcached(Memcached),
     /// Keeps nothing.
     Off,
 }
@@ -95,6 +98,7 @@ impl Backend {
                 options.max_bytes_or_default(),
                 surroundings.clock.clone(),
             )),
+            "memcached" => Self::Memcached(Memcached::new(&options.place, &options.prefix)?),
             _ => Self::Off,
         })
     }
@@ -103,6 +107,7 @@ impl Backend {
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Memory(_) => "memory",
+            Self::Memcached(_) => "memcached",
             Self::Off => "off",
         }
     }
@@ -116,6 +121,7 @@ impl Backend {
     pub async fn get(&self, name: &str) -> Result<Option<Bytes>, Fault> {
         match self {
             Self::Memory(memory) => Ok(memory.get(name).await),
+            Self::Memcached(memcached) => memcached.get(name).await,
             Self::Off => Ok(None),
         }
     }
@@ -124,6 +130,7 @@ impl Backend {
     pub async fn get_many(&self, names: &[String]) -> Result<Vec<Option<Bytes>>, Fault> {
         match self {
             Self::Memory(memory) => Ok(memory.get_many(names).await),
+            Self::Memcached(memcached) => memcached.get_many(names).await,
             Self::Off => Ok(vec![None; names.len()]),
         }
     }
@@ -137,6 +144,7 @@ impl Backend {
     ) -> Result<(), Fault> {
         match self {
             Self::Memory(memory) => memory.set(name.to_owned(), value, lifetime).await,
+            Self::Memcached(memcached) => memcached.set(name, value, lifetime).await?,
             Self::Off => {}
         }
         Ok(())
@@ -154,6 +162,7 @@ impl Backend {
                     memory.set(name.clone(), value.clone(), lifetime).await;
                 }
             }
+            Self::Memcached(memcached) => memcached.set_many(entries, lifetime).await?,
             Self::Off => {}
         }
         Ok(())
@@ -168,6 +177,7 @@ impl Backend {
     ) -> Result<bool, Fault> {
         match self {
             Self::Memory(memory) => Ok(memory.add(name.to_owned(), value, lifetime).await),
+            Self::Memcached(memcached) => memcached.add(name, value, lifetime).await,
             Self::Off => Ok(true),
         }
     }
@@ -176,6 +186,7 @@ impl Backend {
     pub async fn touch(&self, name: &str, lifetime: Option<Duration>) -> Result<bool, Fault> {
         match self {
             Self::Memory(memory) => Ok(memory.touch(name.to_owned(), lifetime).await),
+            Self::Memcached(memcached) => memcached.touch(name, lifetime).await,
             Self::Off => Ok(false),
         }
     }
@@ -185,6 +196,7 @@ impl Backend {
     pub async fn count(&self, name: &str, by: i64) -> Result<Option<i64>, Fault> {
         match self {
             Self::Memory(memory) => memory.count(name.to_owned(), by).await,
+            Self::Memcached(memcached) => memcached.count(name, by).await,
             Self::Off => Ok(None),
         }
     }
@@ -193,6 +205,7 @@ impl Backend {
     pub async fn delete_many(&self, names: &[String]) -> Result<usize, Fault> {
         match self {
             Self::Memory(memory) => Ok(memory.delete_many(names).await),
+            Self::Memcached(memcached) => memcached.delete_many(names).await,
             Self::Off => Ok(0),
         }
     }
@@ -201,6 +214,7 @@ impl Backend {
     pub async fn clear(&self, prefix: &str) -> Result<(), Fault> {
         match self {
             Self::Memory(memory) => memory.clear(prefix),
+            Self::Memcached(memcached) => memcached.clear(prefix).await?,
             Self::Off => {}
         }
         Ok(())
@@ -210,6 +224,7 @@ impl Backend {
     pub async fn servers(&self) -> Vec<ServerReport> {
         match self {
             Self::Memory(memory) => vec![memory.report().await],
+            Self::Memcached(memcached) => memcached.servers().await,
             Self::Off => Vec::new(),
         }
     }
@@ -218,6 +233,7 @@ impl Backend {
     pub async fn close(&self) {
         match self {
             Self::Memory(memory) => memory.close().await,
+            Self::Memcached(memcached) => memcached.close(),
             Self::Off => {}
         }
     }

@@ -17,6 +17,7 @@ mod fault;
 mod flight;
 mod guard;
 pub mod key;
+mod memcached;
 mod memory;
 mod options;
 

@@ -1,0 +1,88 @@
+//! Counting on signed numbers.
+//!
+//! Memcached counts on unsigned numbers and stops at zero when it counts down, so that its `decr`
+//! cannot be used. Small steps up are its `incr`; everything else reads the number and replaces it
+//! on the condition that nobody else did (`mg` and `ms` with a CAS value), until that works.
+
+use bytes::Bytes;
+
+use super::server::Server;
+use super::wire::{Item, Request, refusal};
+use crate::cache::fault::Fault;
+
+/// Up to this step a number beyond 64 bits signed cannot be taken beyond 64 bits unsigned by the
+/// calls under way, and so not come out small again.
+const LARGEST_STEP: i64 = 1 << 32;
+
+/// How often a number is read again because somebody else changed it, before giving up.
+const MOST_TRIES: usize = 1_000;
+
+/// Adds `by` to the number under this name; none where nothing is.
+pub async fn count(server: &Server, name: &str, by: i64) -> Result<Option<i64>, Fault> {
+    if !(0..=LARGEST_STEP).contains(&by) {
+        return exchange(server, name, by).await;
+    }
+    let line = server.line(&request("incr", name, by)).await?;
+    if line == "NOT_FOUND" {
+        return Ok(None);
+    }
+    // "cannot increment or decrement non-numeric value": no number, or a negative one.
+    if line.starts_with(b"CLIENT_ERROR") {
+        return exchange(server, name, by).await;
+    }
+    let number: Option<u64> = std::str::from_utf8(&line).ok().and_then(|n| n.parse().ok());
+    let number = number.ok_or_else(|| refusal(&line))?;
+    match i64::try_from(number) {
+        Ok(number) => Ok(Some(number)),
+        Err(_) => {
+            server.line(&request("decr", name, by)).await?;
+            Err(Fault::NotANumber)
+        }
+    }
+}
+
+fn request(verb: &str, name: &str, by: i64) -> Request {
+    Request::default().text(&format!("{verb} {name} {by}\r\n"))
+}
+
+/// As [`count`], by replacing what was read.
+async fn exchange(server: &Server, name: &str, by: i64) -> Result<Option<i64>, Fault> {
+    for _ in 0..MOST_TRIES {
+        let Some(item) = server.item(name).await? else {
+            return Ok(None);
+        };
+        let number = number(&item.value).and_then(|number| number.checked_add(by));
+        let number = number.ok_or(Fault::NotANumber)?;
+        let line = server.line(&replacing(name, &item, number)).await?;
+        match &*line {
+            b"HD" => return Ok(Some(number)),
+            b"EX" => {}
+            b"NF" | b"NS" => return Ok(None),
+            _ => return Err(refusal(&line)),
+        }
+    }
+    Err(Fault::Refused(
+        "too many count on the same number".to_owned(),
+    ))
+}
+
+fn replacing(name: &str, item: &Item, number: i64) -> Request {
+    let digits = number.to_string();
+    let cas = item.cas;
+    // To `ms`, zero seconds are for ever; an item in its last second says one.
+    let seconds = match item.seconds {
+        ..0 => 0,
+        seconds => seconds.max(1),
+    };
+    let length = digits.len();
+    let mut request = Request::default().text(&format!("ms {name} {length} C{cas} T{seconds}\r\n"));
+    request.push_block(&Bytes::from(digits));
+    request
+}
+
+/// A whole number as JSON has it. Memcached's own `decr`, with which other programs count, leaves
+/// spaces behind a number that became shorter.
+fn number(value: &[u8]) -> Option<i64> {
+    let text = std::str::from_utf8(value).ok()?.trim_end_matches(' ');
+    serde_json::from_str(text).ok()
+}
