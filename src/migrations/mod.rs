@@ -15,6 +15,7 @@ mod m0007_player;
 mod m0008_processing;
 mod m0009_cloud;
 mod m0010_replacing;
+mod m0011_cache;
 mod m0012_tags;
 
 /// All steps, in order.
@@ -34,6 +35,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0008_processing::Migration),
             Box::new(m0009_cloud::Migration),
             Box::new(m0010_replacing::Migration),
+            Box::new(m0011_cache::Migration),
             Box::new(m0012_tags::Migration),
         ]
     }

@@ -11,10 +11,12 @@ use sea_orm::DatabaseConnection;
 use serde::Serialize;
 
 use super::CacheError;
+use super::database::Database;
 use super::fault::Fault;
+use super::file::Files;
 use super::memcached::Memcached;
 use super::memory::Memory;
-use super::options::Options;
+use super::options::{Options, fault};
 use crate::bus::Bus;
 use crate::clock::Clock;
 
@@ -84,6 +86,10 @@ pub struct ServerReport {
 pub enum Backend {
     /// This process.
     Memory(Memory),
+    /// A table of the site's database.
+    Database(Database),
+    /// A folder.
+    File(Files),
     /// Memcached servers.
     Memcached(Memcached),
     /// Keeps nothing.
@@ -98,6 +104,22 @@ impl Backend {
                 options.max_bytes_or_default(),
                 surroundings.clock.clone(),
             )),
+            "database" => {
+                let database = surroundings
+                    .database
+                    .clone()
+                    .ok_or_else(|| fault("names the site's database, and there is none here"))?;
+                let clock = surroundings.clock.clone();
+                Self::Database(Database::new(
+                    database,
+                    options.max_bytes_or_default(),
+                    clock,
+                ))
+            }
+            "file" => {
+                let max_bytes = options.max_bytes_or_default();
+                Self::File(open_folder(&options.place, max_bytes, surroundings)?)
+            }
             "memcached" => Self::Memcached(Memcached::new(&options.place, &options.prefix)?),
             _ => Self::Off,
         })
@@ -107,6 +129,8 @@ impl Backend {
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Memory(_) => "memory",
+            Self::Database(_) => "database",
+            Self::File(_) => "file",
             Self::Memcached(_) => "memcached",
             Self::Off => "off",
         }
@@ -121,6 +145,8 @@ impl Backend {
     pub async fn get(&self, name: &str) -> Result<Option<Bytes>, Fault> {
         match self {
             Self::Memory(memory) => Ok(memory.get(name).await),
+            Self::Database(database) => database.get(name).await,
+            Self::File(files) => files.get(name).await,
             Self::Memcached(memcached) => memcached.get(name).await,
             Self::Off => Ok(None),
         }
@@ -130,6 +156,8 @@ impl Backend {
     pub async fn get_many(&self, names: &[String]) -> Result<Vec<Option<Bytes>>, Fault> {
         match self {
             Self::Memory(memory) => Ok(memory.get_many(names).await),
+            Self::Database(database) => database.get_many(names).await,
+            Self::File(files) => files.get_many(names).await,
             Self::Memcached(memcached) => memcached.get_many(names).await,
             Self::Off => Ok(vec![None; names.len()]),
         }
@@ -144,6 +172,8 @@ impl Backend {
     ) -> Result<(), Fault> {
         match self {
             Self::Memory(memory) => memory.set(name.to_owned(), value, lifetime).await,
+            Self::Database(database) => database.set(name, value, lifetime).await?,
+            Self::File(files) => files.set(name, value, lifetime).await?,
             Self::Memcached(memcached) => memcached.set(name, value, lifetime).await?,
             Self::Off => {}
         }
@@ -162,6 +192,8 @@ impl Backend {
                     memory.set(name.clone(), value.clone(), lifetime).await;
                 }
             }
+            Self::Database(database) => database.set_many(entries, lifetime).await?,
+            Self::File(files) => files.set_many(entries, lifetime).await?,
             Self::Memcached(memcached) => memcached.set_many(entries, lifetime).await?,
             Self::Off => {}
         }
@@ -177,6 +209,8 @@ impl Backend {
     ) -> Result<bool, Fault> {
         match self {
             Self::Memory(memory) => Ok(memory.add(name.to_owned(), value, lifetime).await),
+            Self::Database(database) => database.add(name, value, lifetime).await,
+            Self::File(files) => files.add(name, value, lifetime).await,
             Self::Memcached(memcached) => memcached.add(name, value, lifetime).await,
             Self::Off => Ok(true),
         }
@@ -186,6 +220,8 @@ impl Backend {
     pub async fn touch(&self, name: &str, lifetime: Option<Duration>) -> Result<bool, Fault> {
         match self {
             Self::Memory(memory) => Ok(memory.touch(name.to_owned(), lifetime).await),
+            Self::Database(database) => database.touch(name, lifetime).await,
+            Self::File(files) => files.touch(name, lifetime).await,
             Self::Memcached(memcached) => memcached.touch(name, lifetime).await,
             Self::Off => Ok(false),
         }
@@ -196,6 +232,8 @@ impl Backend {
     pub async fn count(&self, name: &str, by: i64) -> Result<Option<i64>, Fault> {
         match self {
             Self::Memory(memory) => memory.count(name.to_owned(), by).await,
+            Self::Database(database) => database.count(name, by).await,
+            Self::File(files) => files.count(name, by).await,
             Self::Memcached(memcached) => memcached.count(name, by).await,
             Self::Off => Ok(None),
         }
@@ -205,6 +243,8 @@ impl Backend {
     pub async fn delete_many(&self, names: &[String]) -> Result<usize, Fault> {
         match self {
             Self::Memory(memory) => Ok(memory.delete_many(names).await),
+            Self::Database(database) => database.delete_many(names).await,
+            Self::File(files) => files.delete_many(names).await,
             Self::Memcached(memcached) => memcached.delete_many(names).await,
             Self::Off => Ok(0),
         }
@@ -214,6 +254,8 @@ impl Backend {
     pub async fn clear(&self, prefix: &str) -> Result<(), Fault> {
         match self {
             Self::Memory(memory) => memory.clear(prefix),
+            Self::Database(database) => database.clear(prefix).await?,
+            Self::File(files) => files.clear(prefix).await?,
             Self::Memcached(memcached) => memcached.clear(prefix).await?,
             Self::Off => {}
         }
@@ -224,6 +266,8 @@ impl Backend {
     pub async fn servers(&self) -> Vec<ServerReport> {
         match self {
             Self::Memory(memory) => vec![memory.report().await],
+            Self::Database(database) => database.servers().await,
+            Self::File(files) => files.servers().await,
             Self::Memcached(memcached) => memcached.servers().await,
             Self::Off => Vec::new(),
         }
@@ -234,7 +278,21 @@ impl Backend {
         match self {
             Self::Memory(memory) => memory.close().await,
             Self::Memcached(memcached) => memcached.close(),
-            Self::Off => {}
+            Self::Database(_) | Self::File(_) | Self::Off => {}
         }
     }
+}
+
+/// The folder that a `file:` URL names, or else the one of the surroundings.
+fn open_folder(
+    place: &str,
+    max_bytes: u64,
+    surroundings: &Surroundings,
+) -> Result<Files, CacheError> {
+    let named = place.strip_prefix("//").unwrap_or(place);
+    let named = (!named.is_empty()).then(|| PathBuf::from(named));
+    let folder = named.or_else(|| surroundings.folder.clone());
+    let folder = folder.ok_or_else(|| fault("names no folder, as in file:/var/cache/lyceum"))?;
+    Files::open(&folder, max_bytes, surroundings.clock.clone())
+        .map_err(|error| fault(&format!("names a folder that cannot be used: {error}")))
 }

@@ -13,7 +13,10 @@
 
 mod backend;
 mod caches;
+mod culling;
+mod database;
 mod fault;
+mod file;
 mod flight;
 mod guard;
 pub mod key;
@@ -32,6 +35,7 @@ use serde::de::DeserializeOwned;
 use self::backend::Backend;
 pub use self::backend::{CacheDatabase, ServerReport, Surroundings};
 pub use self::caches::{Caches, CachesError, is_name};
+pub use self::database::{ENTRIES_TABLE, entries_indexes, entries_table};
 use self::flight::Flights;
 use self::guard::Guard;
 use self::options::Options;

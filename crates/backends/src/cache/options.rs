@@ -30,7 +30,12 @@ pub struct Options {
 }
 
 /// Every scheme, and whether it names a place.
-const SCHEMES: [(&str, bool); 3] = [("memcached", true), ("memory", false), ("off", false)];
+const SCHEMES: [(&str, bool); 4] = [
+    ("database", false),
+    ("memcached", true),
+    ("memory", false),
+    ("off", false),
+];
 
 impl Options {
     /// Refuses unknown schemes and options, so that a typing error does not pass for a setting.

@@ -1,0 +1,454 @@
+//! `file:`: entries as files in a folder, for several processes on one machine.
+//!
+//! The folder holds 256 shards, a file for each entry ([`entry`]), named for the hash of its
+//! name. Reading takes no lock; whoever writes holds the shard's lock (`flock`), which ends with
+//! its process however that ends. A file that is no whole entry of its name is a miss, and removed.
+//! Nothing is made durable: after a crash of the machine entries may be gone.
+//!
+//! Folders and files are their owner's alone (0700, 0600). Entries end by the wall clock, as in
+//! `database:`. How the disk is touched stands in [`shard`].
+
+mod entry;
+mod shard;
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::sync::Mutex;
+
+use self::entry::{Entry, HEADER_BYTES, Times};
+use self::shard::{Folder, Found, Listed, SHARDS, Shard, Spot, spot};
+use super::backend::ServerReport;
+use super::culling::{Culling, kept};
+use super::fault::Fault;
+use super::key::{MAX_BYTES, is_under};
+use crate::clock::Clock;
+
+/// How long to wait for a shard that another process holds, and how long at first.
+const PATIENCE: Duration = Duration::from_secs(2);
+const FIRST_WAIT: Duration = Duration::from_micros(200);
+const LONGEST_WAIT: Duration = Duration::from_millis(20);
+
+/// Entries in files.
+#[derive(Clone, Debug)]
+pub struct Files(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    folder: Folder,
+    clock: Clock,
+    max_bytes: u64,
+    /// Those of this process that want a shard wait for each other here.
+    turns: Vec<Mutex<()>>,
+    culling: Culling,
+}
+
+impl Files {
+    /// The entries in a folder, which is made when it is missing, taking at most `max_bytes` on
+    /// the disk.
+    pub fn open(path: &Path, max_bytes: u64, clock: Clock) -> io::Result<Self> {
+        Ok(Self(Arc::new(Inner {
+            folder: Folder::open(path)?,
+            clock,
+            max_bytes,
+            turns: (0..SHARDS).map(|_| Mutex::default()).collect(),
+            culling: Culling::default(),
+        })))
+    }
+
+    /// The value under a name.
+    pub async fn get(&self, name: &str) -> Result<Option<Bytes>, Fault> {
+        let found = self.get_many(&[name.to_owned()]).await?;
+        Ok(found.into_iter().next().flatten())
+    }
+
+    /// The values under several names, in their order.
+    pub async fn get_many(&self, names: &[String]) -> Result<Vec<Option<Bytes>>, Fault> {
+        self.cull_if_due(0);
+        let (names, inner) = (names.to_vec(), Arc::clone(&self.0));
+        let most = self.largest_file();
+        let read = move || {
+            let now_us = inner.now_us();
+            let mut dead = Vec::new();
+            let mut values = Vec::with_capacity(names.len());
+            for name in names {
+                let value = match inner.folder.read(&name, most)? {
+                    Found::Good(entry) if entry.times.is_live(now_us) => Some(entry.value),
+                    Found::Nothing => None,
+                    Found::Good(_) | Found::Bad => {
+                        dead.push(name);
+                        None
+                    }
+                };
+                values.push(value);
+            }
+            Ok((values, dead))
+        };
+        let (values, dead) = blocking(read).await?;
+        for name in dead {
+            self.discard(name).await?;
+        }
+        Ok(values)
+    }
+
+    /// Removes the file of a name if it is still no live entry.
+    async fn discard(&self, name: String) -> Result<(), Fault> {
+        let most = self.largest_file();
+        let Spot { shard, file } = spot(&name);
+        self.locked(shard, move |inner, shard| {
+            if !matches!(inner.live(shard, &file, &name, most)?, Found::Good(_)) {
+                shard.delete(&file)?;
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    /// Stores a value.
+    pub async fn set(
+        &self,
+        name: &str,
+        value: Bytes,
+        lifetime: Option<Duration>,
+    ) -> Result<(), Fault> {
+        self.set_many(&[(name.to_owned(), value)], lifetime).await
+    }
+
+    /// Stores several values. One that is too large is told once the others are stored, and what
+    /// stood under its name is deleted.
+    pub async fn set_many(
+        &self,
+        entries: &[(String, Bytes)],
+        lifetime: Option<Duration>,
+    ) -> Result<(), Fault> {
+        let times = self.0.times(lifetime);
+        let mut outcome = Ok(());
+        let mut shards = BTreeMap::<usize, Vec<(String, Option<Entry>)>>::new();
+        for (name, value) in entries {
+            let fits = self.fitting(value);
+            let entry = fits.is_ok().then(|| Entry {
+                times,
+                name: name.clone(),
+                value: value.clone(),
+            });
+            outcome = outcome.and(fits);
+            let Spot { shard, file } = spot(name);
+            shards.entry(shard).or_default().push((file, entry));
+        }
+        for (shard, entries) in shards {
+            let written = entries.iter().filter_map(|(_, entry)| entry.as_ref());
+            let written = written.map(|entry| entry.value.len()).sum();
+            let entries = Arc::new(entries);
+            self.locked(shard, move |_, shard| {
+                for (file, entry) in &*entries {
+                    match entry {
+                        Some(entry) => shard.write(file, entry)?,
+                        None => drop(shard.delete(file)?),
+                    }
+                }
+                Ok(())
+            })
+            .await?;
+            self.cull_if_due(written);
+        }
+        outcome
+    }
+
+    /// Stores a value only where none is; says whether it did.
+    pub async fn add(
+        &self,
+        name: &str,
+        value: Bytes,
+        lifetime: Option<Duration>,
+    ) -> Result<bool, Fault> {
+        self.fitting(&value)?;
+        let written = value.len();
+        let entry = Entry {
+            times: self.0.times(lifetime),
+            name: name.to_owned(),
+            value,
+        };
+        let most = self.largest_file();
+        let Spot { shard, file } = spot(name);
+        let add = move |inner: &Inner, shard: &Shard| {
+            let is_free = !matches!(inner.live(shard, &file, &entry.name, most)?, Found::Good(_));
+            if is_free {
+                shard.write(&file, &entry)?;
+            }
+            Ok(is_free)
+        };
+        let is_added = self.locked(shard, add).await?;
+        self.cull_if_due(if is_added { written } else { 0 });
+        Ok(is_added)
+    }
+
+    /// Gives a stored value a new lifetime; says whether there was one.
+    pub async fn touch(&self, name: &str, lifetime: Option<Duration>) -> Result<bool, Fault> {
+        let times = self.0.times(lifetime);
+        let change = move |entry: &mut Entry| {
+            entry.times = times;
+            Ok(())
+        };
+        Ok(self.change(name, change).await?.is_some())
+    }
+
+    /// Adds to a stored whole number in one step and returns the sum; none where nothing is. Its
+    /// lifetime stays.
+    pub async fn count(&self, name: &str, by: i64) -> Result<Option<i64>, Fault> {
+        let change = move |entry: &mut Entry| {
+            let number: Option<i64> = serde_json::from_slice(&entry.value).ok();
+            let number = number.and_then(|number| number.checked_add(by));
+            let number = number.ok_or(Fault::NotANumber)?;
+            entry.value = Bytes::from(number.to_string());
+            Ok(number)
+        };
+        self.change(name, change).await
+    }
+
+    /// Changes a live entry while nobody else can; none where there is none.
+    async fn change<T: Send + 'static>(
+        &self,
+        name: &str,
+        change: impl Fn(&mut Entry) -> Result<T, Fault> + Send + Sync + 'static,
+    ) -> Result<Option<T>, Fault> {
+        let most = self.largest_file();
+        let Spot { shard, file } = spot(name);
+        let name = name.to_owned();
+        self.locked(shard, move |inner, shard| {
+            let Found::Good(mut entry) = inner.live(shard, &file, &name, most)? else {
+                return Ok(Ok(None));
+            };
+            Ok(match change(&mut entry) {
+                Ok(changed) => {
+                    shard.write(&file, &entry)?;
+                    Ok(Some(changed))
+                }
+                Err(fault) => Err(fault),
+            })
+        })
+        .await?
+    }
+
+    /// Forgets several values; says how many there were.
+    pub async fn delete_many(&self, names: &[String]) -> Result<usize, Fault> {
+        let mut shards = BTreeMap::<usize, Vec<(String, String)>>::new();
+        for name in names {
+            let Spot { shard, file } = spot(name);
+            shards.entry(shard).or_default().push((file, name.clone()));
+        }
+        let most = self.largest_file();
+        let mut count = 0;
+        for (shard, names) in shards {
+            let delete = move |inner: &Inner, shard: &Shard| {
+                let mut count = 0;
+                for (file, name) in &names {
+                    let is_live = matches!(inner.live(shard, file, name, most)?, Found::Good(_));
+                    shard.delete(file)?;
+                    count += usize::from(is_live);
+                }
+                Ok(count)
+            };
+            count += self.locked(shard, delete).await?;
+        }
+        Ok(count)
+    }
+
+    /// Forgets every name under this prefix, shard after shard.
+    pub async fn clear(&self, prefix: &str) -> Result<(), Fault> {
+        for shard in 0..SHARDS {
+            let prefix = prefix.to_owned();
+            self.locked(shard, move |_, shard| {
+                for Listed { file, head, .. } in shard.list()? {
+                    if head.is_none_or(|(name, _)| is_under(&prefix, &name)) {
+                        shard.delete(&file)?;
+                    }
+                }
+                Ok(())
+            })
+            .await?;
+        }
+        Ok(())
+    }
+
+    /// What the folder holds.
+    pub async fn servers(&self) -> Vec<ServerReport> {
+        let mut report = ServerReport {
+            address: "file".to_owned(),
+            bytes_limit: Some(self.0.max_bytes),
+            evictions: Some(self.0.culling.evictions()),
+            ..ServerReport::default()
+        };
+        let inner = Arc::clone(&self.0);
+        match blocking(move || inner.folder.measure()).await {
+            Ok((entries, bytes)) => {
+                report.entries = Some(entries);
+                report.bytes_used = Some(bytes);
+            }
+            Err(fault) => report.fault = Some(fault.to_string()),
+        }
+        vec![report]
+    }
+
+    /// Does something with a shard while nobody else can, on a thread that may block.
+    async fn locked<T: Send + 'static>(
+        &self,
+        shard: usize,
+        work: impl Fn(&Inner, &Shard) -> io::Result<T> + Send + Sync + 'static,
+    ) -> Result<T, Fault> {
+        let turn = match self.0.turns.get(shard) {
+            Some(turn) => Some(turn.lock().await),
+            None => None,
+        };
+        let work = Arc::new(work);
+        let (mut waited, mut wait) = (Duration::ZERO, FIRST_WAIT);
+        loop {
+            let (inner, work) = (Arc::clone(&self.0), Arc::clone(&work));
+            let done = blocking(move || match inner.folder.lock(shard)? {
+                Some(shard) => work(&inner, &shard).map(Some),
+                None => Ok(None),
+            });
+            if let Some(done) = done.await? {
+                drop(turn);
+                return Ok(done);
+            }
+            if waited >= PATIENCE {
+                return Err(Fault::Refused("another process holds its lock".to_owned()));
+            }
+            tokio::time::sleep(wait).await;
+            waited += wait;
+            wait = (wait * 2).min(LONGEST_WAIT);
+        }
+    }
+
+    /// The largest file that can be an entry.
+    fn largest_file(&self) -> u64 {
+        let head = u64::try_from(HEADER_BYTES + MAX_BYTES).unwrap_or(u64::MAX);
+        (self.0.max_bytes / 2).saturating_add(head)
+    }
+
+    fn fitting(&self, value: &Bytes) -> Result<(), Fault> {
+        // A value that pushes half of the others out is worth less than they are.
+        let most = usize::try_from(self.0.max_bytes / 2).unwrap_or(usize::MAX);
+        let bytes = value.len();
+        if bytes > most {
+            return Err(Fault::TooLarge { bytes, most });
+        }
+        Ok(())
+    }
+
+    /// Culls in the background when it is time.
+    fn cull_if_due(&self, written: usize) {
+        let Inner {
+            clock,
+            max_bytes,
+            culling,
+            ..
+        } = &*self.0;
+        let written = u64::try_from(written).unwrap_or(u64::MAX);
+        if !culling.is_due(written, *max_bytes, clock) {
+            return;
+        }
+        let files = self.clone();
+        tokio::spawn(async move {
+            if let Err(fault) = files.cull().await {
+                tracing::debug!(%fault, "the cache's files could not be culled");
+            }
+            files.0.culling.is_done();
+        });
+    }
+
+    /// Removes what is over or no entry, and the oldest where there is too much.
+    async fn cull(&self) -> Result<(), Fault> {
+        let mut all = Vec::new();
+        for shard in 0..SHARDS {
+            let swept = self
+                .locked(shard, |inner, shard| sweep(shard, inner.now_us()))
+                .await?;
+            all.extend(
+                swept
+                    .into_iter()
+                    .map(|(times, file, bytes)| (times.stored_us, Spot { shard, file }, bytes)),
+            );
+        }
+        let mut bytes: u64 = all.iter().map(|(_, _, bytes)| bytes).sum();
+        if bytes <= self.0.max_bytes {
+            return Ok(());
+        }
+        all.sort_unstable_by_key(|(stored_us, _, _)| *stored_us);
+        for (stored_us, Spot { shard, file }, freed) in all {
+            if bytes <= kept(self.0.max_bytes) {
+                break;
+            }
+            let evict = move |_: &Inner, shard: &Shard| {
+                // Not one that was stored anew meanwhile.
+                let is_same = shard
+                    .times(&file)?
+                    .is_some_and(|now| now.stored_us == stored_us);
+                Ok(is_same && shard.delete(&file)?)
+            };
+            let is_evicted = self.locked(shard, evict).await?;
+            self.0.culling.evicted(u64::from(is_evicted));
+            bytes = bytes.saturating_sub(freed);
+        }
+        Ok(())
+    }
+}
+
+impl Inner {
+    fn now_us(&self) -> i64 {
+        self.clock.now().timestamp_micros()
+    }
+
+    fn times(&self, lifetime: Option<Duration>) -> Times {
+        let stored_us = self.now_us();
+        let micros = lifetime.map(|lifetime| i64::try_from(lifetime.as_micros()));
+        let ends_us = match micros {
+            Some(Ok(micros)) => stored_us.saturating_add(micros),
+            Some(Err(_)) | None => i64::MAX,
+        };
+        Times { stored_us, ends_us }
+    }
+
+    /// The entry of a name, if it is to be believed now; a dead one is bad.
+    fn live(&self, shard: &Shard, file: &str, name: &str, most: u64) -> io::Result<Found<Entry>> {
+        Ok(match shard.read(file, name, most)? {
+            Found::Good(entry) if !entry.times.is_live(self.now_us()) => Found::Bad,
+            found => found,
+        })
+    }
+}
+
+/// Removes what is over or no entry; returns what stays.
+fn sweep(shard: &Shard, now_us: i64) -> io::Result<Vec<(Times, String, u64)>> {
+    let mut stays = Vec::new();
+    for Listed { file, bytes, head } in shard.list()? {
+        match head {
+            Some((_, times)) if times.is_live(now_us) => stays.push((times, file, bytes)),
+            _ => drop(shard.delete(&file)?),
+        }
+    }
+    Ok(stays)
+}
+
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> io::Result<T> + Send + 'static,
+) -> Result<T, Fault> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(done) => done.map_err(fault),
+        Err(error) => Err(Fault::Unavailable(format!("it broke off: {error}"))),
+    }
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "it is what map_err gives")]
+fn fault(error: io::Error) -> Fault {
+    match error.kind() {
+        io::ErrorKind::StorageFull
+        | io::ErrorKind::QuotaExceeded
+        | io::ErrorKind::ReadOnlyFilesystem => Fault::Refused(error.to_string()),
+        _ => Fault::Unavailable(error.to_string()),
+    }
+}
