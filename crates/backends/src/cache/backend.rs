@@ -20,6 +20,9 @@ use super::options::{Options, fault};
 use crate::bus::Bus;
 use crate::clock::Clock;
 
+/// How long a server may say nothing before it counts as dead.
+const PATIENCE: Duration = Duration::from_millis(50);
+
 /// What some backends need besides their URL.
 #[derive(Clone, Debug)]
 pub struct Surroundings {
@@ -120,7 +123,10 @@ impl Backend {
                 let max_bytes = options.max_bytes_or_default();
                 Self::File(open_folder(&options.place, max_bytes, surroundings)?)
             }
-            "memcached" => Self::Memcached(Memcached::new(&options.place, &options.prefix)?),
+            "memcached" => {
+                let place = &options.place;
+                Self::Memcached(Memcached::new(place, &options.prefix, PATIENCE)?)
+            }
             _ => Self::Off,
         })
     }

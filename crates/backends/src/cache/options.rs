@@ -14,10 +14,6 @@ pub struct Options {
     /// Which backend.
     pub scheme: String,
     /// What stands between `scheme:` and `?`: servers, a folder, or nothing. May hold a password.
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "memory: and off: are in no place")
-    )]
     pub place: String,
     /// How many bytes the backend may keep, where that is ours to say.
     pub max_bytes: Option<u64>,

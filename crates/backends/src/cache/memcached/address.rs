@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::io;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use tokio::net::{TcpStream, UnixStream};
 
@@ -30,18 +31,19 @@ enum Endpoint {
 }
 
 impl Address {
-    /// Connects to it; the caller sees to it that this does not take for ever.
-    pub async fn connect(&self) -> io::Result<Connection> {
+    /// Connects to it; the caller sees to it that this does not take for ever. On the connection, a
+    /// server that says nothing for `patience` counts as dead.
+    pub async fn connect(&self, patience: Duration) -> io::Result<Connection> {
         match &self.endpoint {
             Endpoint::Tcp(host, port) => {
                 let stream = TcpStream::connect((host.as_str(), *port)).await?;
                 stream.set_nodelay(true)?;
                 let (read, write) = stream.into_split();
-                Ok(Connection::new(Box::new(read), Box::new(write)))
+                Ok(Connection::new(Box::new(read), Box::new(write), patience))
             }
             Endpoint::Unix(path) => {
                 let (read, write) = UnixStream::connect(path).await?.into_split();
-                Ok(Connection::new(Box::new(read), Box::new(write)))
+                Ok(Connection::new(Box::new(read), Box::new(write), patience))
             }
         }
     }

@@ -58,11 +58,12 @@ impl std::fmt::Debug for Memcached {
 type Shares = BTreeMap<usize, Vec<(usize, Spot)>>;
 
 impl Memcached {
-    /// The servers that a URL names between `memcached:` and `?`, and the prefix of all names that
-    /// will be asked for; connects to nothing yet.
-    pub fn new(place: &str, prefix: &str) -> Result<Self, CacheError> {
+    /// The servers that a URL names between `memcached:` and `?`, the prefix of all names that will
+    /// be asked for, and how long a server may say nothing before it counts as dead; connects to
+    /// nothing yet.
+    pub fn new(place: &str, prefix: &str, patience: Duration) -> Result<Self, CacheError> {
         Ok(Self {
-            pool: Pool::new(address::parse(place)?, prefix),
+            pool: Pool::new(address::parse(place)?, prefix, patience),
             clock: Clock::system(),
             counting: tokio::sync::Mutex::default(),
         })
@@ -115,7 +116,9 @@ impl Memcached {
         entries: &[(String, Bytes)],
         lifetime: Option<Duration>,
     ) -> Result<(), Fault> {
-        let (shares, homeless) = self.share(entries.iter().map(|(name, _)| name.as_str()));
+        let names = || entries.iter().map(|(name, _)| name.as_str());
+        let (shares, homeless) = self.share(names());
+        let change = self.pool.change(names());
         let time = self.time(lifetime);
         let stored = shares.into_iter().map(async |(index, share)| {
             let theirs = share.iter().filter_map(|(place, _)| entries.get(*place));
@@ -132,6 +135,7 @@ impl Memcached {
                 self.pool.changed(name, spot, false).await;
             }
         }
+        change.settle();
         let faults = some_of(stored, entries.len())?;
         faults.into_iter().flatten().next().map_or(Ok(()), Err)
     }
@@ -223,6 +227,7 @@ impl Memcached {
     /// them before it is taken back, which is no error unless all fail.
     pub async fn delete_many(&self, names: &[String]) -> Result<usize, Fault> {
         let (shares, homeless) = self.share(names.iter().map(String::as_str));
+        let change = self.pool.change(names.iter().map(String::as_str));
         let deleted = shares.into_iter().map(async |(index, share)| {
             let theirs = share.iter().filter_map(|(place, _)| names.get(*place));
             let theirs: Vec<_> = theirs.collect();
@@ -250,6 +255,7 @@ impl Memcached {
                 self.pool.changed(name, spot, false).await;
             }
         }
+        change.settle();
         Ok(some_of(deleted, names.len())?.into_iter().sum())
     }
 

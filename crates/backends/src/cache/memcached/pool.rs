@@ -49,10 +49,15 @@ pub struct Spot {
 }
 
 impl Pool {
-    /// The servers at these addresses; connects to nothing yet.
-    pub fn new(addresses: Vec<Address>, prefix: &str) -> Arc<Self> {
+    /// The servers at these addresses, each of which counts as dead when it says nothing for
+    /// `patience`; connects to nothing yet.
+    pub fn new(addresses: Vec<Address>, prefix: &str, patience: Duration) -> Arc<Self> {
+        let servers = addresses.into_iter();
+        let servers = servers
+            .map(|address| Server::new(address, patience))
+            .collect();
         Arc::new_cyclic(|me| Self {
-            servers: addresses.into_iter().map(Server::new).collect(),
+            servers,
             prefix: prefix.to_owned(),
             me: me.clone(),
         })
@@ -134,6 +139,26 @@ impl Pool {
         }
     }
 
+    /// For the time of a change: dropped before it is settled, because the caller went away, the
+    /// names are deleted where they live, for nobody knows what they hold now.
+    pub fn change<'a>(&'a self, names: impl IntoIterator<Item = &'a str>) -> Change<'a> {
+        Change {
+            pool: self,
+            names: names.into_iter().collect(),
+        }
+    }
+
+    async fn forget(&self, names: Vec<String>) {
+        for name in names {
+            let spot = self.spot(&name);
+            let is_done = match spot.server {
+                Some(index) => self.forget_at(index, [name.as_str()]).await,
+                None => false,
+            };
+            self.changed(&name, &spot, is_done).await;
+        }
+    }
+
     async fn forget_at<'a>(&self, index: usize, names: impl IntoIterator<Item = &'a str>) -> bool {
         let mut names = names.into_iter().peekable();
         while names.peek().is_some() {
@@ -164,11 +189,8 @@ impl Pool {
         if !server.leave_out(fault) {
             return;
         }
-        // Of the only server the guard of all backends speaks.
-        if self.servers.len() > 1 {
-            let server = server.label();
-            tracing::warn!(server, %fault, "a Memcached server is left out until it answers again");
-        }
+        let server = server.label();
+        tracing::warn!(server, %fault, "a Memcached server is left out until it answers again");
         tokio::spawn(look_after(self.me.clone(), index));
     }
 
@@ -200,9 +222,7 @@ impl Pool {
         if !self.tell(index, &late).await {
             server.still_missing(late);
         }
-        if self.servers.len() > 1 {
-            tracing::info!(server = server.label(), "a Memcached server is back");
-        }
+        tracing::info!(server = server.label(), "a Memcached server is back");
         true
     }
 
@@ -225,6 +245,32 @@ impl Pool {
         // Another that fails is left out in its turn, and remembers nothing of this: what it holds
         // for the one that returns is looked at only if that one fails again.
         join_all(told).await.last().copied().unwrap_or(true)
+    }
+}
+
+/// A change under way; see [`Pool::change`].
+pub struct Change<'a> {
+    pool: &'a Pool,
+    names: Vec<&'a str>,
+}
+
+impl Change<'_> {
+    /// It came to its end, whichever.
+    pub fn settle(mut self) {
+        self.names.clear();
+    }
+}
+
+impl Drop for Change<'_> {
+    fn drop(&mut self) {
+        if self.names.is_empty() {
+            return;
+        }
+        let names = self.names.drain(..).map(str::to_owned).collect();
+        let runtime = tokio::runtime::Handle::try_current();
+        if let (Some(pool), Ok(runtime)) = (self.pool.me.upgrade(), runtime) {
+            runtime.spawn(async move { pool.forget(names).await });
+        }
     }
 }
 

@@ -23,7 +23,7 @@ const BATCH: usize = 1_000;
 /// Forgets every name of this prefix, and no other program's: the names are listed, and those that
 /// are ours deleted. Memcached itself can only forget all of everybody's (`flush_all`).
 pub async fn clear(server: &Server, prefix: &str) -> Result<(), Fault> {
-    let mut connection = server.connect(PATIENCE).await?.with_patience(PATIENCE);
+    let mut connection = server.connect(PATIENCE).await?;
     let names = ours(&mut connection, prefix).await?;
     for names in names.chunks(BATCH) {
         let mut request = Request::default();

@@ -10,7 +10,7 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::timeout;
 
 use super::address::Address;
-use super::wire::{Connection, Item, PATIENCE, Request, words};
+use super::wire::{Connection, Item, Request, words};
 use crate::cache::fault::Fault;
 
 /// How many calls one process makes to one server at once; Memcached takes 1,024 connections unless
@@ -29,6 +29,8 @@ const MOST_MISSED: usize = 100_000;
 /// One server.
 pub struct Server {
     address: Address,
+    /// How long it may say nothing before it counts as dead.
+    patience: Duration,
     idle: Mutex<Vec<Connection>>,
     turns: Semaphore,
     is_out: AtomicBool,
@@ -60,10 +62,12 @@ struct Lease<'a> {
 }
 
 impl Server {
-    /// The server at an address; connects to nothing yet.
-    pub fn new(address: Address) -> Self {
+    /// The server at an address, which counts as dead when it says nothing for `patience`; connects
+    /// to nothing yet.
+    pub fn new(address: Address, patience: Duration) -> Self {
         Self {
             address,
+            patience,
             idle: Mutex::default(),
             turns: Semaphore::new(MOST_CONNECTIONS),
             is_out: AtomicBool::new(false),
@@ -143,7 +147,7 @@ impl Server {
     /// The largest value under this name that it takes, in bytes.
     pub async fn largest(&self, name: &str) -> Result<usize, Fault> {
         if self.largest.load(Ordering::Relaxed) == 0 {
-            let lease = self.lease(PATIENCE).await?;
+            let lease = self.lease(self.patience).await?;
             self.give_back(lease);
         }
         let largest = self.most();
@@ -164,7 +168,7 @@ impl Server {
 
     /// The values under these names, in their order.
     pub async fn values(&self, names: &[&str]) -> Result<Vec<Option<Bytes>>, Fault> {
-        let mut lease = self.lease(PATIENCE).await?;
+        let mut lease = self.lease(self.patience).await?;
         let values = lease.connection.values(names, self.most()).await?;
         self.give_back(lease);
         Ok(values)
@@ -172,7 +176,7 @@ impl Server {
 
     /// The value under a name with what is needed to replace it.
     pub async fn item(&self, name: &str) -> Result<Option<Item>, Fault> {
-        let mut lease = self.lease(PATIENCE).await?;
+        let mut lease = self.lease(self.patience).await?;
         let item = lease.connection.item(name, self.most()).await?;
         self.give_back(lease);
         Ok(item)
@@ -180,7 +184,7 @@ impl Server {
 
     /// Sends requests that are answered with one line each, and reads these.
     pub async fn lines(&self, request: &Request, count: usize) -> Result<Vec<Bytes>, Fault> {
-        let mut lease = self.lease(PATIENCE).await?;
+        let mut lease = self.lease(self.patience).await?;
         let lines = lease.connection.lines(request, count).await?;
         self.give_back(lease);
         Ok(lines)
@@ -194,16 +198,16 @@ impl Server {
 
     /// Sends a request that is answered with a list, and gives each line of it to `take`.
     pub async fn listing(&self, request: &str, take: impl FnMut(&[u8])) -> Result<(), Fault> {
-        let mut lease = self.lease(PATIENCE).await?;
+        let mut lease = self.lease(self.patience).await?;
         let request = Request::default().text(request);
         lease.connection.listing(&request, take).await?;
         self.give_back(lease);
         Ok(())
     }
 
-    /// A connection of one's own, for what takes longer than a call.
+    /// A connection of one's own, with another patience, for what takes longer than a call.
     pub async fn connect(&self, patience: Duration) -> Result<Connection, Fault> {
-        match timeout(patience, self.address.connect()).await {
+        match timeout(patience, self.address.connect(patience)).await {
             Ok(Ok(connection)) => Ok(connection),
             Ok(Err(error)) => Err(Fault::Unavailable(format!("cannot connect: {error}"))),
             Err(_) => Err(Fault::Unavailable("cannot connect in time".to_owned())),

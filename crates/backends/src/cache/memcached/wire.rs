@@ -14,10 +14,6 @@ use tokio::time::timeout;
 
 use crate::cache::fault::{Fault, excerpt};
 
-/// How long a server may say and take nothing before it counts as dead: less than the time a caller
-/// waits, so that the server at fault is known before the whole call is given up.
-pub const PATIENCE: Duration = Duration::from_millis(40);
-
 /// The longest line that a server may send. Its longest are those of `metadump`: a name, which may
 /// be escaped to three times its 250 bytes, and some numbers.
 const LONGEST_LINE: usize = 2_048;
@@ -61,12 +57,18 @@ impl Request {
 
 /// A connection, between two answers.
 pub struct Connection {
-    writer: Box<dyn AsyncWrite + Send + Unpin>,
+    writer: Writer,
     reader: Reader,
 }
 
+/// The end of a connection that is written to.
+struct Writer {
+    sink: Box<dyn AsyncWrite + Send + Unpin>,
+    patience: Duration,
+}
+
 /// The end of a connection that is read.
-pub struct Reader {
+struct Reader {
     source: Box<dyn AsyncRead + Send + Unpin>,
     buffer: BytesMut,
     patience: Duration,
@@ -84,26 +86,21 @@ pub struct Item {
 }
 
 impl Connection {
-    /// Over the two ends of a stream.
+    /// Over the two ends of a stream. A server that says or takes nothing for `patience` counts as
+    /// dead; a large value on its way may take longer as a whole.
     pub fn new(
         source: Box<dyn AsyncRead + Send + Unpin>,
-        writer: Box<dyn AsyncWrite + Send + Unpin>,
+        sink: Box<dyn AsyncWrite + Send + Unpin>,
+        patience: Duration,
     ) -> Self {
         Self {
-            writer,
+            writer: Writer { sink, patience },
             reader: Reader {
                 source,
                 buffer: BytesMut::new(),
-                patience: PATIENCE,
+                patience,
             },
         }
-    }
-
-    /// The same with another patience, for what nobody waits for.
-    #[must_use]
-    pub fn with_patience(mut self, patience: Duration) -> Self {
-        self.reader.patience = patience;
-        self
     }
 
     /// Whether it rests as it should: open, and with nothing more to read.
@@ -121,7 +118,7 @@ impl Connection {
             }
             Ok(lines)
         };
-        let ((), lines) = tokio::try_join!(send(&mut self.writer, request), read)?;
+        let ((), lines) = tokio::try_join!(self.writer.send(request), read)?;
         Ok(lines)
     }
 
@@ -131,7 +128,7 @@ impl Connection {
         request: &Request,
         mut take: impl FnMut(&[u8]),
     ) -> Result<(), Fault> {
-        send(&mut self.writer, request).await?;
+        self.writer.send(request).await?;
         loop {
             let line = self.reader.line().await?;
             if line == "END" {
@@ -168,14 +165,14 @@ impl Connection {
             }
             Ok(values)
         };
-        let ((), values) = tokio::try_join!(send(&mut self.writer, &request), read)?;
+        let ((), values) = tokio::try_join!(self.writer.send(&request), read)?;
         Ok(values)
     }
 
     /// The value under a name with what is needed to replace it: Memcached 1.6 and newer.
     pub async fn item(&mut self, name: &str, most: usize) -> Result<Option<Item>, Fault> {
         let request = Request::default().text(&format!("mg {name} v c t\r\n"));
-        send(&mut self.writer, &request).await?;
+        self.writer.send(&request).await?;
         let line = self.reader.line().await?;
         if line == "EN" {
             return Ok(None);
@@ -285,27 +282,26 @@ impl Reader {
     }
 }
 
-async fn send(
-    writer: &mut Box<dyn AsyncWrite + Send + Unpin>,
-    request: &Request,
-) -> Result<(), Fault> {
-    for part in request
-        .parts
-        .iter()
-        .map(|part| &**part)
-        .chain([&*request.tail])
-    {
-        let mut part = part;
-        while !part.is_empty() {
-            let written = timeout(PATIENCE, writer.write(part)).await;
-            let written = written.map_err(|_| silent())?.map_err(broken)?;
-            if written == 0 {
-                return Err(broken(std::io::ErrorKind::WriteZero.into()));
+impl Writer {
+    async fn send(&mut self, request: &Request) -> Result<(), Fault> {
+        for part in request
+            .parts
+            .iter()
+            .map(|part| &**part)
+            .chain([&*request.tail])
+        {
+            let mut part = part;
+            while !part.is_empty() {
+                let written = timeout(self.patience, self.sink.write(part)).await;
+                let written = written.map_err(|_| silent())?.map_err(broken)?;
+                if written == 0 {
+                    return Err(broken(std::io::ErrorKind::WriteZero.into()));
+                }
+                part = part.get(written..).unwrap_or_default();
             }
-            part = part.get(written..).unwrap_or_default();
         }
+        Ok(())
     }
-    Ok(())
 }
 
 fn received(
@@ -350,10 +346,12 @@ pub fn refusal(line: &[u8]) -> Fault {
 mod tests {
     use super::*;
 
+    const PATIENCE: Duration = Duration::from_secs(60);
+
     /// A connection to a server that has already said all it will ever say.
     fn to_one_that_says(said: &[u8]) -> Connection {
         let said = std::io::Cursor::new(said.to_vec());
-        Connection::new(Box::new(said), Box::new(tokio::io::sink()))
+        Connection::new(Box::new(said), Box::new(tokio::io::sink()), PATIENCE)
     }
 
     async fn values(said: &[u8]) -> Result<Vec<Option<Bytes>>, Fault> {
@@ -401,7 +399,7 @@ mod tests {
         assert!(!to_one_that_says(b"END\r\n").is_resting());
         let (ours, theirs) = tokio::io::duplex(64);
         let (read, write) = tokio::io::split(ours);
-        let mut connection = Connection::new(Box::new(read), Box::new(write));
+        let mut connection = Connection::new(Box::new(read), Box::new(write), PATIENCE);
         assert!(connection.is_resting());
         drop(theirs);
         assert!(!connection.is_resting());
