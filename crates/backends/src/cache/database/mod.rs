@@ -12,6 +12,8 @@
 
 mod culling;
 mod table;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -367,37 +369,4 @@ fn fault(error: DbErr) -> Fault {
 #[expect(clippy::needless_pass_by_value, reason = "it is what map_err gives")]
 fn closed(error: tokio::sync::AcquireError) -> Fault {
     Fault::Unavailable(error.to_string())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn sizes(values: &[&[u8]]) -> Vec<usize> {
-        let row = |value| Row {
-            name: "n",
-            value,
-            stored_us: 0,
-            ends_us: None,
-        };
-        let rows: Vec<_> = values.iter().copied().map(row).collect();
-        batches(&rows).map(<[_]>::len).collect()
-    }
-
-    #[test]
-    fn no_statement_writes_much_and_every_row_is_written() {
-        let large = vec![0; BATCH_BYTES + 1];
-        let half = vec![0; BATCH_BYTES / 2];
-        assert_eq!(sizes(&[]), [0; 0]);
-        assert_eq!(sizes(&[&b""[..]; 250]), [100, 100, 50]);
-        assert_eq!(sizes(&[&large, &large, b"a", b"b"]), [1, 1, 2]);
-        assert_eq!(sizes(&[&half, &half, b"a"]), [2, 1]);
-    }
-
-    #[test]
-    fn an_end_beyond_all_time_is_the_end_of_time() {
-        assert_eq!(ends_us(5, None), None);
-        assert_eq!(ends_us(5, Some(Duration::from_micros(7))), Some(12));
-        assert_eq!(ends_us(5, Some(Duration::MAX)), Some(i64::MAX));
-    }
 }

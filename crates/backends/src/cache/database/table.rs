@@ -227,10 +227,10 @@ pub fn evicting(names: &[&str], stored_us: i64) -> DeleteStatement {
 /// Up to `most` names that begin so, in order, after this one.
 pub fn beginning(start: &str, after: &str, most: u64) -> SelectStatement {
     // Not LIKE, which on SQLite takes an A for an a.
-    let length = i64::try_from(start.chars().count()).unwrap_or(i64::MAX);
+    let length = i32::try_from(start.chars().count()).unwrap_or(i32::MAX);
     let head = Func::cust("substr")
         .arg(Expr::col(CacheEntries::Name))
-        .arg(1_i64)
+        .arg(1_i32)
         .arg(length);
     Query::select()
         .column(CacheEntries::Name)

@@ -10,6 +10,8 @@
 
 mod entry;
 mod shard;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::io;

@@ -12,17 +12,18 @@ use crate::cache::fault::Fault;
 
 /// Up to this step a number beyond 64 bits signed cannot be taken beyond 64 bits unsigned by the
 /// calls under way, and so not come out small again.
-const LARGEST_STEP: i64 = 1 << 32;
+const LARGEST_STEP: u64 = 1 << 32;
 
 /// How often a number is read again because somebody else changed it, before giving up.
 const MOST_TRIES: usize = 1_000;
 
 /// Adds `by` to the number under this name; none where nothing is.
 pub async fn count(server: &Server, name: &str, by: i64) -> Result<Option<i64>, Fault> {
-    if !(0..=LARGEST_STEP).contains(&by) {
-        return exchange(server, name, by).await;
-    }
-    let line = server.line(&request("incr", name, by)).await?;
+    let step = match u64::try_from(by) {
+        Ok(step) if step <= LARGEST_STEP => step,
+        _ => return exchange(server, name, by).await,
+    };
+    let line = server.line(&incr(name, step)).await?;
     if line == "NOT_FOUND" {
         return Ok(None);
     }
@@ -33,16 +34,18 @@ pub async fn count(server: &Server, name: &str, by: i64) -> Result<Option<i64>, 
     let number: Option<u64> = std::str::from_utf8(&line).ok().and_then(|n| n.parse().ok());
     let number = number.ok_or_else(|| refusal(&line))?;
     match i64::try_from(number) {
-        Ok(number) => Ok(Some(number)),
-        Err(_) => {
-            server.line(&request("decr", name, by)).await?;
+        // Less than was added: beyond 64 bits Memcached begins at zero again.
+        Ok(sum) if number >= step => Ok(Some(sum)),
+        _ => {
+            // Which takes it back as well.
+            server.line(&incr(name, step.wrapping_neg())).await?;
             Err(Fault::NotANumber)
         }
     }
 }
 
-fn request(verb: &str, name: &str, by: i64) -> Request {
-    Request::default().text(&format!("{verb} {name} {by}\r\n"))
+fn incr(name: &str, step: u64) -> Request {
+    Request::default().text(&format!("incr {name} {step}\r\n"))
 }
 
 /// As [`count`], by replacing what was read.

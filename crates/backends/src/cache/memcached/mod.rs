@@ -17,6 +17,8 @@ mod pool;
 mod rendezvous;
 mod scan;
 mod server;
+#[cfg(test)]
+mod tests;
 mod wire;
 
 use std::collections::BTreeMap;
@@ -25,6 +27,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures::future::join_all;
+use tokio::sync::oneshot;
 
 use self::pool::{Pool, Spot, nobody};
 use self::server::Server;
@@ -39,12 +42,13 @@ use crate::clock::Clock;
 const LONGEST_RELATIVE: u64 = 30 * 24 * 60 * 60;
 
 /// Entries on Memcached servers.
+#[derive(Clone)]
 pub struct Memcached {
     pool: Arc<Pool>,
     /// The servers' time is the real one, whatever time the program has.
     clock: Clock,
     /// Calls of this process that replace a number wait for each other here, and not at the server.
-    counting: tokio::sync::Mutex<()>,
+    counting: Arc<tokio::sync::Mutex<()>>,
 }
 
 impl std::fmt::Debug for Memcached {
@@ -65,7 +69,7 @@ impl Memcached {
         Ok(Self {
             pool: Pool::new(address::parse(place)?, prefix, patience),
             clock: Clock::system(),
-            counting: tokio::sync::Mutex::default(),
+            counting: Arc::default(),
         })
     }
 
@@ -116,9 +120,38 @@ impl Memcached {
         entries: &[(String, Bytes)],
         lifetime: Option<Duration>,
     ) -> Result<(), Fault> {
-        let names = || entries.iter().map(|(name, _)| name.as_str());
-        let (shares, homeless) = self.share(names());
-        let change = self.pool.change(names());
+        let (this, entries) = (self.clone(), entries.to_vec());
+        let names: Vec<_> = entries.iter().map(|(name, _)| name.clone()).collect();
+        let set = async move { this.set_all(&entries, lifetime).await };
+        self.to_the_end(set, |_| names).await
+    }
+
+    /// Does something to its end though the caller may go away: an answer on its way must not be
+    /// taken for another, nor a change that is still on its way come after the next one. A caller
+    /// that went away does not know what became of the names that are `unsure`; they are forgotten.
+    async fn to_the_end<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = Result<T, Fault>> + Send + 'static,
+        unsure: impl FnOnce(&Result<T, Fault>) -> Vec<String> + Send + 'static,
+    ) -> Result<T, Fault> {
+        let (tell, told) = oneshot::channel();
+        let pool = Arc::clone(&self.pool);
+        tokio::spawn(async move {
+            if let Err(outcome) = tell.send(work.await) {
+                pool.forget(unsure(&outcome)).await;
+            }
+        });
+        let broken = |_| Fault::Unavailable("the call broke off".to_owned());
+        told.await.map_err(broken)?
+    }
+
+    async fn set_all(
+        &self,
+        entries: &[(String, Bytes)],
+        lifetime: Option<Duration>,
+    ) -> Result<(), Fault> {
+        let names = entries.iter().map(|(name, _)| name.as_str());
+        let (shares, homeless) = self.share(names);
         let time = self.time(lifetime);
         let stored = shares.into_iter().map(async |(index, share)| {
             let theirs = share.iter().filter_map(|(place, _)| entries.get(*place));
@@ -135,7 +168,6 @@ impl Memcached {
                 self.pool.changed(name, spot, false).await;
             }
         }
-        change.settle();
         let faults = some_of(stored, entries.len())?;
         faults.into_iter().flatten().next().map_or(Ok(()), Err)
     }
@@ -176,13 +208,30 @@ impl Memcached {
         value: Bytes,
         lifetime: Option<Duration>,
     ) -> Result<bool, Fault> {
-        let mut request = Request::default();
+        let (this, name) = (self.clone(), name.to_owned());
+        let names = vec![name.clone()];
+        // What another added is not ours to forget.
+        let unsure = |added: &Result<bool, _>| match added {
+            Ok(false) => Vec::new(),
+            _ => names,
+        };
+        let add = async move { this.add_one(&name, &value, lifetime).await };
+        self.to_the_end(add, unsure).await
+    }
+
+    async fn add_one(
+        &self,
+        name: &str,
+        value: &Bytes,
+        lifetime: Option<Duration>,
+    ) -> Result<bool, Fault> {
         let spot = self.pool.spot(name);
         let index = spot.server.ok_or_else(nobody)?;
         let server = self.pool.server(index)?;
         let asked = async {
-            fitting(server, name, &value).await?;
-            storing(&mut request, "add", name, &value, self.time(lifetime));
+            fitting(server, name, value).await?;
+            let mut request = Request::default();
+            storing(&mut request, "add", name, value, self.time(lifetime));
             let line = server.line(&request).await?;
             yes_or_no(&line, b"STORED", b"NOT_STORED")
         };
@@ -206,6 +255,12 @@ impl Memcached {
     /// Adds to a stored whole number in one step and returns the sum; none where nothing is. Its
     /// lifetime stays.
     pub async fn count(&self, name: &str, by: i64) -> Result<Option<i64>, Fault> {
+        let (this, name) = (self.clone(), name.to_owned());
+        let count = async move { this.count_one(&name, by).await };
+        self.to_the_end(count, |_| Vec::new()).await
+    }
+
+    async fn count_one(&self, name: &str, by: i64) -> Result<Option<i64>, Fault> {
         let spot = self.pool.spot(name);
         let index = spot.server.ok_or_else(nobody)?;
         let server = self.pool.server(index)?;
@@ -226,8 +281,13 @@ impl Memcached {
     /// Forgets several values; says how many there were. A server that fails meanwhile forgets
     /// them before it is taken back, which is no error unless all fail.
     pub async fn delete_many(&self, names: &[String]) -> Result<usize, Fault> {
+        let (this, names) = (self.clone(), names.to_vec());
+        let delete = async move { this.delete_all(&names).await };
+        self.to_the_end(delete, |_| Vec::new()).await
+    }
+
+    async fn delete_all(&self, names: &[String]) -> Result<usize, Fault> {
         let (shares, homeless) = self.share(names.iter().map(String::as_str));
-        let change = self.pool.change(names.iter().map(String::as_str));
         let deleted = shares.into_iter().map(async |(index, share)| {
             let theirs = share.iter().filter_map(|(place, _)| names.get(*place));
             let theirs: Vec<_> = theirs.collect();
@@ -255,7 +315,6 @@ impl Memcached {
                 self.pool.changed(name, spot, false).await;
             }
         }
-        change.settle();
         Ok(some_of(deleted, names.len())?.into_iter().sum())
     }
 
@@ -377,23 +436,5 @@ fn some_of<T>(answers: Vec<Result<T, Fault>>, asked: usize) -> Result<Vec<T>, Fa
     match fault {
         Some(fault) if good.is_empty() => Err(fault),
         _ => Ok(good),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn lifetimes_are_seconds_up_to_thirty_days_and_a_time_beyond() {
-        const DAY: u64 = 24 * 60 * 60;
-        let now = 1_795_000_000;
-        let of = |millis| exptime(Some(Duration::from_millis(millis)), now);
-        assert_eq!(exptime(None, now), 0);
-        assert_eq!((of(0), of(1), of(1_000), of(1_001)), (-1, 1, 1, 2));
-        assert_eq!(of(30 * DAY * 1_000), 2_592_000);
-        assert_eq!(of(30 * DAY * 1_000 + 1), now + 2_592_001);
-        assert_eq!(of(100 * 365 * DAY * 1_000), 0);
-        assert_eq!(exptime(Some(Duration::MAX), now), 0);
     }
 }

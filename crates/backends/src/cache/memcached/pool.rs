@@ -139,16 +139,8 @@ impl Pool {
         }
     }
 
-    /// For the time of a change: dropped before it is settled, because the caller went away, the
-    /// names are deleted where they live, for nobody knows what they hold now.
-    pub fn change<'a>(&'a self, names: impl IntoIterator<Item = &'a str>) -> Change<'a> {
-        Change {
-            pool: self,
-            names: names.into_iter().collect(),
-        }
-    }
-
-    async fn forget(&self, names: Vec<String>) {
+    /// Deletes these where they live now.
+    pub async fn forget(&self, names: Vec<String>) {
         for name in names {
             let spot = self.spot(&name);
             let is_done = match spot.server {
@@ -245,32 +237,6 @@ impl Pool {
         // Another that fails is left out in its turn, and remembers nothing of this: what it holds
         // for the one that returns is looked at only if that one fails again.
         join_all(told).await.last().copied().unwrap_or(true)
-    }
-}
-
-/// A change under way; see [`Pool::change`].
-pub struct Change<'a> {
-    pool: &'a Pool,
-    names: Vec<&'a str>,
-}
-
-impl Change<'_> {
-    /// It came to its end, whichever.
-    pub fn settle(mut self) {
-        self.names.clear();
-    }
-}
-
-impl Drop for Change<'_> {
-    fn drop(&mut self) {
-        if self.names.is_empty() {
-            return;
-        }
-        let names = self.names.drain(..).map(str::to_owned).collect();
-        let runtime = tokio::runtime::Handle::try_current();
-        if let (Some(pool), Ok(runtime)) = (self.pool.me.upgrade(), runtime) {
-            runtime.spawn(async move { pool.forget(names).await });
-        }
     }
 }
 
