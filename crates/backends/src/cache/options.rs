@@ -26,8 +26,9 @@ pub struct Options {
 }
 
 /// Every scheme, and whether it names a place.
-const SCHEMES: [(&str, bool); 4] = [
+const SCHEMES: [(&str, bool); 5] = [
     ("database", false),
+    ("file", true),
     ("memcached", true),
     ("memory", false),
     ("off", false),
