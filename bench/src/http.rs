@@ -143,6 +143,60 @@ impl Connection {
     }
 }
 
+/// One question, asked again and again at the least cost: its text is made once, and nothing of the answers is
+/// kept.
+pub struct Exchange {
+    connection: Connection,
+    question: Vec<u8>,
+}
+
+impl Connection {
+    /// This connection for one question.
+    pub fn exchange(self, path: &str, headers: &str) -> Exchange {
+        let host = &self.address;
+        let question = format!("GET {path} HTTP/1.1\r\nHost: {host}\r\n{headers}\r\n").into_bytes();
+        Exchange {
+            connection: self,
+            question,
+        }
+    }
+}
+
+impl Exchange {
+    /// Asks once and reads the answer, which must be 200.
+    pub fn once(&mut self) -> Outcome {
+        let connection = &mut self.connection;
+        connection.stream.write_all(&self.question)?;
+        let end = loop {
+            if let Some(at) = find(connection.filled(), b"\r\n\r\n") {
+                break at + 4;
+            }
+            connection.fill()?;
+        };
+        let head = connection.filled().get(..end).unwrap_or_default();
+        if !head.starts_with(b"HTTP/1.1 200") {
+            return Err(String::from_utf8_lossy(head).into_owned().into());
+        }
+        let whole = end + length_in(head).ok_or("an answer without a length")?;
+        while connection.filled < whole {
+            connection.fill()?;
+        }
+        connection.filled = 0;
+        Ok(())
+    }
+}
+
+/// The value of `content-length` in a head.
+fn length_in(head: &[u8]) -> Option<usize> {
+    const NAME: &[u8] = b"content-length: ";
+    let at = head
+        .windows(NAME.len())
+        .position(|window| window.eq_ignore_ascii_case(NAME))?;
+    let digits = head.get(at + NAME.len()..)?;
+    let end = digits.iter().position(|byte| !byte.is_ascii_digit())?;
+    std::str::from_utf8(digits.get(..end)?).ok()?.parse().ok()
+}
+
 fn find(text: &[u8], part: &[u8]) -> Option<usize> {
     text.windows(part.len()).position(|window| window == part)
 }

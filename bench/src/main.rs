@@ -1,6 +1,6 @@
 //! Measures a release build of Lyceum against its peers on the same machine: uploads against a bare
 //! axum sink on the same disk, delivery against nginx on the same file, processing against the same
-//! ffmpeg commands run by hand.
+//! ffmpeg commands run by hand, kept pages against a bare axum handler of the same bytes.
 //!
 //! Both sides of a comparison take turns, so that what else the machine does weighs on both alike;
 //! the ratio is what counts. Everything listens on 127.0.0.1, lives in a temporary folder, is bounded
@@ -10,9 +10,11 @@
     reason = "it looks on from outside, with plain threads and the machine's own clock"
 )]
 
+mod bare;
 mod delivery;
 mod http;
 mod nginx;
+mod pages;
 mod processing;
 mod rounds;
 mod server;
@@ -84,6 +86,23 @@ enum Measure {
         #[arg(long, default_value_t = 60)]
         seconds: u64,
     },
+    /// The catalogue and a course to visitors, against a bare axum handler of the same bytes
+    Pages {
+        #[command(flatten)]
+        common: Common,
+        /// Connections at once, kept alive
+        #[arg(long, default_value_t = 32)]
+        connections: usize,
+        /// Length of one turn
+        #[arg(long, default_value_t = 3)]
+        seconds: u64,
+    },
+    /// The bare handler alone, as `pages` starts it
+    #[command(hide = true)]
+    Bare {
+        /// What it answers
+        folder: PathBuf,
+    },
     /// The bare sink alone, as `upload` starts it
     #[command(hide = true)]
     Sink {
@@ -102,6 +121,12 @@ fn main() -> ExitCode {
             seconds,
         } => delivery::measure(&common, connections, seconds),
         Measure::Processing { common, seconds } => processing::measure(&common, seconds),
+        Measure::Pages {
+            common,
+            connections,
+            seconds,
+        } => pages::measure(&common, connections, seconds),
+        Measure::Bare { folder } => bare::run(folder),
         Measure::Sink { folder } => sink::run(folder),
     };
     match measured {

@@ -57,6 +57,16 @@ impl Side {
             goal * 100.0
         );
     }
+
+    /// Prints how it stands to another side; `goal` is the greatest ratio.
+    pub fn print_ratio_at_most(&self, to: &Self, goal: f64) {
+        let ratio = self.ratio(to);
+        let verdict = if ratio <= goal { "reached" } else { "MISSED" };
+        println!(
+            "{:<28} {:>8.2} times {} (at most {goal:.1}: {verdict})",
+            self.name, ratio, to.name,
+        );
+    }
 }
 
 fn median(mut numbers: Vec<f64>) -> f64 {

@@ -75,6 +75,27 @@ impl Site {
         Ok(())
     }
 
+    /// More courses, `/course/bench-0/` and so on, each of so many modules with a text.
+    pub fn write_courses(&self, courses: usize, modules: usize) -> Outcome {
+        let mut connection = self.connect()?;
+        for course in 0..courses {
+            let fields = format!(
+                "subject=1&title=Course+number+{course}&slug=bench-{course}&overview=What+this+course+is+about.%0A%0A\
+                 %23%23+What+you+will+learn%0A%0A-+One+thing%0A-+Another+thing%0A%0AAnd+more+words+of+it."
+            );
+            let made = connection.post("/course/create/", &self.teacher, &fields)?;
+            let id = number_in(&made.expect(303)?)?;
+            for module in 0..modules {
+                let path = format!("/course/{id}/module/add/");
+                let fields = format!("title=Module+{module}&description=What+stands+in+it.");
+                connection
+                    .post(&path, &self.teacher, &fields)?
+                    .expect(303)?;
+            }
+        }
+        Ok(())
+    }
+
     /// Sends so many bytes by tus, as a content of the course; answers the number of the upload.
     pub fn send_by_tus(&self, name: &str, mut bytes: impl Source) -> Outcome<String> {
         let mut connection = self.connect()?;
