@@ -14,6 +14,8 @@ use crate::media::cloud::hook;
 use crate::media::pages as media;
 use crate::media::tus::pages as tus;
 use crate::messages::{pages as messages, stream};
+use crate::web::headers::Security;
+use crate::web::response_cache::{Policy, ResponseCache};
 use crate::web::{assets, csrf, errors, headers, health, identity, redirect};
 use axum::extract::{DefaultBodyLimit, Request};
 use axum::http::Method;
@@ -21,9 +23,11 @@ use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, any, get, post};
 use axum::{Extension, Router};
+use std::sync::Arc;
 use tower_http::CompressionLevel;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
+use tower_layer::Layer as _;
 
 /// Adds a route, and the redirect from its path without the closing slash.
 trait At {
@@ -63,7 +67,19 @@ pub fn router(app: &App) -> Router {
         .merge(streams)
         .merge(resumable_routes(app))
         .merge(open());
-    served(app, routes)
+    kept(app, served(app, routes))
+}
+
+/// The site with the cache of whole pages around it, outside of everything else: what is found there costs none of
+/// the layers within.
+pub fn kept(app: &App, site: Router) -> Router {
+    match Policy::of_site(app) {
+        Some(policy) => {
+            let cache = ResponseCache::new(app, policy);
+            Router::new().fallback_service(cache.layer(site))
+        }
+        None => site,
+    }
 }
 
 /// Routes with all that the site puts around them: who asks, tokens, fault pages, headers, the log.
@@ -76,7 +92,10 @@ pub fn served(app: &App, routes: Router<App>) -> Router {
         .layer(from_fn_with_state(app.clone(), csrf::issue))
         .layer(from_fn_with_state(app.clone(), identity::identify))
         .layer(from_fn_with_state(app.clone(), errors::present))
-        .layer(from_fn_with_state(app.clone(), headers::secure))
+        .layer(from_fn_with_state(
+            Arc::new(Security::new(app)),
+            headers::secure,
+        ))
         .layer(
             CompressionLayer::new()
                 .quality(CompressionLevel::Fastest)

@@ -74,6 +74,21 @@ pub const SETTINGS: &[Setting] = &[
         "A cache of its own for what asks for this name, for example `LYCEUM_CACHE_PAGES`; empty: the one above.",
     ),
     setting(
+        "page_cache",
+        "pages",
+        "The name of the cache that keeps whole pages for visitors who are not logged in: that of `cache_<name>`, else `cache`.",
+    ),
+    setting(
+        "page_cache_seconds",
+        "600",
+        "How long a page is kept in which nothing changes; 0: not at all. A change ends it at once.",
+    ),
+    setting(
+        "page_cache_prefix",
+        "",
+        "What the names of kept pages begin with, for example where several sites share a cache.",
+    ),
+    setting(
         "bus",
         "database:",
         "How processes of one site hear each other: `database:`; `memory:` for a single process.",
@@ -188,6 +203,12 @@ pub struct Config {
     pub cache: String,
     /// URLs of the caches that have a name.
     pub caches: BTreeMap<String, String>,
+    /// Name of the cache of whole pages.
+    pub page_cache: String,
+    /// How long a page is kept in which nothing changes.
+    pub page_cache_seconds: u64,
+    /// What the names of kept pages begin with.
+    pub page_cache_prefix: String,
     /// URL of the bus.
     pub bus: String,
     /// URL of the file store.
@@ -342,6 +363,9 @@ impl Config {
                         .map(|(name, url)| format!("{name}={}", mask(url)))
                         .collect::<Vec<_>>()
                         .join(" "),
+                    "page_cache" => self.page_cache.clone(),
+                    "page_cache_seconds" => self.page_cache_seconds.to_string(),
+                    "page_cache_prefix" => self.page_cache_prefix.clone(),
                     "bus" => mask(&self.bus),
                     "files" => mask(&self.files),
                     "s3_access_key_id" => masked(&self.s3_keys.access_key_id),

@@ -1,5 +1,7 @@
 //! From files and variables to typed values; every fault is collected, none stops the reading.
 
+mod page_cache;
+
 use super::{Config, Listen, MediaDelivery, SETTINGS, Secret, Values};
 use backends::cache::Cache;
 use backends::files::S3Keys;
@@ -146,6 +148,9 @@ impl Reader<'_> {
             database: self.database(),
             cache: self.cache("cache"),
             caches: self.caches(),
+            page_cache: self.page_cache(),
+            page_cache_seconds: self.number("page_cache_seconds", 0, 31_536_000),
+            page_cache_prefix: self.page_cache_prefix(),
             bus: self.url("bus", &["database", "memory"]),
             files: self.url("files", &["disk", "s3"]),
             s3_keys: self.s3_keys(),

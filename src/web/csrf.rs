@@ -11,7 +11,8 @@
 use crate::app::App;
 use crate::error::{Error, Result};
 use crate::web::headers::set_cookie;
-use crate::web::identity::{ByHeader, Visitor};
+use crate::web::identity::{ByHeader, session_hash_in};
+use crate::web::response_cache::Marks;
 use axum::body::Body;
 use axum::extract::{FromRequestParts, Request, State};
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, HOST, ORIGIN, SET_COOKIE};
@@ -51,12 +52,16 @@ pub struct CsrfToken {
     cookie: Arc<str>,
     field: Arc<str>,
     is_used: Arc<AtomicBool>,
+    marks: Option<Marks>,
 }
 
 impl CsrfToken {
-    /// For a form's hidden field: another one in each answer.
+    /// For a form's hidden field: another one in each answer, which is therefore nobody else's.
     pub fn value(&self) -> &str {
         self.is_used.store(true, Ordering::Relaxed);
+        if let Some(marks) = &self.marks {
+            marks.is_personal();
+        }
         &self.field
     }
 }
@@ -94,6 +99,7 @@ pub async fn issue(State(app): State<App>, mut request: Request, next: Next) -> 
         field: make(&app, Use::Field, &held).into(),
         cookie: held.into(),
         is_used: Arc::new(AtomicBool::new(is_signed_in)),
+        marks: request.extensions().get::<Marks>().cloned(),
     };
     request.extensions_mut().insert(token.clone());
     let mut response = next.run(request).await;
@@ -135,7 +141,7 @@ pub async fn guard(State(app): State<App>, request: Request, next: Next) -> Resu
     accept(
         &app,
         &parts.headers,
-        &session_in(&parts.extensions),
+        &session_hash_in(&parts.extensions),
         field.as_deref(),
     )?;
     parts.extensions.insert(Checked::Yes);
@@ -170,7 +176,7 @@ pub fn accept_field(app: &App, parts: &Parts, value: &str) -> Result<()> {
     accept(
         app,
         &parts.headers,
-        &session_in(&parts.extensions),
+        &session_hash_in(&parts.extensions),
         Some(value),
     )
 }
@@ -250,16 +256,7 @@ fn accept(app: &App, headers: &HeaderMap, session: &str, sent: Option<&str>) -> 
 }
 
 fn session_of(request: &Request) -> String {
-    session_in(request.extensions())
-}
-
-fn session_in(extensions: &axum::http::Extensions) -> String {
-    let person = extensions
-        .get::<Visitor>()
-        .and_then(|visitor| visitor.0.as_ref());
-    person
-        .map(|person| person.session_hash.clone())
-        .unwrap_or_default()
+    session_hash_in(request.extensions())
 }
 
 fn cookie_of(headers: &HeaderMap) -> Option<String> {

@@ -47,7 +47,7 @@ pub async fn trace(State(app): State<App>, mut request: Request, next: Next) -> 
 }
 
 /// A proxy that is trusted may bring an id; everybody else gets a new one.
-fn request_id(app: &App, request: &Request) -> String {
+pub fn request_id(app: &App, request: &Request) -> String {
     let brought = request
         .headers()
         .get(REQUEST_ID)
@@ -56,7 +56,7 @@ fn request_id(app: &App, request: &Request) -> String {
         (1..=64).contains(&id.len()) && id.chars().all(|c| c.is_ascii_alphanumeric() || c == '-')
     };
     match brought.filter(is_id) {
-        Some(id) if headers::is_by_proxy(request) => id.into(),
+        Some(id) if headers::is_by_proxy(&app.config, request) => id.into(),
         _ => app
             .clock
             .random_token()

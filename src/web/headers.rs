@@ -2,6 +2,7 @@
 
 use crate::app::App;
 use crate::config::{Config, MediaDelivery};
+use crate::web::response_cache::ToBeKept;
 use axum::extract::{ConnectInfo, Request, State};
 use axum::http::header::{
     CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName,
@@ -12,6 +13,7 @@ use axum::middleware::Next;
 use axum::response::Response;
 use chrono::TimeDelta;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
 
 /// The header that names a request, in logs and on fault pages.
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -47,43 +49,91 @@ fn page_policy(has_player: bool, store: Option<&str>) -> HeaderValue {
     HeaderValue::from_str(&policy).unwrap_or_else(|_| HeaderValue::from_static(PAGE_POLICY))
 }
 
-/// Puts the security headers on every answer that does not bring its own.
-pub async fn secure(State(app): State<App>, request: Request, next: Next) -> Response {
-    let mut response = next.run(request).await;
-    let has_player = response.extensions().get::<HasPlayer>().is_some();
-    let store = match app.config.media_delivery {
-        MediaDelivery::Signed => app.files.origin(),
-        MediaDelivery::Site => None,
-    };
-    let headers = response.headers_mut();
-    headers
-        .entry(CONTENT_SECURITY_POLICY)
-        .or_insert_with(|| page_policy(has_player, store));
-    headers
-        .entry(X_CONTENT_TYPE_OPTIONS)
-        .or_insert(HeaderValue::from_static("nosniff"));
-    headers
-        .entry(X_FRAME_OPTIONS)
-        .or_insert(HeaderValue::from_static("DENY"));
-    headers
-        .entry(REFERRER_POLICY)
-        .or_insert(HeaderValue::from_static("same-origin"));
-    headers
-        .entry(HeaderName::from_static("permissions-policy"))
-        .or_insert(HeaderValue::from_static(
-            "camera=(), microphone=(), geolocation=()",
-        ));
-    if app.config.is_https() {
-        headers
-            .entry(STRICT_TRANSPORT_SECURITY)
-            .or_insert(HeaderValue::from_static("max-age=31536000"));
+/// The security headers of every answer, made once.
+#[derive(Clone, Debug)]
+pub struct Security {
+    page: HeaderValue,
+    player: HeaderValue,
+    others: Vec<(HeaderName, HeaderValue)>,
+}
+
+impl Security {
+    /// As the configuration asks for them.
+    pub fn new(app: &App) -> Self {
+        let store = match app.config.media_delivery {
+            MediaDelivery::Signed => app.files.origin(),
+            MediaDelivery::Site => None,
+        };
+        let mut others = vec![
+            (X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+            (X_FRAME_OPTIONS, HeaderValue::from_static("DENY")),
+            (REFERRER_POLICY, HeaderValue::from_static("same-origin")),
+            (
+                HeaderName::from_static("permissions-policy"),
+                HeaderValue::from_static("camera=(), microphone=(), geolocation=()"),
+            ),
+        ];
+        if app.config.is_https() {
+            let year = HeaderValue::from_static("max-age=31536000");
+            others.push((STRICT_TRANSPORT_SECURITY, year));
+        }
+        Self {
+            page: page_policy(false, store),
+            player: page_policy(true, store),
+            others,
+        }
     }
+
+    /// Puts them on an answer that does not bring its own.
+    pub fn put(&self, headers: &mut HeaderMap, has_player: bool) {
+        headers
+            .entry(CONTENT_SECURITY_POLICY)
+            .or_insert_with(|| self.policy(has_player).clone());
+        for (name, value) in &self.others {
+            headers.entry(name).or_insert_with(|| value.clone());
+        }
+    }
+
+    /// Takes them off again where they are not an answer's own.
+    pub fn take(&self, headers: &mut HeaderMap) {
+        let policies = [&self.page, &self.player].map(|value| (CONTENT_SECURITY_POLICY, value));
+        let others = self
+            .others
+            .iter()
+            .map(|(name, value)| (name.clone(), value));
+        for (name, value) in policies.into_iter().chain(others) {
+            if headers.get(&name) == Some(value) {
+                headers.remove(name);
+            }
+        }
+    }
+
+    fn policy(&self, has_player: bool) -> &HeaderValue {
+        if has_player { &self.player } else { &self.page }
+    }
+}
+
+/// Puts the security headers on every answer that does not bring its own.
+pub async fn secure(
+    State(security): State<Arc<Security>>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let mut response = next.run(request).await;
+    let has_player = has_player(response.extensions());
+    security.put(response.headers_mut(), has_player);
     response
 }
 
+/// Whether an answer is a page that plays films in pieces.
+pub fn has_player(answer: &Extensions) -> bool {
+    answer.get::<HasPlayer>().is_some()
+}
+
 /// Pages and JSON are worth compressing on the way; media is compressed already, assets come
-/// compressed from the build, and event streams must not wait for a full block.
-pub fn is_text(_: StatusCode, _: Version, headers: &HeaderMap, _: &Extensions) -> bool {
+/// compressed from the build, event streams must not wait for a full block, and what a cache keeps is
+/// compressed there, once.
+pub fn is_text(_: StatusCode, _: Version, headers: &HeaderMap, answer: &Extensions) -> bool {
     let header = |name| {
         headers
             .get(name)
@@ -98,6 +148,7 @@ pub fn is_text(_: StatusCode, _: Version, headers: &HeaderMap, _: &Extensions) -
     is_long
         && matches!(mime, "text/html" | "application/json")
         && !headers.contains_key(CONTENT_ENCODING)
+        && answer.get::<ToBeKept>().is_none()
 }
 
 /// A `Set-Cookie` value (RFC 6265, section 4.1): SameSite=Lax, for the whole site.
@@ -126,29 +177,27 @@ pub fn set_cookie(
 #[derive(Debug, Clone, Copy)]
 pub struct ClientAddress(pub IpAddr);
 
-/// The request was handed on by a proxy that the configuration trusts.
-#[derive(Debug, Clone, Copy)]
-struct ByProxy;
-
 /// Finds the client's address; proxies count only when the configuration names them.
 pub async fn locate(State(app): State<App>, mut request: Request, next: Next) -> Response {
-    let peer = request
-        .extensions()
-        .get::<ConnectInfo<SocketAddr>>()
-        .map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |info| {
-            info.0.ip().to_canonical()
-        });
-    if app.config.trusted_proxies.contains(&peer) {
-        request.extensions_mut().insert(ByProxy);
-    }
+    let peer = peer(&request);
     let address = real_address(&app.config, peer, request.headers());
     request.extensions_mut().insert(ClientAddress(address));
     next.run(request).await
 }
 
+/// Whoever is at the other end of the connection. A socket file has no peer address; it counts as this machine.
+fn peer(request: &Request) -> IpAddr {
+    request
+        .extensions()
+        .get::<ConnectInfo<SocketAddr>>()
+        .map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |info| {
+            info.0.ip().to_canonical()
+        })
+}
+
 /// Whether a proxy that the configuration trusts handed the request on.
-pub fn is_by_proxy(request: &Request) -> bool {
-    request.extensions().get::<ByProxy>().is_some()
+pub fn is_by_proxy(config: &Config, request: &Request) -> bool {
+    config.trusted_proxies.contains(&peer(request))
 }
 
 /// The address that [`locate`] found.

@@ -8,8 +8,10 @@ use crate::app::App;
 use crate::entities::user;
 use crate::error::{Error, Result};
 use crate::web::headers::client_address;
+use crate::web::response_cache::Marks;
 use crate::web::{credentials, sessions};
 use axum::extract::{FromRequestParts, Request, State};
+use axum::http::Extensions;
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
 use axum::middleware::Next;
@@ -122,11 +124,37 @@ impl Visitor {
     }
 }
 
+/// What [`identify`] found out. Nobody but this module sees it, so that nobody looks without leaving a mark.
+#[derive(Clone)]
+struct Found(Visitor);
+
+/// Who asks, from what is known of a request or an answer. Leaves a mark where the answer might be kept for
+/// others.
+pub fn visitor_in(known: &Extensions) -> Visitor {
+    if let Some(marks) = known.get::<Marks>() {
+        marks.read_session();
+    }
+    found_in(known)
+}
+
+/// The hash of the session's cookie, to which CSRF tokens are bound; empty for visitors. Leaves no mark: a token
+/// does so when its value is asked for.
+pub(super) fn session_hash_in(known: &Extensions) -> String {
+    let person = found_in(known).0;
+    person.map_or_else(String::new, |person| person.session_hash.clone())
+}
+
+fn found_in(known: &Extensions) -> Visitor {
+    known
+        .get::<Found>()
+        .map_or_else(Visitor::default, |found| found.0.clone())
+}
+
 impl<S: Sync> FromRequestParts<S> for Visitor {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self> {
-        Ok(parts.extensions.get::<Self>().cloned().unwrap_or_default())
+        Ok(visitor_in(&parts.extensions))
     }
 }
 
@@ -188,8 +216,8 @@ pub async fn identify(
             None => Visitor(None),
         }
     };
-    request.extensions_mut().insert(visitor.clone());
+    request.extensions_mut().insert(Found(visitor.clone()));
     let mut response = next.run(request).await;
-    response.extensions_mut().insert(visitor);
+    response.extensions_mut().insert(Found(visitor));
     Ok(response)
 }

@@ -8,6 +8,7 @@ pub mod csrf;
 pub mod errors;
 pub mod extract;
 pub mod form;
+pub mod fragments;
 #[cfg(any(test, feature = "fuzzing"))]
 #[doc(hidden)]
 pub mod fuzzing;
@@ -18,6 +19,7 @@ pub mod paging;
 pub mod passwords;
 pub mod redirect;
 pub mod remembered;
+pub mod response_cache;
 pub mod rights;
 pub mod sessions;
 pub mod shell;

@@ -7,6 +7,7 @@ use crate::error::{Error, Result};
 use crate::web::headers::{address_in, set_cookie};
 use crate::web::identity::Person;
 use crate::web::remembered::Remembered;
+use crate::web::response_cache::Marks;
 use axum::extract::FromRequestParts;
 use axum::http::HeaderValue;
 use axum::http::header::USER_AGENT;
@@ -67,6 +68,9 @@ impl<S: Sync> FromRequestParts<S> for Device {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self> {
+        if let Some(marks) = parts.extensions.get::<Marks>() {
+            marks.is_personal();
+        }
         let user_agent = parts.headers.get(USER_AGENT).map(HeaderValue::as_bytes);
         let user_agent = String::from_utf8_lossy(user_agent.unwrap_or_default());
         Ok(Self {

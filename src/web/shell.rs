@@ -5,7 +5,7 @@ use crate::entities::message::{self, MessageLevel};
 use crate::error::{Error, Result};
 use crate::web::assets;
 use crate::web::csrf::CsrfToken;
-use crate::web::identity::{Person, Visitor};
+use crate::web::identity::{Person, visitor_in};
 use askama::Template;
 use askama::filters::Safe;
 use axum::extract::FromRequestParts;
@@ -118,11 +118,7 @@ impl Shell {
 
     /// An icon with a class of its own.
     pub fn icon_of(&self, name: &str, class: &str) -> Safe<String> {
-        let sprite = self.asset("icons.svg");
-        let space = if class.is_empty() { "" } else { " " };
-        Safe(format!(
-            "<svg class=\"icon{space}{class}\" aria-hidden=\"true\"><use href=\"{sprite}#{name}\"/></svg>"
-        ))
+        icon_of(name, class)
     }
 
     /// The entries of the bar.
@@ -202,7 +198,7 @@ impl Shell {
     /// What can be known without asking the database: for fault pages, which must always work.
     pub fn bare(app: &App, path: &str, known: &Extensions) -> Self {
         Self {
-            person: known.get::<Visitor>().and_then(|visitor| visitor.0.clone()),
+            person: visitor_in(known).0,
             place: Place::Elsewhere,
             unread: Vec::new(),
             path: path.to_owned(),
@@ -231,6 +227,19 @@ impl FromRequestParts<App> for Shell {
         }
         Ok(shell)
     }
+}
+
+/// An icon of the sprite, for parts of pages that are drawn without a shell.
+pub fn icon(name: &str) -> Safe<String> {
+    icon_of(name, "")
+}
+
+fn icon_of(name: &str, class: &str) -> Safe<String> {
+    let sprite = assets::url("icons.svg");
+    let space = if class.is_empty() { "" } else { " " };
+    Safe(format!(
+        "<svg class=\"icon{space}{class}\" aria-hidden=\"true\"><use href=\"{sprite}#{name}\"/></svg>"
+    ))
 }
 
 /// The page, as an answer. What is hers is never kept by a cache.

@@ -1,7 +1,7 @@
 //! Text as people read it: Markdown made safe, plain text, sizes, durations, times.
 
 use ammonia::Builder;
-use chrono::{DateTime, Datelike as _, Utc};
+use chrono::{DateTime, Datelike as _, TimeDelta, Utc};
 use chrono_tz::Tz;
 use pulldown_cmark::{Event, HeadingLevel, Options, Parser, Tag, TagEnd, html};
 use std::sync::LazyLock;
@@ -254,6 +254,19 @@ pub fn ago(time: DateTime<Utc>, now: DateTime<Utc>, zone: Tz) -> String {
     }
 }
 
+/// When [`ago`] says something else of the same time; `None` when it never will.
+pub fn ago_until(time: DateTime<Utc>, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+    let minutes = (now - time).num_minutes();
+    let step = match minutes {
+        ..=0 => 1,
+        1..60 => minutes + 1,
+        60..1440 => (minutes / 60 + 1) * 60,
+        1440..10_080 => (minutes / 1440 + 1) * 1440,
+        _ => return None,
+    };
+    time.checked_add_signed(TimeDelta::minutes(step))
+}
+
 /// `3 September 2026`, in the reader's zone.
 pub fn date(time: DateTime<Utc>, zone: Tz) -> String {
     time.with_timezone(&zone).format("%-d %B %Y").to_string()
@@ -404,6 +417,21 @@ mod tests {
 
     proptest! {
         #[test]
+        fn how_long_ago_is_said_alike_until_it_is_said_otherwise(minutes in -90_i64..12_000, seconds in 0_i64..60) {
+            let time = DateTime::from_timestamp(1_790_000_000, 0).unwrap();
+            let now = time + TimeDelta::minutes(minutes) + TimeDelta::seconds(seconds);
+            let words = ago(time, now, Tz::UTC);
+            match ago_until(time, now) {
+                Some(until) => {
+                    prop_assert!(until > now);
+                    prop_assert_eq!(&ago(time, until - TimeDelta::milliseconds(1), Tz::UTC), &words);
+                    prop_assert_ne!(&ago(time, until, Tz::UTC), &words);
+                }
+                None => prop_assert_eq!(date(time, Tz::UTC), words),
+            }
+        }
+
+        #[test]
         fn nothing_that_anybody_writes_runs(text in hostile()) {
             for html in [markdown(&text), plain(&text)] {
                 for tag in tags(&html) {
@@ -428,7 +456,7 @@ mod tests {
         let now: DateTime<Utc> = "2026-03-02T09:30:00Z".parse().unwrap();
         let told = |seconds| {
             ago(
-                now - chrono::TimeDelta::seconds(seconds),
+                now - TimeDelta::seconds(seconds),
                 now,
                 chrono_tz::Europe::Lisbon,
             )

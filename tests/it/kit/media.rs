@@ -19,6 +19,7 @@ use reqwest::multipart::{Form, Part};
 use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter};
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -179,7 +180,10 @@ impl TestApp {
             .layer(from_fn_with_state(app.clone(), csrf::issue))
             .layer(from_fn_with_state(app.clone(), identity::identify))
             .layer(from_fn_with_state(app.clone(), errors::present))
-            .layer(from_fn_with_state(app.clone(), headers::secure))
+            .layer(from_fn_with_state(
+                Arc::new(headers::Security::new(app)),
+                headers::secure,
+            ))
             .layer(from_fn_with_state(app.clone(), headers::locate))
             .with_state(app.clone());
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

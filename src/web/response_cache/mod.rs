@@ -1,0 +1,392 @@
+//! Whole answers, kept: per view, as a layer on a route, and per site, as a layer around all of it.
+//!
+//! An answer is kept when its handler said on what it rests ([`Keep`]) and nothing in it is of one person or
+//! browser; `rules` has the whole list, `marks` how it is known. It is found again only while nothing has
+//! changed on which it rests (`web::tags`), and is kept in every form in which it is sent, so that a hit neither
+//! copies nor compresses. Of many who ask for an answer that is not there one makes it, and the others wait.
+//!
+//! Parts of pages and other values: `web::fragments`, `web::tags`. docs/CACHING.md says when to use which.
+
+mod answer;
+mod entry;
+mod flight;
+mod key;
+mod marks;
+mod policy;
+mod rules;
+mod variants;
+
+pub use marks::{Keep, Marks, ToBeKept};
+pub use policy::Policy;
+
+use crate::app::App;
+use crate::error::Error;
+use crate::web::errors;
+use crate::web::fragments;
+use crate::web::headers::{self, REQUEST_ID, Security};
+use answer::Wish;
+use axum::extract::Request;
+use axum::http::header::{ACCEPT_ENCODING, CACHE_CONTROL, COOKIE};
+use axum::http::response::Parts;
+use axum::http::{HeaderMap, HeaderValue};
+use axum::response::{IntoResponse as _, Response};
+use bytes::Bytes;
+use entry::{Entry, Found, Head};
+use flight::{Flights, Part};
+use key::{Place, Selects};
+use marks::Declared;
+use std::convert::Infallible;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use tower_layer::Layer;
+use tower_service::Service;
+use variants::Encoding;
+
+/// Addresses whose answers are not kept, as far as they are remembered: those who ask for one wait for nobody.
+const UNKEPT: u64 = 10_000;
+/// So often somebody waits for an answer that another makes, before she makes it herself.
+const WAITS: usize = 3;
+
+/// A layer that keeps answers; clones share what they know.
+#[derive(Clone)]
+pub struct ResponseCache(Arc<Inner>);
+
+struct Inner {
+    app: App,
+    policy: Policy,
+    security: Security,
+    flights: Flights,
+    /// By the hash of their address.
+    unkept: moka::future::Cache<u64, ()>,
+}
+
+/// A service whose answers are kept.
+#[derive(Clone)]
+pub struct Kept<S> {
+    cache: ResponseCache,
+    inner: S,
+}
+
+/// A request whose answer may be kept.
+struct Asked {
+    place: Place,
+    encoding: Encoding,
+    wish: Wish,
+    is_anonymous: bool,
+}
+
+impl<S> Layer<S> for ResponseCache {
+    type Service = Kept<S>;
+
+    fn layer(&self, inner: S) -> Kept<S> {
+        Kept {
+            cache: self.clone(),
+            inner,
+        }
+    }
+}
+
+impl<S> Service<Request> for Kept<S>
+where
+    S: Service<Request, Response = Response, Error = Infallible> + Clone + Send + 'static,
+    S::Future: Send,
+{
+    type Response = Response;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        // What is inside is asked only on a miss, and is waited for then.
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request) -> Self::Future {
+        let (cache, inner) = (self.cache.clone(), self.inner.clone());
+        Box::pin(async move { Ok(cache.respond(inner, request).await) })
+    }
+}
+
+impl ResponseCache {
+    /// Keeps answers as the policy says.
+    pub fn new(app: &App, mut policy: Policy) -> Self {
+        // Pages of another release are none of this one's.
+        policy.prefix = format!("{}:{}", policy.prefix, fragments::edition(&app.config));
+        Self(Arc::new(Inner {
+            app: app.clone(),
+            policy,
+            security: Security::new(app),
+            flights: Flights::default(),
+            unkept: moka::future::Cache::new(UNKEPT),
+        }))
+    }
+
+    async fn respond<S>(&self, inner: S, request: Request) -> Response
+    where
+        S: Service<Request, Response = Response, Error = Infallible> + Send,
+        S::Future: Send,
+    {
+        let Some(asked) = self.asked(&request) else {
+            return ask(inner, request).await;
+        };
+        if self.0.unkept.contains_key(&asked.hash()) {
+            return self.make(inner, request, asked).await.0;
+        }
+        for _ in 0..WAITS {
+            let name = match self.find(&asked, request.headers()).await {
+                Ok(entry) => return self.dressed(&asked, entry, self.id_of(&request)),
+                Err(name) => name,
+            };
+            if asked.wish.is_head() {
+                // Its answer has no body that could be kept.
+                return ask(inner, request).await;
+            }
+            match self.0.flights.join(&name) {
+                Part::Leads(lead) => {
+                    let (response, is_kept) = self.make(inner, request, asked).await;
+                    lead.land(is_kept);
+                    return response;
+                }
+                Part::Follows(follow) => {
+                    if follow.landed().await == Some(false) {
+                        break;
+                    }
+                }
+            }
+        }
+        self.make(inner, request, asked).await.0
+    }
+
+    /// Every answer has an id of its own, in the log and on pages that tell a fault.
+    fn id_of(&self, request: &Request) -> Option<HeaderValue> {
+        let id = errors::request_id(&self.0.app, request);
+        HeaderValue::from_str(&id).ok()
+    }
+
+    /// What is to be known of a request whose answer may be kept; `None` for all others.
+    fn asked(&self, request: &Request) -> Option<Asked> {
+        let policy = &self.0.policy;
+        let is_anonymous = rules::is_anonymous(request.headers());
+        if !rules::may_be_kept(request) || !(is_anonymous || policy.is_for_everyone) {
+            return None;
+        }
+        let has_public_url = self.0.app.config.public_url.is_some();
+        Some(Asked {
+            place: Place::of(request, &policy.prefix, has_public_url)?,
+            encoding: Encoding::wanted(request.headers()),
+            wish: Wish::of(request),
+            is_anonymous,
+        })
+    }
+
+    /// The answer that is kept for such a request and still right; else the name under which it would be.
+    async fn find(&self, asked: &Asked, headers: &HeaderMap) -> Result<Entry, String> {
+        let name = asked.place.name(asked.encoding);
+        match self.load(&name).await {
+            Some(Found::Answer(entry)) if self.is_right(&entry).await => Ok(*entry),
+            Some(Found::Several(selects)) => {
+                let name = asked.place.selected(asked.encoding, &selects, headers);
+                match self.load(&name).await {
+                    Some(Found::Answer(entry)) if self.is_right(&entry).await => Ok(*entry),
+                    _ => Err(name),
+                }
+            }
+            _ => Err(name),
+        }
+    }
+
+    async fn load(&self, name: &str) -> Option<Found> {
+        // A name that no cache takes, and a cache that does not answer, are a miss.
+        let stored = self.0.policy.cache.get_bytes(name).await.ok()??;
+        Found::decode(&stored)
+    }
+
+    async fn is_right(&self, entry: &Entry) -> bool {
+        let app = &self.0.app;
+        if entry
+            .head
+            .until
+            .is_some_and(|until| app.clock.now().timestamp_millis() >= until)
+        {
+            return false;
+        }
+        match app.tags.is_current_if_known(&entry.head.seen) {
+            Some(is_current) => is_current,
+            None => app.tags.is_current(&entry.head.seen).await.unwrap_or(false),
+        }
+    }
+
+    /// Has the answer made, and keeps it where it may; says whether it did.
+    async fn make<S>(&self, inner: S, mut request: Request, asked: Asked) -> (Response, bool)
+    where
+        S: Service<Request, Response = Response, Error = Infallible> + Send,
+        S::Future: Send,
+    {
+        let known = request.extensions().get::<Marks>().cloned();
+        let marks = known.unwrap_or_else(|| Marks::new(asked.is_anonymous));
+        request.extensions_mut().insert(marks.clone());
+        let headers = request.headers().clone();
+        let response = ask(inner, request).await;
+        let declared = marks.declared();
+        let refusal = rules::refusal(&marks, &response);
+        let (Some(declared), None) = (declared, refusal) else {
+            tracing::debug!(?refusal, "an answer is not kept");
+            self.0.unkept.insert(asked.hash(), ()).await;
+            return (response, false);
+        };
+        let (parts, body) = response.into_parts();
+        let limit = usize::try_from(rules::LARGEST_BYTES).unwrap_or(usize::MAX);
+        let body = match axum::body::to_bytes(body, limit).await {
+            Ok(body) => body,
+            Err(error) => {
+                tracing::error!(%error, "an answer broke off while it was read");
+                return (Error::internal(error).into_response(), false);
+            }
+        };
+        let id = parts.headers.get(REQUEST_ID).cloned();
+        let entry = self.keep(&asked, &declared, &headers, parts, body).await;
+        self.0.unkept.invalidate(&asked.hash()).await;
+        (self.dressed(&asked, entry, id), true)
+    }
+
+    /// Keeps an answer in all its forms; answers the one that was asked for.
+    async fn keep(
+        &self,
+        asked: &Asked,
+        declared: &Declared,
+        headers: &HeaderMap,
+        mut parts: Parts,
+        body: Bytes,
+    ) -> Entry {
+        let selects = Selects {
+            parameters: declared.parameters.clone(),
+            headers: headers_of(&parts.headers),
+        };
+        let head = self.head(declared, &selects, &mut parts);
+        let forms = forms_of(head, body).await;
+        for (wanted, entry) in &forms {
+            self.store(asked, *wanted, &selects, headers, entry).await;
+        }
+        let wanted = forms
+            .iter()
+            .find(|(encoding, _)| *encoding == asked.encoding);
+        // There is one for each.
+        let [(_, plain), ..] = &forms;
+        wanted.map_or(plain, |(_, entry)| entry).clone()
+    }
+
+    fn head(&self, declared: &Declared, selects: &Selects, parts: &mut Parts) -> Head {
+        self.0.security.take(&mut parts.headers);
+        parts.headers.remove(REQUEST_ID);
+        if let Some(control) = self.0.policy.control() {
+            parts.headers.insert(CACHE_CONTROL, control);
+        }
+        let until = declared.until.map(|until| until.timestamp_millis());
+        let mut head = Head::new(&parts.headers, declared.seen.clone(), until);
+        head.has_player = headers::has_player(&parts.extensions);
+        let mut vary = vec![ACCEPT_ENCODING.as_str()];
+        // For caches on the way: those who are logged in get another answer.
+        vary.extend((!self.0.policy.is_for_everyone).then_some(COOKIE.as_str()));
+        let others = selects.headers.iter().map(String::as_str);
+        vary.extend(others.filter(|name| *name != COOKIE.as_str()));
+        head.vary = vary.join(", ");
+        head
+    }
+
+    /// A cache that does not take it is no reason not to answer; it says so itself.
+    async fn store(
+        &self,
+        asked: &Asked,
+        encoding: Encoding,
+        selects: &Selects,
+        headers: &HeaderMap,
+        entry: &Entry,
+    ) {
+        let name = asked.place.name(encoding);
+        let policy = &self.0.policy;
+        let Some(stored) = entry.encode() else {
+            return;
+        };
+        if selects.is_empty() {
+            let _ = policy
+                .cache
+                .set_bytes(&name, stored, policy.timeout())
+                .await;
+            return;
+        }
+        let selected = asked.place.selected(encoding, selects, headers);
+        let _ = policy
+            .cache
+            .set_bytes(&selected, stored, policy.timeout())
+            .await;
+        if let Some(several) = entry::encode_several(selects) {
+            let _ = policy
+                .cache
+                .set_bytes(&name, several, policy.timeout())
+                .await;
+        }
+    }
+
+    /// The answer with what belongs to each by itself; the date comes from the connection.
+    fn dressed(&self, asked: &Asked, entry: Entry, id: Option<HeaderValue>) -> Response {
+        let has_player = entry.head.has_player;
+        let mut response = asked.wish.answer(entry);
+        let headers = response.headers_mut();
+        self.0.security.put(headers, has_player);
+        if let Some(id) = id {
+            headers.insert(REQUEST_ID, id);
+        }
+        response
+    }
+}
+
+impl Asked {
+    /// Stands for the address as it was asked for.
+    fn hash(&self) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        (self.place.asked(), self.is_anonymous).hash(&mut hasher);
+        hasher.finish()
+    }
+}
+
+/// The headers of the request on which an answer depends; in which form it is sent is looked after apart.
+fn headers_of(headers: &HeaderMap) -> Vec<String> {
+    let mut names: Vec<String> = rules::varies_by(headers)
+        .filter(|name| name != ACCEPT_ENCODING.as_str())
+        .collect();
+    names.sort();
+    names.dedup();
+    names
+}
+
+/// The answer in every form, by the form that is asked for.
+async fn forms_of(head: Head, body: Bytes) -> [(Encoding, Entry); 3] {
+    let plain = body.clone();
+    // Milliseconds of a processor, during which the others of this thread would wait.
+    let made = tokio::task::spawn_blocking(move || (entry::tag_of(&plain), variants::make(&plain)));
+    let (tag, forms) = made.await.unwrap_or_else(|_| {
+        let forms = Encoding::ALL.map(|_| (Encoding::Identity, body.clone()));
+        (entry::tag_of(&body), forms)
+    });
+    let [plain, gzip, brotli] = forms.map(|(encoding, body)| Entry {
+        head: head.in_form(encoding, &tag),
+        body,
+    });
+    [
+        (Encoding::Identity, plain),
+        (Encoding::Gzip, gzip),
+        (Encoding::Brotli, brotli),
+    ]
+}
+
+async fn ask<S>(mut inner: S, request: Request) -> Response
+where
+    S: Service<Request, Response = Response, Error = Infallible>,
+{
+    // What axum routes to is always ready.
+    match inner.call(request).await {
+        Ok(response) => response,
+        Err(never) => match never {},
+    }
+}
