@@ -10,13 +10,18 @@ use sea_orm::{
     ColumnTrait, ConnectionTrait, EntityTrait, JoinType, QueryFilter, QueryOrder, QuerySelect,
     RelationTrait,
 };
+use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 
 /// A subject and how many courses it has.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct SubjectView {
-    /// The subject.
-    pub subject: subject::Model,
+    /// Its number.
+    pub id: i64,
+    /// Its title.
+    pub title: String,
+    /// Its address is `/course/subject/<slug>/`.
+    pub slug: String,
     /// Its published courses.
     pub courses: u64,
 }
@@ -43,7 +48,9 @@ pub async fn list_subjects(db: &impl ConnectionTrait) -> Result<Vec<SubjectView>
             .get(&subject.id)
             .and_then(|count| u64::try_from(*count).ok())
             .unwrap_or(0),
-        subject,
+        id: subject.id,
+        title: subject.title,
+        slug: subject.slug,
     };
     Ok(subjects.into_iter().map(view).collect())
 }

@@ -5,6 +5,7 @@
 //! order, and how its parts are deleted. Studying a course is the feature `learning`; stored
 //! files are the feature `media`.
 
+mod about;
 pub mod authoring;
 pub mod captions;
 mod card;

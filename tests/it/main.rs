@@ -29,6 +29,7 @@ mod permission;
 mod process;
 mod processing;
 mod replacing;
+mod response_cache;
 mod sns;
 mod stopping;
 mod tags;

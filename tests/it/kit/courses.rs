@@ -5,6 +5,7 @@ use chrono::TimeDelta;
 use lyceum::entities::item::{ItemKind, TextFormat};
 use lyceum::entities::upload::{UploadKind, UploadState};
 use lyceum::entities::{content, course, enrollment, item, module, subject, upload};
+use lyceum::web::changes;
 use sea_orm::{
     ActiveModelTrait, ActiveValue::Set, ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter,
 };
@@ -46,7 +47,18 @@ impl TestApp {
             ..Default::default()
         };
         change(&mut row);
-        row.insert(self.app.db.writer()).await.unwrap()
+        let course = row.insert(self.app.db.writer()).await.unwrap();
+        self.changed_course(course.id).await;
+        course
+    }
+
+    /// Says that a course has changed, for what was written past the site.
+    pub async fn changed_course(&self, id: i64) {
+        let course = course::Entity::find_by_id(id);
+        let course = course.one(self.app.db.read()).await.unwrap().unwrap();
+        let write = self.app.write().await.unwrap();
+        changes::course(&write, id, course.owner_id);
+        write.commit().await.unwrap();
     }
 
     /// Number of a subject.
@@ -66,7 +78,9 @@ impl TestApp {
             order: Set(i64::try_from(order).unwrap()),
             ..Default::default()
         };
-        row.insert(self.app.db.writer()).await.unwrap()
+        let module = row.insert(self.app.db.writer()).await.unwrap();
+        self.changed_course(course_id).await;
+        module
     }
 
     /// A plain text after the last content of the module.
@@ -92,8 +106,9 @@ impl TestApp {
             .await
             .unwrap()
             .unwrap();
+        let course = course.unwrap();
         let mut row = item::ActiveModel {
-            owner_id: Set(course.unwrap().owner_id),
+            owner_id: Set(course.owner_id),
             kind: Set(ItemKind::Text),
             title: Set(title.to_owned()),
             format: Set(TextFormat::Plain),
@@ -111,7 +126,9 @@ impl TestApp {
             order: Set(i64::try_from(order).unwrap()),
             ..Default::default()
         };
-        row.insert(self.app.db.writer()).await.unwrap()
+        let content = row.insert(self.app.db.writer()).await.unwrap();
+        self.changed_course(course.id).await;
+        content
     }
 
     /// The row of a film that is ready and plays so long; it has no stored file.
@@ -141,6 +158,10 @@ impl TestApp {
             created_at: Set(self.clock.now()),
             ..Default::default()
         };
-        row.insert(self.app.db.writer()).await.unwrap()
+        let enrollment = row.insert(self.app.db.writer()).await.unwrap();
+        let write = self.app.write().await.unwrap();
+        changes::students(&write, course_id, user_id);
+        write.commit().await.unwrap();
+        enrollment
     }
 }
