@@ -81,11 +81,14 @@ test-s3: assets ## Runs the tests that touch files against an S3 server
 
 .PHONY: test-clients
 test-clients: assets
-	scripts/tools rust tuspy moto
+	scripts/tools rust tuspy moto caches
+	scripts/need memcached:memcached redis-server:redis-server
 	cargo build --bin lyceum
+	cargo build --package lyceum-backends --example cache
 	"$$LYCEUM_TOOLS/tuspy/bin/python" tests/clients/tuspy_upload.py "$$CARGO_TARGET_DIR/debug/lyceum"
 	"$$LYCEUM_TOOLS/moto/bin/python" tests/clients/aws_cloud.py "$$CARGO_TARGET_DIR/debug/lyceum" \
 	  crates/backends/tests/data/mediaconvert-jobs.json
+	"$$LYCEUM_TOOLS/caches/bin/python" tests/clients/caches.py "$$CARGO_TARGET_DIR/debug/examples/cache"
 
 .PHONY: test-browser
 test-browser: assets tests/browser/node_modules/.package-lock.json

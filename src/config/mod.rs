@@ -66,7 +66,7 @@ pub const SETTINGS: &[Setting] = &[
     setting(
         "cache",
         "memory:",
-        "`memory:` or `off:`; options follow after a `?` (see [Caches](#caches)).",
+        "One of those under [Caches](#caches), options after a `?`.",
     ),
     setting(
         "cache_<name>",

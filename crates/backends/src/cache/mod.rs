@@ -15,6 +15,7 @@ mod backend;
 mod caches;
 mod culling;
 mod database;
+mod ending;
 mod fault;
 mod file;
 mod flight;

@@ -30,6 +30,7 @@ use self::table::{CacheEntries, Row};
 pub use self::table::{ENTRIES_TABLE, entries_indexes, entries_table};
 use super::backend::{CacheDatabase, ServerReport};
 use super::culling::Culling;
+use super::ending::to_the_end;
 use super::fault::{Fault, excerpt};
 use super::key::is_under;
 use crate::clock::Clock;
@@ -140,6 +141,23 @@ impl Database {
         entries: &[(String, Bytes)],
         lifetime: Option<Duration>,
     ) -> Result<(), Fault> {
+        let (this, entries) = (self.clone(), entries.to_vec());
+        let names: Vec<_> = entries.iter().map(|(name, _)| name.clone()).collect();
+        let set = async move { this.set_all(&entries, lifetime).await };
+        let this = self.clone();
+        let forget = |_| async move {
+            let names: Vec<&str> = names.iter().map(String::as_str).collect();
+            // If this fails, the caller's guard has them forgotten when the database is back.
+            let _ = this.forget(&names).await;
+        };
+        to_the_end(set, forget).await
+    }
+
+    async fn set_all(
+        &self,
+        entries: &[(String, Bytes)],
+        lifetime: Option<Duration>,
+    ) -> Result<(), Fault> {
         // In order of their names, each once, the last of them.
         let (good, bad): (BTreeMap<_, _>, BTreeMap<_, _>) = entries
             .iter()
@@ -223,8 +241,12 @@ impl Database {
 
     /// Forgets several values; says how many there were.
     pub async fn delete_many(&self, names: &[String]) -> Result<usize, Fault> {
-        let names: Vec<&str> = names.iter().map(String::as_str).collect();
-        self.forget(&names).await
+        let (this, names) = (self.clone(), names.to_vec());
+        let delete = async move {
+            let names: Vec<&str> = names.iter().map(String::as_str).collect();
+            this.forget(&names).await
+        };
+        to_the_end(delete, async |_| {}).await
     }
 
     async fn forget(&self, names: &[&str]) -> Result<usize, Fault> {

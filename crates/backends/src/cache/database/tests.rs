@@ -20,16 +20,15 @@ struct Site {
 
 impl Site {
     async fn new() -> Self {
-        let (url, folder) = match std::env::var("LYCEUM_TEST_POSTGRES") {
-            Ok(server) => (Self::on_postgres(&server).await, None),
-            Err(_) => {
-                let folder = tempfile::tempdir().unwrap();
-                let path = folder.path().join("site.db");
-                (
-                    format!("sqlite://{}?mode=rwc", path.display()),
-                    Some(folder),
-                )
-            }
+        let (url, folder) = if let Ok(server) = std::env::var("LYCEUM_TEST_POSTGRES") {
+            (Self::on_postgres(&server).await, None)
+        } else {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("site.db");
+            (
+                format!("sqlite://{}?mode=rwc", path.display()),
+                Some(folder),
+            )
         };
         let site = Self {
             url,
@@ -139,6 +138,12 @@ async fn an_entry_from_a_clock_that_was_wrong_is_not_believed_and_can_be_replace
     );
 }
 
+/// Counts, and says whether it was the first to take the lock.
+async fn count_and_add(cache: Database, by: i64) -> bool {
+    cache.count(":1:n", by).await.unwrap();
+    cache.add(":1:lock", bytes("1"), None).await.unwrap()
+}
+
 #[tokio::test]
 async fn numbers_and_locks_are_right_between_processes() {
     let site = Site::new().await;
@@ -147,17 +152,8 @@ async fn numbers_and_locks_are_right_between_processes() {
     caches[0].set(":1:n", bytes("0"), lifetime).await.unwrap();
     let tasks: Vec<_> = (0..60)
         .map(|n| {
-            let cache = caches[n % 2].clone();
-            tokio::spawn(async move {
-                cache
-                    .count(":1:n", if n % 4 < 2 { 3 } else { -4 })
-                    .await
-                    .unwrap();
-                cache
-                    .add(":1:lock", bytes(&n.to_string()), None)
-                    .await
-                    .unwrap()
-            })
+            let by = if n % 4 < 2 { 3 } else { -4 };
+            tokio::spawn(count_and_add(caches[n % 2].clone(), by))
         })
         .collect();
     let mut added = 0;

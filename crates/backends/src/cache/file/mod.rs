@@ -73,23 +73,7 @@ impl Files {
         self.cull_if_due(0);
         let (names, inner) = (names.to_vec(), Arc::clone(&self.0));
         let most = self.largest_file();
-        let read = move || {
-            let now_us = inner.now_us();
-            let mut dead = Vec::new();
-            let mut values = Vec::with_capacity(names.len());
-            for name in names {
-                let value = match inner.folder.read(&name, most)? {
-                    Found::Good(entry) if entry.times.is_live(now_us) => Some(entry.value),
-                    Found::Nothing => None,
-                    Found::Good(_) | Found::Bad => {
-                        dead.push(name);
-                        None
-                    }
-                };
-                values.push(value);
-            }
-            Ok((values, dead))
-        };
+        let read = move || inner.read_many(names, most);
         let (values, dead) = blocking(read).await?;
         for name in dead {
             self.discard(name).await?;
@@ -144,17 +128,13 @@ impl Files {
         for (shard, entries) in shards {
             let written = entries.iter().filter_map(|(_, entry)| entry.as_ref());
             let written = written.map(|entry| entry.value.len()).sum();
-            let entries = Arc::new(entries);
-            self.locked(shard, move |_, shard| {
-                for (file, entry) in &*entries {
-                    match entry {
-                        Some(entry) => shard.write(file, entry)?,
-                        None => drop(shard.delete(file)?),
-                    }
-                }
-                Ok(())
-            })
-            .await?;
+            let write = move |_: &Inner, shard: &Shard| {
+                entries.iter().try_for_each(|(file, entry)| match entry {
+                    Some(entry) => shard.write(file, entry),
+                    None => shard.delete(file).map(drop),
+                })
+            };
+            self.locked(shard, write).await?;
             self.cull_if_due(written);
         }
         outcome
@@ -245,15 +225,7 @@ impl Files {
         let most = self.largest_file();
         let mut count = 0;
         for (shard, names) in shards {
-            let delete = move |inner: &Inner, shard: &Shard| {
-                let mut count = 0;
-                for (file, name) in &names {
-                    let is_live = matches!(inner.live(shard, file, name, most)?, Found::Good(_));
-                    shard.delete(file)?;
-                    count += usize::from(is_live);
-                }
-                Ok(count)
-            };
+            let delete = move |inner: &Inner, shard: &Shard| inner.delete(shard, &names, most);
             count += self.locked(shard, delete).await?;
         }
         Ok(count)
@@ -263,15 +235,16 @@ impl Files {
     pub async fn clear(&self, prefix: &str) -> Result<(), Fault> {
         for shard in 0..SHARDS {
             let prefix = prefix.to_owned();
-            self.locked(shard, move |_, shard| {
-                for Listed { file, head, .. } in shard.list()? {
-                    if head.is_none_or(|(name, _)| is_under(&prefix, &name)) {
-                        shard.delete(&file)?;
-                    }
-                }
-                Ok(())
-            })
-            .await?;
+            let clear = move |_: &Inner, shard: &Shard| {
+                let is_ours = |listed: &Listed| match &listed.head {
+                    Some((name, _)) => is_under(&prefix, name),
+                    None => true,
+                };
+                let ours = shard.list()?.into_iter().filter(is_ours);
+                let deleted = ours.map(|listed| shard.delete(&listed.file).map(drop));
+                deleted.collect::<io::Result<()>>()
+            };
+            self.locked(shard, clear).await?;
         }
         Ok(())
     }
@@ -401,6 +374,29 @@ impl Files {
 }
 
 impl Inner {
+    /// The values under these names, and the names of files that are no live entries.
+    fn read_many(
+        &self,
+        names: Vec<String>,
+        most: u64,
+    ) -> io::Result<(Vec<Option<Bytes>>, Vec<String>)> {
+        let now_us = self.now_us();
+        let mut dead = Vec::new();
+        let mut values = Vec::with_capacity(names.len());
+        for name in names {
+            let found = self.folder.read(&name, most)?;
+            values.push(match found {
+                Found::Good(entry) if entry.times.is_live(now_us) => Some(entry.value),
+                Found::Nothing => None,
+                Found::Good(_) | Found::Bad => {
+                    dead.push(name);
+                    None
+                }
+            });
+        }
+        Ok((values, dead))
+    }
+
     fn now_us(&self) -> i64 {
         self.clock.now().timestamp_micros()
     }
@@ -413,6 +409,17 @@ impl Inner {
             Some(Err(_)) | None => i64::MAX,
         };
         Times { stored_us, ends_us }
+    }
+
+    /// Deletes these files of these names; says how many were live entries.
+    fn delete(&self, shard: &Shard, names: &[(String, String)], most: u64) -> io::Result<usize> {
+        let mut count = 0;
+        for (file, name) in names {
+            let is_live = matches!(self.live(shard, file, name, most)?, Found::Good(_));
+            shard.delete(file)?;
+            count += usize::from(is_live);
+        }
+        Ok(count)
     }
 
     /// The entry of a name, if it is to be believed now; a dead one is bad.

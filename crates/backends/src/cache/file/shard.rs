@@ -86,7 +86,12 @@ pub struct Listed {
 /// Where the entry of a name lies.
 pub fn spot(name: &str) -> Spot {
     let hash = Sha256::digest(name.as_bytes());
-    let file = hash.iter().map(|byte| format!("{byte:02x}")).collect();
+    let mut file = String::with_capacity(64);
+    for byte in hash {
+        for half in [byte >> 4, byte & 15] {
+            file.extend(char::from_digit(half.into(), 16));
+        }
+    }
     Spot {
         shard: hash.first().copied().map_or(0, usize::from),
         file,
@@ -174,13 +179,11 @@ impl Folder {
             else {
                 continue;
             };
-            for file in files(&opened)? {
-                let flags = AtFlags::SYMLINK_NOFOLLOW;
-                if let Ok(about) = rustix::fs::statat(&opened, &file, flags) {
-                    entries += 1;
-                    bytes += on_disk(u64::try_from(about.st_size).unwrap_or(0));
-                }
-            }
+            let files = files(&opened)?.into_iter();
+            let sizes = files.filter_map(|file| size(&opened, &file));
+            let sizes: Vec<u64> = sizes.collect();
+            entries += u64::try_from(sizes.len()).unwrap_or(u64::MAX);
+            bytes += sizes.iter().sum::<u64>();
         }
         Ok((entries, bytes))
     }
@@ -325,6 +328,12 @@ fn look(shard: &OwnedFd, file: &str) -> io::Result<Found<Look>> {
     };
     let head = entry::header(&head, bytes).and_then(named);
     Ok(Found::Good((on_disk(bytes), head)))
+}
+
+/// What a file takes on the disk, if it is there.
+fn size(shard: &OwnedFd, file: &str) -> Option<u64> {
+    let about = rustix::fs::statat(shard, file, AtFlags::SYMLINK_NOFOLLOW).ok()?;
+    Some(on_disk(u64::try_from(about.st_size).unwrap_or(0)))
 }
 
 fn on_disk(bytes: u64) -> u64 {

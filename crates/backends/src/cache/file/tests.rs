@@ -42,16 +42,10 @@ impl Site {
 
     /// All files below the folder, but for the locks.
     fn files(&self) -> Vec<PathBuf> {
-        let mut files = Vec::new();
-        for shard in fs::read_dir(self.path()).unwrap() {
-            for file in fs::read_dir(shard.unwrap().path()).unwrap() {
-                let file = file.unwrap().path();
-                if !file.ends_with(".lock") {
-                    files.push(file);
-                }
-            }
-        }
-        files
+        let shards = fs::read_dir(self.path()).unwrap();
+        let files = shards.flat_map(|shard| fs::read_dir(shard.unwrap().path()).unwrap());
+        let files = files.map(|file| file.unwrap().path());
+        files.filter(|file| !file.ends_with(".lock")).collect()
     }
 }
 
@@ -116,6 +110,12 @@ async fn an_entry_from_a_clock_that_was_wrong_is_not_believed() {
     assert_eq!(cache.get(":1:b").await, Ok(None));
 }
 
+/// Counts, and says whether it was the first to take the lock.
+async fn count_and_add(cache: Files, by: i64) -> bool {
+    cache.count(":1:n", by).await.unwrap();
+    cache.add(":1:lock", bytes("1"), None).await.unwrap()
+}
+
 #[tokio::test]
 async fn numbers_and_locks_are_right_between_processes() {
     let site = Site::new();
@@ -124,17 +124,8 @@ async fn numbers_and_locks_are_right_between_processes() {
     caches[0].set(":1:n", bytes("0"), lifetime).await.unwrap();
     let tasks: Vec<_> = (0..100)
         .map(|n| {
-            let cache = caches[n % 2].clone();
-            tokio::spawn(async move {
-                cache
-                    .count(":1:n", if n % 4 < 2 { 3 } else { -4 })
-                    .await
-                    .unwrap();
-                cache
-                    .add(":1:lock", bytes(&n.to_string()), None)
-                    .await
-                    .unwrap()
-            })
+            let by = if n % 4 < 2 { 3 } else { -4 };
+            tokio::spawn(count_and_add(caches[n % 2].clone(), by))
         })
         .collect();
     let mut added = 0;
@@ -390,14 +381,12 @@ async fn an_entry_is_replaced_as_a_whole_for_who_reads_meanwhile() {
     let value = |letter| Bytes::from(vec![letter; 200_000]);
     cache.set(":1:a", value(b'a'), None).await.unwrap();
     let before = fs::metadata(site.file(":1:a")).unwrap().ino();
-    let writer = {
-        let cache = cache.clone();
-        tokio::spawn(async move {
-            for n in 0..50 {
-                cache.set(":1:a", value(b'a' + n % 26), None).await.unwrap();
-            }
-        })
-    };
+    let other = cache.clone();
+    let writer = tokio::spawn(async move {
+        for n in 0..50 {
+            other.set(":1:a", value(b'a' + n % 26), None).await.unwrap();
+        }
+    });
     while !writer.is_finished() {
         let found = cache.get(":1:a").await.unwrap().unwrap();
         assert!(found.len() == 200_000 && found.iter().all(|byte| *byte == found[0]));

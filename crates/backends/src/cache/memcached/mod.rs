@@ -27,13 +27,13 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures::future::join_all;
-use tokio::sync::oneshot;
 
 use self::pool::{Pool, Spot, nobody};
 use self::server::Server;
 use self::wire::{Request, refusal};
 use super::CacheError;
 use super::backend::ServerReport;
+use super::ending::to_the_end;
 use super::fault::Fault;
 use crate::clock::Clock;
 
@@ -126,23 +126,19 @@ impl Memcached {
         self.to_the_end(set, |_| names).await
     }
 
-    /// Does something to its end though the caller may go away: an answer on its way must not be
-    /// taken for another, nor a change that is still on its way come after the next one. A caller
-    /// that went away does not know what became of the names that are `unsure`; they are forgotten.
+    /// As [`ending::to_the_end`](super::ending::to_the_end); a caller that went away does not know
+    /// what became of the names that are `unsure`: they are forgotten.
     async fn to_the_end<T: Send + 'static>(
         &self,
         work: impl Future<Output = Result<T, Fault>> + Send + 'static,
         unsure: impl FnOnce(&Result<T, Fault>) -> Vec<String> + Send + 'static,
     ) -> Result<T, Fault> {
-        let (tell, told) = oneshot::channel();
         let pool = Arc::clone(&self.pool);
-        tokio::spawn(async move {
-            if let Err(outcome) = tell.send(work.await) {
-                pool.forget(unsure(&outcome)).await;
-            }
-        });
-        let broken = |_| Fault::Unavailable("the call broke off".to_owned());
-        told.await.map_err(broken)?
+        let forget = move |outcome| {
+            let unsure = unsure(&outcome);
+            async move { pool.forget(unsure).await }
+        };
+        to_the_end(work, forget).await
     }
 
     async fn set_all(
@@ -297,11 +293,12 @@ impl Memcached {
             }
             let server = self.pool.server(index)?;
             let asked = async {
-                let mut count = 0;
-                for line in server.lines(&request, theirs.len()).await? {
-                    count += usize::from(yes_or_no(&line, b"DELETED", b"NOT_FOUND")?);
-                }
-                Ok(count)
+                let lines = server.lines(&request, theirs.len()).await?;
+                let deleted = lines
+                    .iter()
+                    .map(|line| yes_or_no(line, b"DELETED", b"NOT_FOUND"));
+                let deleted: Vec<bool> = deleted.collect::<Result<_, _>>()?;
+                Ok(deleted.into_iter().filter(|deleted| *deleted).count())
             };
             let outcome = self.pool.ask(index, asked).await;
             for (name, (_, spot)) in theirs.iter().zip(&share) {

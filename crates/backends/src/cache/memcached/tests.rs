@@ -495,28 +495,30 @@ async fn a_thousand_askers_share_a_few_connections() {
     assert!(report.connections.unwrap() <= 70, "{report:?}");
 }
 
+async fn greet_and_say(stream: TcpStream, answer: &[u8]) {
+    let mut stream = BufReader::new(stream);
+    let mut line = Vec::new();
+    while stream
+        .read_until(b'\n', &mut line)
+        .await
+        .is_ok_and(|n| n > 0)
+    {
+        let is_greeting = line.starts_with(b"stats") || line.starts_with(b"version");
+        let said: &[u8] = if is_greeting { b"END\r\n" } else { answer };
+        if stream.write_all(said).await.is_err() || !is_greeting {
+            return;
+        }
+        line.clear();
+    }
+}
+
 /// A server that is no Memcached: says `answer` to everything but the greeting.
 async fn one_that_says(answer: &'static [u8]) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
-            tokio::spawn(async move {
-                let mut stream = BufReader::new(stream);
-                let mut line = Vec::new();
-                while stream
-                    .read_until(b'\n', &mut line)
-                    .await
-                    .is_ok_and(|n| n > 0)
-                {
-                    let is_greeting = line.starts_with(b"stats") || line.starts_with(b"version");
-                    let said: &[u8] = if is_greeting { b"END\r\n" } else { answer };
-                    if stream.write_all(said).await.is_err() || !is_greeting {
-                        return;
-                    }
-                    line.clear();
-                }
-            });
+            tokio::spawn(greet_and_say(stream, answer));
         }
     });
     address

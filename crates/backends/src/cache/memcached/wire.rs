@@ -209,12 +209,10 @@ impl Reader {
         loop {
             let fresh = self.buffer.get(seen..).unwrap_or_default();
             if let Some(at) = fresh.iter().position(|byte| *byte == b'\n') {
-                let mut line = self.buffer.split_to(seen + at + 1);
-                line.truncate(seen + at);
-                if line.last() == Some(&b'\r') {
-                    line.truncate(line.len() - 1);
-                }
-                return Ok(line.freeze());
+                let line = self.buffer.split_to(seen + at + 1).freeze();
+                let text = line.strip_suffix(b"\n").unwrap_or(&line);
+                let text = text.strip_suffix(b"\r").unwrap_or(text);
+                return Ok(line.slice_ref(text));
             }
             seen = self.buffer.len();
             if seen > LONGEST_LINE {
@@ -293,10 +291,10 @@ impl Writer {
             let mut part = part;
             while !part.is_empty() {
                 let written = timeout(self.patience, self.sink.write(part)).await;
-                let written = written.map_err(|_| silent())?.map_err(broken)?;
-                if written == 0 {
-                    return Err(broken(std::io::ErrorKind::WriteZero.into()));
-                }
+                let written = match written.map_err(|_| silent())?.map_err(broken)? {
+                    0 => return Err(broken(std::io::ErrorKind::WriteZero.into())),
+                    written => written,
+                };
                 part = part.get(written..).unwrap_or_default();
             }
         }
