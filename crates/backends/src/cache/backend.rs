@@ -16,12 +16,11 @@ use super::fault::Fault;
 use super::file::Files;
 use super::memcached::Memcached;
 use super::memory::Memory;
+use super::near::Lasting;
 use super::options::{Options, fault};
+use super::redis::Redis;
 use crate::bus::Bus;
 use crate::clock::Clock;
-
-/// How long a server may say nothing before it counts as dead.
-const PATIENCE: Duration = Duration::from_millis(50);
 
 /// What some backends need besides their URL.
 #[derive(Clone, Debug)]
@@ -95,6 +94,8 @@ pub enum Backend {
     File(Files),
     /// Memcached servers.
     Memcached(Memcached),
+    /// A Redis server.
+    Redis(Redis),
     /// Keeps nothing.
     Off,
 }
@@ -125,8 +126,9 @@ impl Backend {
             }
             "memcached" => {
                 let place = &options.place;
-                Self::Memcached(Memcached::new(place, &options.prefix, PATIENCE)?)
+                Self::Memcached(Memcached::new(place, &options.prefix, options.patience)?)
             }
+            "redis" | "rediss" => Self::Redis(Redis::new(options)?),
             _ => Self::Off,
         })
     }
@@ -138,6 +140,7 @@ impl Backend {
             Self::Database(_) => "database",
             Self::File(_) => "file",
             Self::Memcached(_) => "memcached",
+            Self::Redis(_) => "redis",
             Self::Off => "off",
         }
     }
@@ -147,6 +150,38 @@ impl Backend {
         !matches!(self, Self::Memory(_) | Self::Off)
     }
 
+    /// Where it is, without user and password; for the log and the panel.
+    pub fn place(&self) -> String {
+        match self {
+            Self::Redis(redis) => redis.place().to_owned(),
+            Self::Memcached(memcached) => format!("{memcached:?}").replace('"', ""),
+            Self::Database(_) => "database:".to_owned(),
+            Self::File(_) => "file:".to_owned(),
+            Self::Memory(_) | Self::Off => String::new(),
+        }
+    }
+
+    /// Whether it sees itself to servers that are away, since it has several of them.
+    pub fn guards_itself(&self) -> bool {
+        matches!(self, Self::Memcached(_))
+    }
+
+    /// How many bytes its connections have carried: while they do, it is not dead. Always zero for
+    /// those that do not count.
+    pub fn bytes_moved(&self) -> u64 {
+        match self {
+            Self::Redis(redis) => redis.bytes_moved(),
+            _ => 0,
+        }
+    }
+
+    /// Drops its connections, because they are not to be trusted any more.
+    pub fn reset(&self) {
+        if let Self::Redis(redis) = self {
+            redis.reset();
+        }
+    }
+
     /// The value under a name.
     pub async fn get(&self, name: &str) -> Result<Option<Bytes>, Fault> {
         match self {
@@ -154,7 +189,16 @@ impl Backend {
             Self::Database(database) => database.get(name).await,
             Self::File(files) => files.get(name).await,
             Self::Memcached(memcached) => memcached.get(name).await,
+            Self::Redis(redis) => redis.get(name).await,
             Self::Off => Ok(None),
+        }
+    }
+
+    /// The value under a name, and how long it still lasts, in one round trip.
+    pub async fn get_aging(&self, name: &str) -> Result<Option<(Bytes, Lasting)>, Fault> {
+        match self {
+            Self::Redis(redis) => redis.get_aging(name).await,
+            _ => Ok(self.get(name).await?.map(|value| (value, Lasting::Unknown))),
         }
     }
 
@@ -165,6 +209,7 @@ impl Backend {
             Self::Database(database) => database.get_many(names).await,
             Self::File(files) => files.get_many(names).await,
             Self::Memcached(memcached) => memcached.get_many(names).await,
+            Self::Redis(redis) => redis.get_many(names).await,
             Self::Off => Ok(vec![None; names.len()]),
         }
     }
@@ -181,6 +226,7 @@ impl Backend {
             Self::Database(database) => database.set(name, value, lifetime).await?,
             Self::File(files) => files.set(name, value, lifetime).await?,
             Self::Memcached(memcached) => memcached.set(name, value, lifetime).await?,
+            Self::Redis(redis) => redis.set(name, value, lifetime).await?,
             Self::Off => {}
         }
         Ok(())
@@ -201,6 +247,7 @@ impl Backend {
             Self::Database(database) => database.set_many(entries, lifetime).await?,
             Self::File(files) => files.set_many(entries, lifetime).await?,
             Self::Memcached(memcached) => memcached.set_many(entries, lifetime).await?,
+            Self::Redis(redis) => redis.set_many(entries, lifetime).await?,
             Self::Off => {}
         }
         Ok(())
@@ -218,6 +265,7 @@ impl Backend {
             Self::Database(database) => database.add(name, value, lifetime).await,
             Self::File(files) => files.add(name, value, lifetime).await,
             Self::Memcached(memcached) => memcached.add(name, value, lifetime).await,
+            Self::Redis(redis) => redis.add(name, value, lifetime).await,
             Self::Off => Ok(true),
         }
     }
@@ -229,6 +277,7 @@ impl Backend {
             Self::Database(database) => database.touch(name, lifetime).await,
             Self::File(files) => files.touch(name, lifetime).await,
             Self::Memcached(memcached) => memcached.touch(name, lifetime).await,
+            Self::Redis(redis) => redis.touch(name, lifetime).await,
             Self::Off => Ok(false),
         }
     }
@@ -241,6 +290,7 @@ impl Backend {
             Self::Database(database) => database.count(name, by).await,
             Self::File(files) => files.count(name, by).await,
             Self::Memcached(memcached) => memcached.count(name, by).await,
+            Self::Redis(redis) => redis.count(name, by).await,
             Self::Off => Ok(None),
         }
     }
@@ -252,6 +302,7 @@ impl Backend {
             Self::Database(database) => database.delete_many(names).await,
             Self::File(files) => files.delete_many(names).await,
             Self::Memcached(memcached) => memcached.delete_many(names).await,
+            Self::Redis(redis) => redis.delete_many(names).await,
             Self::Off => Ok(0),
         }
     }
@@ -263,6 +314,7 @@ impl Backend {
             Self::Database(database) => database.clear(prefix).await?,
             Self::File(files) => files.clear(prefix).await?,
             Self::Memcached(memcached) => memcached.clear(prefix).await?,
+            Self::Redis(redis) => redis.clear(prefix).await?,
             Self::Off => {}
         }
         Ok(())
@@ -275,6 +327,7 @@ impl Backend {
             Self::Database(database) => database.servers().await,
             Self::File(files) => files.servers().await,
             Self::Memcached(memcached) => memcached.servers().await,
+            Self::Redis(redis) => vec![redis.report().await],
             Self::Off => Vec::new(),
         }
     }
@@ -284,6 +337,7 @@ impl Backend {
         match self {
             Self::Memory(memory) => memory.close().await,
             Self::Memcached(memcached) => memcached.close(),
+            Self::Redis(redis) => redis.reset(),
             Self::Database(_) | Self::File(_) | Self::Off => {}
         }
     }

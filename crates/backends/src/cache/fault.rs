@@ -34,6 +34,11 @@ impl Fault {
         matches!(self, Self::Unavailable(_) | Self::Garbled(_))
     }
 
+    /// Of a backend that is not asked, because it did not answer before.
+    pub fn away() -> Self {
+        Self::Unavailable("it did not answer before and is not asked".to_owned())
+    }
+
     /// What a server said, made fit for a log line.
     pub fn garbled(said: &[u8]) -> Self {
         Self::Garbled(excerpt(said))

@@ -14,17 +14,65 @@ pub const MAX_BYTES: usize = 250;
 /// Longest prefix, in bytes: leaves room for a version and a hash.
 pub const MAX_PREFIX_BYTES: usize = 100;
 
+/// What is stored under a name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A value: `prefix:version:key`.
+    Value,
+    /// That somebody computes the value just now: `prefix:version!key`.
+    Lock,
+    /// That the value is fresh: `prefix:version~key`.
+    Mark,
+}
+
+impl Kind {
+    /// What stands behind the version in front of a key, and in front of a hash. No name of one
+    /// kind can be mistaken for one of another, nor a short key for a hashed one.
+    fn signs(self) -> (char, char) {
+        match self {
+            Self::Value => (':', '#'),
+            Self::Lock => ('!', '%'),
+            Self::Mark => ('~', '='),
+        }
+    }
+}
+
+/// What all names of a prefix and version begin with.
+pub fn head(prefix: &str, version: u32) -> String {
+    format!("{prefix}:{version}")
+}
+
 /// The name under which a backend stores `key`: `prefix:version:key`, or, when that is longer than
-/// 250 bytes, `prefix:version#` and the key's SHA-256 in URL-safe base64. No short key can be
-/// mistaken for a hashed one, since the two differ in the sign after the version.
+/// 250 bytes, `prefix:version#` and the key's SHA-256 in URL-safe base64.
 pub fn compose(prefix: &str, version: u32, key: &str) -> Result<String, CacheError> {
     check(key)?;
-    let full = format!("{prefix}:{version}:{key}");
-    if full.len() <= MAX_BYTES {
-        return Ok(full);
+    Ok(join(&head(prefix, version), Kind::Value, key))
+}
+
+/// The name of a checked key behind its [`head`].
+pub fn join(head: &str, kind: Kind, key: &str) -> String {
+    let (plain, hashed) = kind.signs();
+    if head.len() + 1 + key.len() > MAX_BYTES {
+        return format!("{head}{hashed}{}", hash(key));
     }
-    let hash = URL_SAFE_NO_PAD.encode(Sha256::digest(key.as_bytes()));
-    Ok(format!("{prefix}:{version}#{hash}"))
+    let mut name = String::with_capacity(head.len() + 1 + key.len());
+    name.push_str(head);
+    name.push(plain);
+    name.push_str(key);
+    name
+}
+
+/// What a key function made, checked; when it is longer than 250 bytes, its hash behind `head`.
+pub fn accept(head: &str, made: String) -> Result<String, CacheError> {
+    check(&made)?;
+    if made.len() <= MAX_BYTES {
+        return Ok(made);
+    }
+    Ok(format!("{head}#{}", hash(&made)))
+}
+
+fn hash(key: &str) -> String {
+    URL_SAFE_NO_PAD.encode(Sha256::digest(key.as_bytes()))
 }
 
 /// Whether a stored name is one of those that [`compose`] makes with this prefix, in any version.
@@ -34,13 +82,15 @@ pub fn is_under(prefix: &str, name: &str) -> bool {
         .and_then(|rest| rest.strip_prefix(':'));
     version.is_some_and(|rest| {
         let after = rest.trim_start_matches(|c: char| c.is_ascii_digit());
-        after.len() < rest.len() && after.starts_with([':', '#'])
+        after.len() < rest.len() && after.starts_with([':', '#', '!', '%', '~', '='])
     })
 }
 
 /// Refuses the keys that Memcached cannot take: empty, or with spaces or control characters.
 pub fn check(key: &str) -> Result<(), CacheError> {
-    let is_bad = key.is_empty() || key.chars().any(|c| c.is_whitespace() || c.is_control());
+    let is_plain = key.bytes().all(|byte| byte.is_ascii_graphic());
+    let is_bad =
+        key.is_empty() || !is_plain && key.chars().any(|c| c.is_whitespace() || c.is_control());
     if is_bad {
         // The text is shortened and escaped, because it ends in a log line.
         let shown: String = key
@@ -116,6 +166,33 @@ mod tests {
         ] {
             assert!(!is_under(prefix, name), "{name} is not under {prefix:?}");
         }
+    }
+
+    #[test]
+    fn locks_and_marks_meet_no_value() {
+        let head = head("site", 1);
+        let keys = [
+            "k".to_owned(),
+            "!k".to_owned(),
+            "~k".to_owned(),
+            "k".repeat(300),
+        ];
+        let mut names = std::collections::HashSet::new();
+        for key in &keys {
+            for kind in [Kind::Value, Kind::Lock, Kind::Mark] {
+                let name = join(&head, kind, key);
+                assert!(name.len() <= MAX_BYTES && is_under("site", &name), "{name}");
+                assert!(names.insert(name), "{key} {kind:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_a_key_function_makes_is_held_to_the_same_rules() {
+        assert_eq!(accept("a:1", "own-k".into()).expect("a name"), "own-k");
+        assert!(accept("a:1", "own k".into()).is_err());
+        let long = accept("a:1", "k".repeat(251)).expect("a name");
+        assert!(long.starts_with("a:1#") && long.len() < MAX_BYTES);
     }
 
     #[test]

@@ -1,18 +1,35 @@
 //! Values kept for a while, so that they need not be made again.
 //!
 //! One [`Cache`], opened by URL, whose inside is an enum of backends; the rules for keys, times
-//! and absent values are the same on each. What is cached, and for whom, is the site's business.
+//! and absent values are the same on each. What is cached, and for whom, is the program's business.
 //!
 //! | URL | backend |
 //! |---|---|
 //! | `memory:` | this process, at most `?max_bytes=` (64 MiB) |
+//! | `redis://user:password@host:port/db`, `rediss://` | a Redis server, without or with TLS (`&ca=` a PEM file of roots) |
+//! | `memcached://a:11211,b:11211` | Memcached servers, spread as pymemcache spreads them |
+//! | `database:` | a table of the program's database, at most `?max_bytes=` |
+//! | `file:/folder` | files in a folder of this machine, at most `?max_bytes=` |
 //! | `off:` | keeps nothing; everything works, slower |
 //!
 //! Every URL takes `?timeout=` (seconds that [`Timeout::Default`] means: 300; `none` for ever, `0`
-//! not at all), `?prefix=` and `?version=` (a number; 1).
+//! not at all), `?prefix=` and `?version=` (a number; 1). Those of servers take `?wait=` (how many
+//! milliseconds a call waits: 50) and `?near_bytes=` (memory in front, told by the bus what others
+//! change; none).
+//!
+//! A value is stored as its plain bytes (JSON; a whole number is its digits) under
+//! `prefix:version:key`, so that other programs can read it ([`key`]).
+//!
+//! **A backend that does not answer** looks empty: reads miss, what is stored is not kept, what is
+//! deleted counts as absent. Only [`Cache::add`], [`Cache::incr`] and [`Cache::decr`], whose answer
+//! the caller builds on, are [`CacheError::Unavailable`]. Nobody waits for it twice: it is tried
+//! again in the background, and before anybody reads it, it forgets what was to be written or
+//! deleted meanwhile.
 
 mod backend;
+mod breaker;
 mod caches;
+mod compute;
 mod culling;
 mod database;
 mod ending;
@@ -21,11 +38,15 @@ mod file;
 mod flight;
 mod guard;
 pub mod key;
+mod layers;
+mod many;
 mod memcached;
 mod memory;
+mod near;
 mod options;
+mod redis;
+mod report;
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -36,10 +57,16 @@ use serde::de::DeserializeOwned;
 use self::backend::Backend;
 pub use self::backend::{CacheDatabase, ServerReport, Surroundings};
 pub use self::caches::{Caches, CachesError, is_name};
+use self::compute::Locks;
 pub use self::database::{ENTRIES_TABLE, entries_indexes, entries_table};
 use self::flight::Flights;
 use self::guard::Guard;
+use self::key::Kind;
+use self::layers::Layers;
+use self::near::Near;
 use self::options::Options;
+pub use self::report::{CacheReport, NearReport, SpaceReport};
+use self::report::{Space, Statistics};
 use crate::clock::Clock;
 
 /// What can go wrong with a cache. A value that is not there is no error.
@@ -88,14 +115,31 @@ pub enum Timeout {
     After(Duration),
 }
 
+/// Makes the name under which a backend stores a key, of prefix, version and key. A name that does
+/// not begin with `prefix:version` is not found by [`Cache::clear`].
+pub type KeyFunction = Arc<dyn Fn(&str, u32, &str) -> String + Send + Sync>;
+
 /// A cache; clones share one store. See the [module](self) for its URLs.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Cache {
-    store: Arc<Guard>,
+    layers: Arc<Layers>,
     flights: Flights,
+    locks: Locks,
     prefix: Arc<str>,
     version: u32,
+    /// `prefix:version`.
+    head: Arc<str>,
+    key_function: Option<KeyFunction>,
     default_lifetime: Lifetime,
+}
+
+impl std::fmt::Debug for Cache {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Cache")
+            .field("kind", &self.kind())
+            .field("head", &self.head)
+            .finish_non_exhaustive()
+    }
 }
 
 /// A [`Timeout`] once the default is filled in.
@@ -120,12 +164,12 @@ impl Lifetime {
 }
 
 impl Cache {
-    /// Opens the cache that `url` names; see the [module](self).
+    /// Opens the cache that `url` names; see the [module](self). Connects to nothing yet.
     pub fn open(url: &str) -> Result<Self, CacheError> {
         Self::open_with(url, Clock::system())
     }
 
-    /// As [`Cache::open`], with entries ending by `clock`.
+    /// As [`Cache::open`], with entries ending by `clock` where they are in this process.
     pub fn open_with(url: &str, clock: Clock) -> Result<Self, CacheError> {
         Self::open_in(url, &Surroundings::only(clock))
     }
@@ -134,11 +178,20 @@ impl Cache {
     pub fn open_in(url: &str, surroundings: &Surroundings) -> Result<Self, CacheError> {
         let options = Options::parse(url)?;
         let backend = Backend::open(&options, surroundings)?;
+        let near = open_near(&options, &backend, surroundings)?;
+        let layers = Layers {
+            guard: Guard::new(backend, &options.prefix, options.patience),
+            near,
+            statistics: Statistics::default(),
+        };
         Ok(Self {
-            store: Arc::new(Guard::new(backend)),
+            layers: Arc::new(layers),
             flights: Flights::default(),
+            locks: Locks::new(),
+            head: key::head(&options.prefix, options.version).into(),
             prefix: options.prefix.into(),
             version: options.version,
+            key_function: None,
             default_lifetime: options.default_lifetime,
         })
     }
@@ -153,23 +206,43 @@ impl Cache {
     pub fn with_version(&self, version: u32) -> Self {
         Self {
             version,
+            head: key::head(&self.prefix, version).into(),
+            ..self.clone()
+        }
+    }
+
+    /// The same store with names made by another function, for example those of another program.
+    #[must_use]
+    pub fn with_key_function(&self, make: KeyFunction) -> Self {
+        Self {
+            key_function: Some(make),
             ..self.clone()
         }
     }
 
     /// The kind of its backend, as the scheme of its URL.
     pub fn kind(&self) -> &'static str {
-        self.store.kind()
+        self.layers.guard.backend().kind()
     }
 
     /// Whether other processes see the same entries.
     pub fn is_shared(&self) -> bool {
-        self.store.is_shared()
+        self.layers.guard.backend().is_shared()
     }
 
-    /// What the servers of its backend say of themselves, each within the time that a call may take.
+    /// Whether the backend answered when it was last asked.
+    pub fn is_available(&self) -> bool {
+        self.layers.guard.is_available()
+    }
+
+    /// What was counted since the cache was opened, by key space.
+    pub async fn report(&self) -> CacheReport {
+        self.layers.report().await
+    }
+
+    /// What the servers of its backend say of themselves, within a second.
     pub async fn servers(&self) -> Vec<ServerReport> {
-        self.store.servers().await
+        self.layers.guard.servers().await
     }
 
     /// The version under which this handle stores.
@@ -177,8 +250,20 @@ impl Cache {
         self.version
     }
 
-    fn name(&self, key: &str) -> Result<String, CacheError> {
-        key::compose(&self.prefix, self.version, key)
+    /// The name under which the backend stores this key, as other programs see it.
+    ///
+    /// # Errors
+    /// [`CacheError::BadKey`].
+    pub fn name(&self, key: &str) -> Result<String, CacheError> {
+        key::check(key)?;
+        match &self.key_function {
+            None => Ok(key::join(&self.head, Kind::Value, key)),
+            Some(make) => key::accept(&self.head, make(&self.prefix, self.version, key)),
+        }
+    }
+
+    fn space(&self, key: &str) -> &Space {
+        self.layers.statistics.space(key)
     }
 
     fn lifetime(&self, timeout: Timeout) -> Lifetime {
@@ -199,11 +284,7 @@ impl Cache {
     /// The stored bytes, not copied, or `None` when there are none.
     pub async fn get_bytes(&self, key: &str) -> Result<Option<Bytes>, CacheError> {
         let name = self.name(key)?;
-        Ok(self.fetch(&name).await)
-    }
-
-    async fn fetch(&self, name: &str) -> Option<Bytes> {
-        self.store.get(name).await
+        Ok(self.layers.get(self.space(key), &name).await)
     }
 
     /// Stores a value.
@@ -224,20 +305,21 @@ impl Cache {
         value: Bytes,
         timeout: Timeout,
     ) -> Result<(), CacheError> {
-        let name = self.name(key)?;
+        let (name, space) = (self.name(key)?, self.space(key));
         self.flights.forget(&name).await;
-        self.put(&name, value, self.lifetime(timeout)).await
-    }
-
-    async fn put(&self, name: &str, value: Bytes, lifetime: Lifetime) -> Result<(), CacheError> {
+        let lifetime = self.lifetime(timeout);
         if lifetime.is_nothing() {
-            self.store.delete_many(&[name.to_owned()]).await;
+            self.delete(key).await?;
             return Ok(());
         }
-        self.store.set(name, value, lifetime.duration()).await
+        let stored = self.layers.set(space, &name, value, lifetime.duration());
+        let keys = [key];
+        let (stored, ()) = tokio::join!(stored, self.unlock_all(&keys));
+        stored
     }
 
     /// Stores a value only where none is; says whether the key was free.
+    /// [`CacheError::Unavailable`] when the backend does not answer.
     pub async fn add<T: Serialize + ?Sized>(
         &self,
         key: &str,
@@ -246,135 +328,13 @@ impl Cache {
     ) -> Result<bool, CacheError> {
         let bytes = encode(value);
         let (name, value) = (self.name(key)?, bytes?);
-        let lifetime = self.lifetime(timeout);
+        let (space, lifetime) = (self.space(key), self.lifetime(timeout));
         if lifetime.is_nothing() {
-            return Ok(self.store.get(&name).await.is_none());
+            return Ok(self.layers.get(space, &name).await.is_none());
         }
-        self.store.add(&name, value, lifetime.duration()).await
-    }
-
-    /// The value, or, when there is none, what `compute` makes of it, stored on the way.
-    ///
-    /// Many that ask at once in this process share one computation; when it fails, its error goes
-    /// to the one that computed and the next one tries. A value deleted or set while it is being
-    /// computed is given to those who already wait, but not stored, so that a change is never
-    /// overwritten by what was read before it. `compute` must not ask for the same key.
-    pub async fn get_or_set<T, E, F, Fut>(
-        &self,
-        key: &str,
-        timeout: Timeout,
-        compute: F,
-    ) -> Result<T, E>
-    where
-        T: Serialize + DeserializeOwned,
-        E: From<CacheError>,
-        F: FnOnce() -> Fut,
-        Fut: Future<Output = Result<T, E>>,
-    {
-        let make = async || encode(&compute().await?).map_err(E::from);
-        let bytes = self.get_or_set_checked(key, timeout, make, |bytes| {
-            decode::<T>(key, bytes).is_some()
-        });
-        Ok(serde_json::from_slice(&bytes.await?).map_err(CacheError::from)?)
-    }
-
-    /// As [`Cache::get_or_set`], for bytes as they are.
-    pub async fn get_or_set_bytes<E, F, Fut>(
-        &self,
-        key: &str,
-        timeout: Timeout,
-        compute: F,
-    ) -> Result<Bytes, E>
-    where
-        E: From<CacheError>,
-        F: FnOnce() -> Fut,
-        Fut: Future<Output = Result<Bytes, E>>,
-    {
-        self.get_or_set_checked(key, timeout, compute, |_| true)
+        self.layers
+            .add(space, &name, value, lifetime.duration())
             .await
-    }
-
-    async fn get_or_set_checked<E, Fut>(
-        &self,
-        key: &str,
-        timeout: Timeout,
-        compute: impl FnOnce() -> Fut,
-        is_usable: impl Fn(&[u8]) -> bool,
-    ) -> Result<Bytes, E>
-    where
-        E: From<CacheError>,
-        Fut: Future<Output = Result<Bytes, E>>,
-    {
-        let name = self.name(key)?;
-        let stored = async || self.fetch(&name).await.filter(|bytes| is_usable(bytes));
-        if let Some(bytes) = stored().await {
-            return Ok(bytes);
-        }
-        let flight = self.flights.join(&name);
-        flight
-            .land(async |gate| {
-                // Another flight may have landed between the look above and boarding this one.
-                if let Some(bytes) = stored().await {
-                    return Ok(bytes);
-                }
-                let bytes = compute().await?;
-                let is_current = gate.lock().await;
-                if *is_current {
-                    self.put(&name, bytes.clone(), self.lifetime(timeout))
-                        .await?;
-                }
-                Ok(bytes)
-            })
-            .await
-    }
-
-    /// Those of the keys that have a value, with it.
-    pub async fn get_many<T, K>(
-        &self,
-        keys: impl IntoIterator<Item = K>,
-    ) -> Result<HashMap<String, T>, CacheError>
-    where
-        T: DeserializeOwned,
-        K: AsRef<str>,
-    {
-        let mut asked = Vec::new();
-        let mut names = Vec::new();
-        for key in keys {
-            names.push(self.name(key.as_ref())?);
-            asked.push(key.as_ref().to_owned());
-        }
-        let found = self.store.get_many(&names).await;
-        Ok(asked
-            .into_iter()
-            .zip(found)
-            .filter_map(|(key, bytes)| decode(&key, &bytes?).map(|value| (key, value)))
-            .collect())
-    }
-
-    /// Stores several values; nothing is stored when one key or value is bad.
-    pub async fn set_many<T, K>(
-        &self,
-        values: impl IntoIterator<Item = (K, T)>,
-        timeout: Timeout,
-    ) -> Result<(), CacheError>
-    where
-        T: Serialize,
-        K: AsRef<str>,
-    {
-        let mut encoded = Vec::new();
-        for (key, value) in values {
-            encoded.push((self.name(key.as_ref())?, encode(&value)?));
-        }
-        for (name, _) in &encoded {
-            self.flights.forget(name).await;
-        }
-        let lifetime = self.lifetime(timeout);
-        if lifetime.is_nothing() {
-            let names: Vec<_> = encoded.into_iter().map(|(name, _)| name).collect();
-            self.store.delete_many(&names).await;
-            return Ok(());
-        }
-        self.store.set_many(&encoded, lifetime.duration()).await
     }
 
     /// Gives a stored value a new timeout from now; says whether there was one.
@@ -382,15 +342,20 @@ impl Cache {
         let name = self.name(key)?;
         let lifetime = self.lifetime(timeout);
         if lifetime.is_nothing() {
-            return Ok(self.store.delete_many(&[name]).await > 0);
+            return self.delete(key).await;
         }
-        Ok(self.store.touch(&name, lifetime.duration()).await)
+        let touched = self
+            .layers
+            .touch(self.space(key), &name, lifetime.duration());
+        Ok(touched.await)
     }
 
     /// Adds `by` to a stored whole number in one step and returns the sum; its timeout stays.
-    /// [`CacheError::NoValue`] where nothing is stored, [`CacheError::NotANumber`] on anything else.
+    /// [`CacheError::NoValue`] where nothing is stored, [`CacheError::NotANumber`] on anything
+    /// else, [`CacheError::Unavailable`] when the backend does not answer.
     pub async fn incr(&self, key: &str, by: i64) -> Result<i64, CacheError> {
-        let sum = self.store.count(&self.name(key)?, by).await?;
+        let name = self.name(key)?;
+        let sum = self.layers.count(self.space(key), &name, by).await?;
         sum.ok_or(CacheError::NoValue)
     }
 
@@ -413,30 +378,14 @@ impl Cache {
 
     /// Forgets a value; says whether there was one.
     pub async fn delete(&self, key: &str) -> Result<bool, CacheError> {
-        let name = self.name(key)?;
-        self.flights.forget(&name).await;
-        Ok(self.store.delete_many(&[name]).await > 0)
+        Ok(self.delete_many([key]).await? > 0)
     }
 
-    /// Forgets several values; says how many there were.
-    pub async fn delete_many<K: AsRef<str>>(
-        &self,
-        keys: impl IntoIterator<Item = K>,
-    ) -> Result<usize, CacheError> {
-        let mut names = Vec::new();
-        for key in keys {
-            names.push(self.name(key.as_ref())?);
-        }
-        for name in &names {
-            self.flights.forget(name).await;
-        }
-        Ok(self.store.delete_many(&names).await)
-    }
-
-    /// Forgets everything in the store, of every version.
+    /// Forgets everything in the store that has this prefix, of every version, and nothing of
+    /// other programs.
     pub async fn clear(&self) -> Result<(), CacheError> {
         self.flights.forget_all().await;
-        self.store.clear(&self.prefix).await;
+        self.layers.clear().await;
         Ok(())
     }
 
@@ -445,9 +394,13 @@ impl Cache {
         Ok(self.get_bytes(key).await?.is_some())
     }
 
-    /// Lets go of connections and memory. A closed cache is empty, and still answers.
+    /// Lets go of connections and memory. A closed cache still answers: that in memory is empty,
+    /// another connects again.
     pub async fn close(&self) {
-        self.store.close().await;
+        if let Some(near) = &self.layers.near {
+            near.close().await;
+        }
+        self.layers.guard.close().await;
     }
 
     /// Asks the backend for something, past everything that hides from callers that it is away.
@@ -455,10 +408,36 @@ impl Cache {
     /// # Errors
     /// What is wrong with it, in words that hold no secret.
     pub async fn check(&self) -> Result<(), String> {
-        self.store
-            .check(&self.name("check").map_err(|error| error.to_string())?)
-            .await
+        let name = key::join(&self.head, Kind::Value, "check");
+        self.layers.guard.check(&name).await
     }
+}
+
+fn open_near(
+    options: &Options,
+    backend: &Backend,
+    surroundings: &Surroundings,
+) -> Result<Option<Near>, CacheError> {
+    let Some(max_bytes) = options.near_bytes else {
+        return Ok(None);
+    };
+    if !backend.is_shared() {
+        return Err(options::fault(
+            "has near_bytes, which only a cache on servers needs",
+        ));
+    }
+    let Some(bus) = surroundings.bus.clone() else {
+        return Err(options::fault("has near_bytes, but there is no bus here"));
+    };
+    let clock = surroundings.clock.clone();
+    let place = backend.place();
+    Ok(Some(Near::new(
+        max_bytes,
+        &place,
+        &options.prefix,
+        clock,
+        bus,
+    )))
 }
 
 fn encode<T: Serialize + ?Sized>(value: &T) -> Result<Bytes, CacheError> {

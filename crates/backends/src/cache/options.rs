@@ -1,11 +1,13 @@
 //! What a cache's URL says.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::key::MAX_PREFIX_BYTES;
 use super::{CacheError, Lifetime};
 
 const DEFAULT_MAX_BYTES: u64 = 64 * 1024 * 1024;
+const DEFAULT_PATIENCE: Duration = Duration::from_millis(50);
 const DEFAULT_TIMEOUT: Duration = Duration::from_mins(5);
 
 /// A cache URL taken apart and checked, as far as all backends have it in common.
@@ -23,14 +25,22 @@ pub struct Options {
     pub prefix: String,
     /// The version that stands in all names.
     pub version: u32,
+    /// How long a call may wait for a backend that others share.
+    pub patience: Duration,
+    /// How many bytes of memory stand in front of the backend; none, when it is not set.
+    pub near_bytes: Option<u64>,
+    /// The certificates that `rediss:` trusts, when they are not those that browsers trust.
+    pub ca: Option<PathBuf>,
 }
 
 /// Every scheme, and whether it names a place.
-const SCHEMES: [(&str, bool); 5] = [
+const SCHEMES: [(&str, bool); 7] = [
+    ("memory", false),
+    ("redis", true),
+    ("rediss", true),
+    ("memcached", true),
     ("database", false),
     ("file", true),
-    ("memcached", true),
-    ("memory", false),
     ("off", false),
 ];
 
@@ -58,6 +68,9 @@ impl Options {
             default_lifetime: Lifetime::For(DEFAULT_TIMEOUT),
             prefix: String::new(),
             version: 1,
+            patience: DEFAULT_PATIENCE,
+            near_bytes: None,
+            ca: None,
         };
         for (name, value) in url::form_urlencoded::parse(query.as_bytes()) {
             options.take(&name, &value)?;
@@ -78,6 +91,9 @@ impl Options {
                 self.default_lifetime = Lifetime::For(Duration::from_secs(number(name, value)?));
             }
             "version" => self.version = number(name, value)?,
+            "wait" => self.patience = Duration::from_millis(number(name, value)?),
+            "near_bytes" => self.near_bytes = Some(number(name, value)?),
+            "ca" => self.ca = Some(PathBuf::from(value)),
             "prefix" => {
                 let is_good = value.len() <= MAX_PREFIX_BYTES
                     && (value.is_empty() || super::key::check(value).is_ok());
@@ -90,7 +106,7 @@ impl Options {
             }
             _ => {
                 return Err(fault(
-                    "has an option other than timeout, prefix, version and max_bytes",
+                    "has an option other than timeout, prefix, version, max_bytes, wait, near_bytes and ca",
                 ));
             }
         }
@@ -130,7 +146,7 @@ mod tests {
     fn what_is_not_understood_is_refused_without_repeating_the_url() {
         for url in [
             "nonsense",
-            "redis://user:s3cret@host",
+            "redys://user:s3cret@host",
             "memory:?max_bites=1",
             "memory:?timeout=-1",
             "memory:?version=one",

@@ -1,0 +1,399 @@
+//! Values that are computed when they are missing: once for all who ask, here and in other
+//! processes, and while the older one is still served, if that is wanted.
+//!
+//! In this process those who ask for the same key share one computation ([`super::flight`]). Where
+//! others share the backend, who computes holds a lock there, a value under a name of its own, for
+//! ten seconds at most; the others look for the result for a second and then compute as well, so
+//! that nobody depends on a process that died. Whoever sets or deletes a key takes its lock away:
+//! what was computed from older data is then given to those who wait for it, but not stored.
+
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::key::Kind;
+use super::{Cache, CacheError, Lifetime, Timeout, decode, encode, key};
+use crate::clock::Clock;
+
+/// How long one process may compute before others do not count on it any more.
+const LOCK_LIFETIME: Duration = Duration::from_secs(10);
+
+/// After how many looks for another's result one computes oneself, and how long between them:
+/// 5, 10, 20, 40, then 80 ms; a second altogether.
+const LOOKS: u32 = 15;
+const FIRST_PAUSE: Duration = Duration::from_millis(5);
+const LONGEST_PAUSE: Duration = Duration::from_millis(80);
+
+/// Lifetimes of computed values are shortened by up to a tenth, each key by its own part, so that
+/// what was computed together does not end together.
+const SPREAD: u32 = 10;
+
+/// Makes what no other lock holds; clones share the count.
+#[derive(Clone, Debug)]
+pub struct Locks {
+    process: Arc<str>,
+    count: Arc<AtomicU64>,
+}
+
+impl Locks {
+    /// For one opened cache.
+    pub fn new() -> Self {
+        Self {
+            // Never from a clock whose randomness is fixed: two processes must differ.
+            process: Clock::system().random_token().into(),
+            count: Arc::default(),
+        }
+    }
+
+    fn token(&self) -> Bytes {
+        let count = self.count.fetch_add(1, Ordering::Relaxed);
+        Bytes::from(format!("\"{}.{count}\"", self.process))
+    }
+}
+
+/// What a computed value is stored with.
+#[derive(Clone, Copy)]
+struct Term {
+    lifetime: Lifetime,
+    /// How much longer it is kept, as an older one that is served while it is computed anew.
+    stale: Option<Duration>,
+}
+
+/// How a lock was got.
+enum Turn {
+    /// It is ours; the value is the token.
+    Ours(Bytes),
+    /// Another's result has come.
+    Done(Bytes),
+    /// Nobody can have one, or the wait was too long.
+    Without,
+}
+
+impl Cache {
+    /// The value, or, when there is none, what `compute` makes of it, stored on the way.
+    ///
+    /// Many that ask at once share one computation; when it fails, its error goes to the one that
+    /// computed and the next one tries. A value deleted or set while it is being computed is given
+    /// to those who already wait, but not stored, so that a change is never overwritten by what was
+    /// read before it. (Between processes that holds but for the moment of storing; where it has to
+    /// hold strictly, the value carries the versions of its data.) `compute` must not ask for the
+    /// same key. The timeout is shortened by up to a tenth, so that not all keys end at once. The
+    /// cache is never a reason to fail: without its backend, `compute` is asked each time.
+    pub async fn get_or_set<T, E, F, Fut>(
+        &self,
+        key: &str,
+        timeout: Timeout,
+        compute: F,
+    ) -> Result<T, E>
+    where
+        T: Serialize + DeserializeOwned,
+        E: From<CacheError>,
+        F: FnOnce() -> Fut,
+        Fut: Future<Output = Result<T, E>>,
+    {
+        let make = async || encode(&compute().await?).map_err(E::from);
+        let term = self.term(timeout);
+        let bytes = self.get_or_make(key, term, make, |bytes| decode::<T>(key, bytes).is_some());
+        Ok(serde_json::from_slice(&bytes.await?).map_err(CacheError::from)?)
+    }
+
+    /// As [`Cache::get_or_set`], for bytes as they are.
+    pub async fn get_or_set_bytes<E, F, Fut>(
+        &self,
+        key: &str,
+        timeout: Timeout,
+        compute: F,
+    ) -> Result<Bytes, E>
+    where
+        E: From<CacheError>,
+        F: FnOnce() -> Fut,
+        Fut: Future<Output = Result<Bytes, E>>,
+    {
+        self.get_or_make(key, self.term(timeout), compute, |_| true)
+            .await
+    }
+
+    /// As [`Cache::get_or_set`], but a value whose timeout is over is still served for `stale`,
+    /// while one task computes it anew: nobody waits for what was there lately. An error of that
+    /// task is logged, and the older value served on.
+    pub async fn get_or_refresh<T, E, F, Fut>(
+        &self,
+        key: &str,
+        timeout: Timeout,
+        stale: Duration,
+        compute: F,
+    ) -> Result<T, E>
+    where
+        T: Serialize + DeserializeOwned + Send + 'static,
+        E: From<CacheError> + std::fmt::Display + Send + 'static,
+        F: FnOnce() -> Fut + Send + 'static,
+        Fut: Future<Output = Result<T, E>> + Send + 'static,
+    {
+        let (name, mark) = (self.name(key)?, key::join(&self.head, Kind::Mark, key));
+        let space = self.space(key);
+        let term = Term {
+            stale: Some(stale),
+            ..self.term(timeout)
+        };
+        let names = [name, mark];
+        let mut found = self.layers.get_many(&[space], &names).await.into_iter();
+        let (value, is_fresh) = (found.next().flatten(), found.next().flatten().is_some());
+        let value = value.and_then(|bytes| decode::<T>(key, &bytes));
+        let Some(value) = value else {
+            let make = async || encode(&compute().await?).map_err(E::from);
+            let bytes =
+                self.get_or_make(key, term, make, |bytes| decode::<T>(key, bytes).is_some());
+            return Ok(serde_json::from_slice(&bytes.await?).map_err(CacheError::from)?);
+        };
+        if !is_fresh {
+            self.refresh(key, term, compute).await;
+        }
+        Ok(value)
+    }
+
+    /// Has a task compute the value anew, unless somebody does already.
+    async fn refresh<T, E, F, Fut>(&self, key: &str, term: Term, compute: F)
+    where
+        T: Serialize + Send + 'static,
+        E: From<CacheError> + std::fmt::Display + Send + 'static,
+        F: FnOnce() -> Fut + Send + 'static,
+        Fut: Future<Output = Result<T, E>> + Send + 'static,
+    {
+        // The mark is the lock: while it stands, the older value passes for a fresh one.
+        let mark = key::join(&self.head, Kind::Mark, key);
+        let token = self.locks.token();
+        let lasting = Some(LOCK_LIFETIME);
+        let added = self
+            .layers
+            .guard
+            .add(self.space(key), &mark, token.clone(), lasting);
+        if !matches!(added.await, Ok(true)) {
+            return;
+        }
+        let (cache, key) = (self.clone(), key.to_owned());
+        tokio::spawn(async move {
+            let Ok(name) = cache.name(&key) else { return };
+            let flight = cache.flights.join(&name);
+            let made = flight.land(async |gate| {
+                let bytes = encode(&compute().await?).map_err(E::from)?;
+                let may_store = gate.lock().await;
+                let held = cache.layers.look_again(cache.space(&key), &mark).await;
+                if *may_store && held == Some(token) {
+                    cache.keep(&key, &name, bytes.clone(), term).await;
+                }
+                Ok::<_, E>(bytes)
+            });
+            if let Err(error) = made.await {
+                tracing::warn!(%error, "a cached value could not be computed anew; the older one is served");
+            }
+        });
+    }
+
+    fn term(&self, timeout: Timeout) -> Term {
+        Term {
+            lifetime: self.lifetime(timeout),
+            stale: None,
+        }
+    }
+
+    async fn get_or_make<E, Fut>(
+        &self,
+        key: &str,
+        term: Term,
+        compute: impl FnOnce() -> Fut,
+        is_usable: impl Fn(&[u8]) -> bool,
+    ) -> Result<Bytes, E>
+    where
+        E: From<CacheError>,
+        Fut: Future<Output = Result<Bytes, E>>,
+    {
+        let name = self.name(key)?;
+        let space = self.space(key);
+        let found = self.layers.get(space, &name).await;
+        if let Some(bytes) = found.filter(|bytes| is_usable(bytes)) {
+            return Ok(bytes);
+        }
+        let flight = self.flights.join(&name);
+        flight
+            .land(async |gate| {
+                let turn = match self.is_shared() && !term.lifetime.is_nothing() {
+                    true => self.take_turn(key, &name, &is_usable).await,
+                    false => Turn::Without,
+                };
+                if let Turn::Done(bytes) = turn {
+                    return Ok(bytes);
+                }
+                // Another may have stored it between the look above and now.
+                let found = self.layers.look_again(space, &name).await;
+                let held = Held::new(self, key, turn);
+                if let Some(bytes) = found.filter(|bytes| is_usable(bytes)) {
+                    return Ok(bytes);
+                }
+                let bytes = compute().await?;
+                let may_store = gate.lock().await;
+                if *may_store && held.is_ours().await {
+                    self.keep(key, &name, bytes.clone(), term).await;
+                }
+                held.release().await;
+                Ok(bytes)
+            })
+            .await
+    }
+
+    /// Waits until it is our turn to compute, or another's result has come.
+    async fn take_turn(&self, key: &str, name: &str, is_usable: &impl Fn(&[u8]) -> bool) -> Turn {
+        let space = self.space(key);
+        let lock = key::join(&self.head, Kind::Lock, key);
+        let names = [name.to_owned(), lock];
+        let [_, lock] = &names;
+        let mut pause = FIRST_PAUSE;
+        for _ in 0..LOOKS {
+            let token = self.locks.token();
+            let added = self
+                .layers
+                .guard
+                .add(space, lock, token.clone(), Some(LOCK_LIFETIME));
+            match added.await {
+                Ok(true) => return Turn::Ours(token),
+                Ok(false) => {}
+                Err(_) => return Turn::Without,
+            }
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(LONGEST_PAUSE);
+            let found = self.layers.look_again(space, name).await;
+            if let Some(bytes) = found.filter(|bytes| is_usable(bytes)) {
+                return Turn::Done(bytes);
+            }
+        }
+        Turn::Without
+    }
+
+    /// Stores what was computed. That it cannot be stored is no reason to fail.
+    async fn keep(&self, key: &str, name: &str, bytes: Bytes, term: Term) {
+        let space = self.space(key);
+        if term.lifetime.is_nothing() {
+            self.layers.delete_many(&[space], &[name.to_owned()]).await;
+            return;
+        }
+        let fresh = spread(name, term.lifetime).duration();
+        let kept = fresh.map(|fresh| fresh.saturating_add(term.stale.unwrap_or_default()));
+        let size = bytes.len();
+        if let Err(error) = self.layers.fill(space, name, bytes, kept).await {
+            tracing::debug!(%error, size, "a computed value is not stored");
+            return;
+        }
+        if term.stale.is_some() {
+            let mark = key::join(&self.head, Kind::Mark, key);
+            let token = self.locks.token();
+            // Without its mark the value is an older one, which is then computed anew.
+            let _ = self.layers.guard.set(space, &mark, token, fresh).await;
+        }
+    }
+
+    /// Takes the locks of these keys away from whoever computes them, in this process or another.
+    pub(super) async fn unlock_all<K: AsRef<str>>(&self, keys: &[K]) {
+        let (true, Some(first)) = (self.is_shared(), keys.first()) else {
+            return;
+        };
+        let mut names = Vec::with_capacity(2 * keys.len());
+        for key in keys {
+            names.push(key::join(&self.head, Kind::Lock, key.as_ref()));
+            names.push(key::join(&self.head, Kind::Mark, key.as_ref()));
+        }
+        let space = self.space(first.as_ref());
+        self.layers.guard.delete_many(space, &names).await;
+    }
+}
+
+/// A lock while its holder computes; given back also when the holder goes away.
+struct Held<'a> {
+    cache: &'a Cache,
+    key: &'a str,
+    token: Option<Bytes>,
+}
+
+impl<'a> Held<'a> {
+    fn new(cache: &'a Cache, key: &'a str, turn: Turn) -> Self {
+        let token = match turn {
+            Turn::Ours(token) => Some(token),
+            Turn::Done(_) | Turn::Without => None,
+        };
+        Self { cache, key, token }
+    }
+
+    fn lock(&self) -> String {
+        key::join(&self.cache.head, Kind::Lock, self.key)
+    }
+
+    /// Whether nobody took the lock away, which is to say that the data changed.
+    async fn is_ours(&self) -> bool {
+        let Some(token) = &self.token else {
+            return true;
+        };
+        let space = self.cache.space(self.key);
+        let held = self.cache.layers.look_again(space, &self.lock()).await;
+        held.as_ref() == Some(token)
+    }
+
+    async fn release(mut self) {
+        if self.token.take().is_some() {
+            let space = self.cache.space(self.key);
+            let names = [self.lock()];
+            self.cache.layers.guard.delete_many(space, &names).await;
+        }
+    }
+}
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        if self.token.is_none() {
+            return;
+        }
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else {
+            return;
+        };
+        let (layers, lock) = (Arc::clone(&self.cache.layers), self.lock());
+        let key = self.key.to_owned();
+        runtime.spawn(async move {
+            let space = layers.statistics.space(&key);
+            layers.guard.delete_many(space, &[lock]).await;
+        });
+    }
+}
+
+/// A lifetime shortened by this name's own part of a tenth.
+fn spread(name: &str, lifetime: Lifetime) -> Lifetime {
+    let Lifetime::For(duration) = lifetime else {
+        return lifetime;
+    };
+    let mut hasher = DefaultHasher::new();
+    name.hash(&mut hasher);
+    let part = u32::try_from(hasher.finish() % 1_000).unwrap_or(0);
+    let cut = duration / SPREAD / 1_000 * part;
+    Lifetime::For(duration.saturating_sub(cut))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_computed_together_does_not_end_together() {
+        let full = Duration::from_secs(300);
+        let mut seconds = std::collections::HashSet::new();
+        for number in 0..1_000 {
+            let Lifetime::For(spread) = spread(&format!("k{number}"), Lifetime::For(full)) else {
+                panic!("it ends");
+            };
+            assert!(spread <= full && spread >= full * 9 / 10, "{spread:?}");
+            seconds.insert(spread.as_secs());
+        }
+        assert!(seconds.len() >= 25, "{} different seconds", seconds.len());
+        assert_eq!(spread("k", Lifetime::Forever), Lifetime::Forever);
+    }
+}
