@@ -149,7 +149,7 @@ mod tests {
 
     #[test]
     fn names_of_another_prefix_are_not_ours() {
-        for (prefix, key) in [("", "k"), ("site", "a:1:b"), ("site:1", "k")] {
+        for (prefix, key) in [("", "k"), ("site", "a:1:b"), ("site:b", "k")] {
             let name = compose(prefix, 7, key).expect("a key");
             assert!(is_under(prefix, &name), "{name}");
         }

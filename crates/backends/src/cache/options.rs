@@ -102,6 +102,11 @@ impl Options {
                         "has a prefix with spaces or control characters, or of more than 100 bytes",
                     ));
                 }
+                if looks_versioned(value) {
+                    return Err(fault(
+                        "has a prefix with a number behind a colon, which would be taken for a version",
+                    ));
+                }
                 value.clone_into(&mut self.prefix);
             }
             _ => {
@@ -112,6 +117,12 @@ impl Options {
         }
         Ok(())
     }
+}
+
+/// Whether names under this prefix could be taken for those of a shorter prefix.
+fn looks_versioned(prefix: &str) -> bool {
+    let mut parts = prefix.split(':').skip(1);
+    parts.any(|part| part.starts_with(|c: char| c.is_ascii_digit()))
 }
 
 fn number<T: std::str::FromStr>(name: &str, value: &str) -> Result<T, CacheError> {
@@ -151,6 +162,8 @@ mod tests {
             "memory:?timeout=-1",
             "memory:?version=one",
             "memory:?prefix=a%20b",
+            "memory:?prefix=a:1",
+            "memory:?prefix=a:b:1x",
             "memory://s3cret/",
         ] {
             let error = Options::parse(url).expect_err(url).to_string();

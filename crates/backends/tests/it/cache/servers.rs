@@ -1,0 +1,197 @@
+//! Real servers on free ports of 127.0.0.1, which end with the test, and one that is told what to
+//! answer.
+
+use std::net::TcpListener as StdListener;
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+
+use tempfile::TempDir;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinHandle;
+
+use super::until;
+
+/// A running server; killed when it is dropped, and by the kernel when the test dies.
+pub struct Server {
+    program: &'static str,
+    port: u16,
+    more: Vec<String>,
+    folder: TempDir,
+    child: Option<Child>,
+}
+
+impl Server {
+    pub async fn redis() -> Self {
+        Self::start("redis-server", &[]).await
+    }
+
+    pub async fn redis_with(more: &[&str]) -> Self {
+        Self::start("redis-server", more).await
+    }
+
+    pub async fn memcached() -> Self {
+        Self::start("memcached", &[]).await
+    }
+
+    async fn start(program: &'static str, more: &[&str]) -> Self {
+        let mut server = Self {
+            program,
+            port: free_port(),
+            more: more.iter().map(|&word| word.to_owned()).collect(),
+            folder: tempfile::tempdir().unwrap(),
+            child: None,
+        };
+        // Another program may take the port first.
+        while !server.begin().await {
+            server.port = free_port();
+        }
+        server
+    }
+
+    /// Starts it on its port, empty; says whether it could have the port.
+    pub async fn begin(&mut self) -> bool {
+        let mut command = Command::new("setpriv");
+        command.args(["--pdeathsig", "KILL", self.program]);
+        let port = self.port.to_string();
+        if self.program == "redis-server" {
+            let tls = self.more.iter().any(|word| word == "--tls-port");
+            let plain = if tls { "0" } else { &port };
+            command.args(["--bind", "127.0.0.1", "--port", plain, "--save", ""]);
+            command
+                .args(["--appendonly", "no", "--dir"])
+                .arg(self.folder.path());
+            let words = self.more.iter().map(|word| word.replace("PORT", &port));
+            command.args(words);
+        } else {
+            command.args(["-l", "127.0.0.1", "-p", &port, "-U", "0", "-u", "root"]);
+            command.args(&self.more);
+        }
+        command
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
+        let child = command.spawn();
+        self.child = Some(child.unwrap_or_else(|error| {
+            panic!(
+                "{} cannot be started ({error}); Debian has it, see `make test`",
+                self.program
+            )
+        }));
+        let address = self.address();
+        let child = self.child.as_mut().unwrap();
+        until("the server listens or ends", async || {
+            if child.try_wait().unwrap().is_some() {
+                return Some(false);
+            }
+            TcpStream::connect(&address).await.ok().map(|_| true)
+        })
+        .await
+    }
+
+    pub fn address(&self) -> String {
+        format!("127.0.0.1:{}", self.port)
+    }
+
+    pub fn kill(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            child.kill().unwrap();
+            child.wait().unwrap();
+        }
+    }
+
+    /// Stops it without ending it, as a machine that hangs.
+    pub fn freeze(&self) {
+        self.signal("STOP");
+    }
+
+    pub fn thaw(&self) {
+        self.signal("CONT");
+    }
+
+    fn signal(&self, signal: &str) {
+        let id = self.child.as_ref().unwrap().id().to_string();
+        let sent = Command::new("kill")
+            .args(["-s", signal, &id])
+            .status()
+            .unwrap();
+        assert!(sent.success());
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+fn free_port() -> u16 {
+    let listener = StdListener::bind("127.0.0.1:0").unwrap();
+    listener.local_addr().unwrap().port()
+}
+
+/// What a [`Fake`] does with whoever asks it something.
+#[derive(Clone, Debug)]
+pub enum Manner {
+    /// Says nothing.
+    Silent,
+    /// Answers each question with these bytes.
+    Says(Vec<u8>),
+    /// Answers the first question with these bytes and hangs up.
+    SaysAndLeaves(Vec<u8>),
+}
+
+/// A server that is told what to answer, and counts what it is asked.
+pub struct Fake {
+    pub address: String,
+    pub manner: Arc<Mutex<Manner>>,
+    pub questions: Arc<AtomicUsize>,
+    task: JoinHandle<()>,
+}
+
+impl Fake {
+    pub async fn start(manner: Manner) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        let manner = Arc::new(Mutex::new(manner));
+        let questions = Arc::new(AtomicUsize::new(0));
+        let (told, count) = (Arc::clone(&manner), Arc::clone(&questions));
+        let task = tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                tokio::spawn(converse(stream, Arc::clone(&told), Arc::clone(&count)));
+            }
+        });
+        Self {
+            address,
+            manner,
+            questions,
+            task,
+        }
+    }
+
+    pub fn asked(&self) -> usize {
+        self.questions.load(Ordering::SeqCst)
+    }
+}
+
+impl Drop for Fake {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+async fn converse(mut stream: TcpStream, told: Arc<Mutex<Manner>>, count: Arc<AtomicUsize>) {
+    let mut question = vec![0; 65_536];
+    while let Ok(1..) = stream.read(&mut question).await {
+        count.fetch_add(1, Ordering::SeqCst);
+        let manner = told.lock().unwrap().clone();
+        let answered = match &manner {
+            Manner::Silent => continue,
+            Manner::Says(bytes) | Manner::SaysAndLeaves(bytes) => stream.write_all(bytes).await,
+        };
+        if answered.is_err() || matches!(manner, Manner::SaysAndLeaves(_)) {
+            return;
+        }
+    }
+}
