@@ -57,14 +57,14 @@ test-scripts: assets
 .PHONY: test-sqlite
 test-sqlite: assets
 	scripts/tools rust nextest
-	scripts/need ffmpeg:ffmpeg openssl:openssl memcached:memcached
+	scripts/need ffmpeg:ffmpeg openssl:openssl redis-server:redis-server memcached:memcached
 	cargo nextest run --workspace
 	cargo test --quiet --workspace --doc
 
 .PHONY: test-postgres
 test-postgres: assets
 	scripts/tools rust nextest
-	scripts/need ffmpeg:ffmpeg openssl:openssl memcached:memcached postgresql
+	scripts/need ffmpeg:ffmpeg openssl:openssl redis-server:redis-server memcached:memcached postgresql
 	scripts/with-servers postgres -- env LYCEUM_TEST_DATABASE=postgres \
 	  cargo nextest run --workspace -E 'binary(it) | package(lyceum-backends)'
 
