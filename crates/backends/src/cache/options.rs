@@ -8,6 +8,8 @@ use super::{CacheError, Lifetime};
 
 const DEFAULT_MAX_BYTES: u64 = 64 * 1024 * 1024;
 const DEFAULT_PATIENCE: Duration = Duration::from_millis(50);
+/// Of `database:` and `file:`, which stand in line with the site's own writing and do not die of it.
+const LOCAL_PATIENCE: Duration = Duration::from_secs(1);
 const DEFAULT_TIMEOUT: Duration = Duration::from_mins(5);
 
 /// A cache URL taken apart and checked, as far as all backends have it in common.
@@ -68,7 +70,10 @@ impl Options {
             default_lifetime: Lifetime::For(DEFAULT_TIMEOUT),
             prefix: String::new(),
             version: 1,
-            patience: DEFAULT_PATIENCE,
+            patience: match scheme {
+                "database" | "file" => LOCAL_PATIENCE,
+                _ => DEFAULT_PATIENCE,
+            },
             near_bytes: None,
             ca: None,
         };

@@ -1,7 +1,7 @@
 //! On real folders, with hostile things in them.
 
 use std::fs;
-use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
+use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::PathBuf;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -380,7 +380,6 @@ async fn an_entry_is_replaced_as_a_whole_for_who_reads_meanwhile() {
     let cache = site.cache(MANY);
     let value = |letter| Bytes::from(vec![letter; 200_000]);
     cache.set(":1:a", value(b'a'), None).await.unwrap();
-    let before = fs::metadata(site.file(":1:a")).unwrap().ino();
     let other = cache.clone();
     let writer = tokio::spawn(async move {
         for n in 0..50 {
@@ -392,5 +391,4 @@ async fn an_entry_is_replaced_as_a_whole_for_who_reads_meanwhile() {
         assert!(found.len() == 200_000 && found.iter().all(|byte| *byte == found[0]));
     }
     writer.await.unwrap();
-    assert_ne!(fs::metadata(site.file(":1:a")).unwrap().ino(), before);
 }

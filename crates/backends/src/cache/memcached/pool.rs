@@ -19,7 +19,7 @@ use crate::cache::fault::Fault;
 
 /// How long after its fault a server is looked at again, and how long at most between two looks.
 const FIRST_LOOK: Duration = Duration::from_millis(100);
-const LONGEST_WAIT: Duration = Duration::from_secs(5);
+const LONGEST_WAIT: Duration = Duration::from_secs(2);
 
 /// How long a server that was left out may take to answer.
 const PATIENCE_WITH_THE_LOST: Duration = Duration::from_secs(1);

@@ -7,7 +7,7 @@
 
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::{Buf as _, Bytes, BytesMut};
 use futures::FutureExt as _;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::time::timeout;
@@ -21,8 +21,8 @@ const LONGEST_LINE: usize = 2_048;
 /// From this size on a value is sent from where it lies instead of being copied into the request.
 const LARGE: usize = 16 * 1_024;
 
-/// How much is read at once where it is not known how much will come.
-const READ: usize = 4_096;
+/// How much is read at once where it is not known how much will come; each connection keeps as much.
+const READ: usize = 16 * 1_024;
 
 /// What is sent, ready to be sent.
 #[derive(Debug, Default)]
@@ -203,16 +203,13 @@ impl Connection {
 }
 
 impl Reader {
-    /// What comes next, up to the end of its line and without it.
-    async fn line(&mut self) -> Result<Bytes, Fault> {
+    /// Reads until a whole line is here; says how long it is, line end included.
+    async fn whole_line(&mut self) -> Result<usize, Fault> {
         let mut seen = 0;
         loop {
             let fresh = self.buffer.get(seen..).unwrap_or_default();
             if let Some(at) = fresh.iter().position(|byte| *byte == b'\n') {
-                let line = self.buffer.split_to(seen + at + 1).freeze();
-                let text = line.strip_suffix(b"\n").unwrap_or(&line);
-                let text = text.strip_suffix(b"\r").unwrap_or(text);
-                return Ok(line.slice_ref(text));
+                return Ok(seen + at + 1);
             }
             seen = self.buffer.len();
             if seen > LONGEST_LINE {
@@ -222,21 +219,31 @@ impl Reader {
         }
     }
 
+    /// What comes next, up to the end of its line and without it.
+    async fn line(&mut self) -> Result<Bytes, Fault> {
+        let length = self.whole_line().await?;
+        let line = self.buffer.split_to(length).freeze();
+        Ok(line.slice_ref(without_end(&line)))
+    }
+
     /// The next `length` bytes and the line end after them, which is taken off.
     async fn block(&mut self, length: usize) -> Result<Bytes, Fault> {
         let whole = length + 2;
         // Into memory of its own: a small value must not keep a large buffer alive.
+        if let Some(block) = self.buffer.get(..whole) {
+            let value = Bytes::copy_from_slice(value_of(block)?);
+            self.buffer.advance(whole);
+            return Ok(value);
+        }
         let mut block = BytesMut::with_capacity(whole);
-        let here = self.buffer.len().min(whole);
-        block.extend_from_slice(&self.buffer.split_to(here));
+        block.extend_from_slice(&self.buffer);
+        self.buffer.clear();
         while block.len() < whole {
             let missing = u64::try_from(whole - block.len()).unwrap_or(u64::MAX);
             let mut source = (&mut self.source).take(missing);
             received(timeout(self.patience, source.read_buf(&mut block)).await)?;
         }
-        if !block.ends_with(b"\r\n") {
-            return Err(Fault::garbled(b"a value of another length than it said"));
-        }
+        value_of(&block)?;
         block.truncate(length);
         Ok(block.freeze())
     }
@@ -248,28 +255,19 @@ impl Reader {
         most: usize,
         values: &mut Vec<Option<Bytes>>,
     ) -> Result<(), Fault> {
-        let mut names = names.iter();
+        let mut names = names;
         loop {
-            let line = self.line().await?;
-            if line == "END" {
-                values.extend(names.map(|_| None));
+            let whole = self.whole_line().await?;
+            let line = without_end(self.buffer.get(..whole).unwrap_or_default());
+            let Some((absent, length)) = value_head(line, names, most)? else {
+                self.buffer.advance(whole);
+                values.extend(names.iter().map(|_| None));
                 return Ok(());
-            }
-            let mut words = words(&line);
-            let (Some("VALUE"), Some(name), Some(_), Some(length)) =
-                (words.next(), words.next(), words.next(), words.next())
-            else {
-                return Err(refusal(&line));
             };
-            let length = length_within(length, most).ok_or_else(|| Fault::garbled(&line))?;
-            loop {
-                match names.next() {
-                    Some(asked) if *asked == name => break,
-                    Some(_) => values.push(None),
-                    None => return Err(Fault::garbled(&line)),
-                }
-            }
+            self.buffer.advance(whole);
+            values.extend((0..absent).map(|_| None));
             values.push(Some(self.block(length).await?));
+            names = names.get(absent + 1..).unwrap_or_default();
         }
     }
 
@@ -320,6 +318,36 @@ fn broken(error: std::io::Error) -> Fault {
 
 fn silent() -> Fault {
     Fault::Unavailable("it does not answer".to_owned())
+}
+
+fn without_end(line: &[u8]) -> &[u8] {
+    let line = line.strip_suffix(b"\n").unwrap_or(line);
+    line.strip_suffix(b"\r").unwrap_or(line)
+}
+
+/// A block of data without its line end.
+fn value_of(block: &[u8]) -> Result<&[u8], Fault> {
+    let odd = || Fault::garbled(b"a value of another length than it said");
+    block.strip_suffix(b"\r\n").ok_or_else(odd)
+}
+
+/// The line before a value in the answer to `get` and these names: how many of them come before it
+/// that there are not, and how long it is. None at the end of the answer.
+fn value_head(line: &[u8], names: &[&str], most: usize) -> Result<Option<(usize, usize)>, Fault> {
+    if line == b"END" {
+        return Ok(None);
+    }
+    let mut words = words(line);
+    let (Some("VALUE"), Some(name), Some(_), Some(length)) =
+        (words.next(), words.next(), words.next(), words.next())
+    else {
+        return Err(refusal(line));
+    };
+    let absent = names.iter().position(|asked| *asked == name);
+    match (absent, length_within(length, most)) {
+        (Some(absent), Some(length)) => Ok(Some((absent, length))),
+        _ => Err(Fault::garbled(line)),
+    }
 }
 
 /// The words of a line; none from the first on that is no text.
