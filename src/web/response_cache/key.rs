@@ -13,6 +13,7 @@ use percent_encoding::percent_decode_str;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use std::fmt::Write as _;
+use std::sync::Arc;
 use url::form_urlencoded;
 
 /// Longer addresses, path and query together, go past the cache.
@@ -38,15 +39,15 @@ impl Selects {
 /// Where the answers to a request are kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Place {
-    prefix: String,
-    /// Host and path.
-    base: String,
-    query: Option<String>,
+    prefix: Arc<str>,
+    /// Empty where it does not count.
+    host: String,
+    uri: Uri,
 }
 
 impl Place {
     /// The place of a request; `None` when its address is none that is kept. `site`: the site has a public URL.
-    pub fn of(request: &Request, prefix: &str, has_public_url: bool) -> Option<Self> {
+    pub fn of(request: &Request, prefix: &Arc<str>, has_public_url: bool) -> Option<Self> {
         let uri = request.uri();
         let length = uri.path_and_query().map_or(0, |text| text.as_str().len());
         if length > LONGEST_ADDRESS || !is_normal(uri.path()) {
@@ -58,15 +59,25 @@ impl Place {
             host(uri, request.headers())?
         };
         Some(Self {
-            prefix: prefix.to_owned(),
-            base: host + uri.path(),
-            query: uri.query().map(str::to_owned),
+            prefix: Arc::clone(prefix),
+            host,
+            uri: uri.clone(),
         })
     }
 
     /// The first name to look under.
     pub fn name(&self, encoding: Encoding) -> String {
-        format!("page:{}:{}:{}", self.prefix, encoding.short(), self.base)
+        let Self { prefix, host, uri } = self;
+        let parts = [
+            "page:",
+            prefix,
+            ":",
+            encoding.short(),
+            ":",
+            host,
+            uri.path(),
+        ];
+        parts.concat()
     }
 
     /// The name of one of several answers at this address.
@@ -85,7 +96,7 @@ impl Place {
 
     /// Those parameters that count, as they would stand in an address of ours.
     fn parameters(&self, names: &[String]) -> String {
-        let query = self.query.as_deref().unwrap_or("");
+        let query = self.uri.query().unwrap_or("");
         let given: Vec<_> = form_urlencoded::parse(query.as_bytes()).collect();
         let mut text = form_urlencoded::Serializer::new(String::new());
         for name in names {
@@ -96,8 +107,8 @@ impl Place {
     }
 
     /// The address as it was asked for.
-    pub fn asked(&self) -> (&str, Option<&str>) {
-        (&self.base, self.query.as_deref())
+    pub fn asked(&self) -> (&str, &str, Option<&str>) {
+        (&self.host, self.uri.path(), self.uri.query())
     }
 }
 
@@ -177,7 +188,7 @@ mod tests {
     }
 
     fn place(uri: &str) -> Option<Place> {
-        Place::of(&request(uri, &["a.example"]), "", false)
+        Place::of(&request(uri, &["a.example"]), &"".into(), false)
     }
 
     fn selected(uri: &str, parameters: &[&str]) -> String {
@@ -231,7 +242,10 @@ mod tests {
 
     #[test]
     fn hosts_are_told_apart_where_the_site_has_no_address_of_its_own() {
-        let of = |hosts: &[&str], public| Place::of(&request("/", hosts), "", public);
+        let of = |hosts: &[&str], public| {
+            let place = Place::of(&request("/", hosts), &"".into(), public)?;
+            Some(place.name(Encoding::Gzip))
+        };
         assert_eq!(of(&["A.Example:80"], false), of(&["a.example:80"], false));
         assert_ne!(of(&["a.example"], false), of(&["b.example"], false));
         assert_eq!(of(&["a.example"], true), of(&["b.example"], true));
@@ -256,7 +270,7 @@ mod tests {
         #[test]
         fn names_of_any_address_can_be_made(path in "/[!-~]{0,80}") {
             if let Ok(request) = Request::builder().uri(&path).header("host", "a").body(Body::empty())
-                && let Some(place) = Place::of(&request, "p", false)
+                && let Some(place) = Place::of(&request, &"p".into(), false)
             {
                 let name = place.name(Encoding::Identity);
                 prop_assert!(name.is_ascii() && !name.contains(|c: char| c.is_ascii_control() || c == ' '));

@@ -112,7 +112,7 @@ impl ResponseCache {
     /// Keeps answers as the policy says.
     pub fn new(app: &App, mut policy: Policy) -> Self {
         // Pages of another release are none of this one's.
-        policy.prefix = format!("{}:{}", policy.prefix, fragments::edition(&app.config));
+        policy.prefix = format!("{}:{}", policy.prefix, fragments::edition(&app.config)).into();
         Self(Arc::new(Inner {
             app: app.clone(),
             policy,

@@ -3,6 +3,7 @@
 use crate::app::App;
 use axum::http::HeaderValue;
 use backends::cache::{Cache, Timeout};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// How a layer keeps answers.
@@ -10,7 +11,7 @@ use std::time::Duration;
 pub struct Policy {
     pub(super) cache: Cache,
     pub(super) lifetime: Duration,
-    pub(super) prefix: String,
+    pub(super) prefix: Arc<str>,
     pub(super) max_age: Option<Duration>,
     pub(super) is_for_everyone: bool,
 }
@@ -32,7 +33,7 @@ impl Policy {
         Self {
             cache,
             lifetime,
-            prefix: String::new(),
+            prefix: "".into(),
             max_age: None,
             is_for_everyone: false,
         }
@@ -40,7 +41,7 @@ impl Policy {
 
     /// Keeps them under names that begin with this, apart from those of other layers in the same cache.
     #[must_use]
-    pub fn prefix(mut self, prefix: impl Into<String>) -> Self {
+    pub fn prefix(mut self, prefix: &str) -> Self {
         self.prefix = prefix.into();
         self
     }
