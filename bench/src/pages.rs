@@ -3,6 +3,7 @@
 
 use crate::http::{Connection, Exchange};
 use crate::rounds::Side;
+use crate::server::Server;
 use crate::site::Site;
 use crate::{Common, Outcome, bare};
 use std::fs;
@@ -56,6 +57,29 @@ struct Turn {
     cpu_microseconds: f64,
 }
 
+/// What one side came to, turn by turn.
+struct Figures {
+    rate: Side,
+    slowest: Side,
+    cpu: Side,
+}
+
+impl Figures {
+    fn new(name: &str) -> Self {
+        Self {
+            rate: Side::new(name, "/s"),
+            slowest: Side::new(format!("{name}, p99"), "us"),
+            cpu: Side::new(format!("{name}, CPU"), "us"),
+        }
+    }
+
+    fn push(&mut self, turn: &Turn) {
+        self.rate.push(turn.rate);
+        self.slowest.push(turn.slowest_microseconds);
+        self.cpu.push(turn.cpu_microseconds);
+    }
+}
+
 /// Each page in turn with the bare handler's.
 pub fn measure(common: &Common, connections: usize, seconds: u64) -> Outcome {
     let site = Site::start(common, &[])?;
@@ -71,6 +95,7 @@ pub fn measure(common: &Common, connections: usize, seconds: u64) -> Outcome {
             return Err(format!("{} came in another form", subject.name).into());
         }
         fs::write(folder.join(subject.name), &page.body)?;
+        println!("{}: {} bytes", subject.name, page.size);
     }
     let bare = bare::start(&folder)?;
     println!(
@@ -79,63 +104,51 @@ pub fn measure(common: &Common, connections: usize, seconds: u64) -> Outcome {
     );
     let time = Duration::from_secs(seconds);
     for subject in &SUBJECTS {
-        let size = fs::metadata(folder.join(subject.name))?.len();
-        println!("-- {}, {size} bytes", subject.name);
+        println!("-- {}", subject.name);
         let own = format!("/{}", subject.name);
-        let sides = [
-            ("bare axum", &bare, own.as_str()),
-            ("lyceum", &site.server, subject.path),
-        ];
-        let mut rates = sides.each_ref().map(|(name, ..)| Side::new(*name, "/s"));
-        let mut slowest = sides
-            .each_ref()
-            .map(|(name, ..)| Side::new(format!("{name}, p99"), "us"));
-        let mut costs = sides
-            .each_ref()
-            .map(|(name, ..)| Side::new(format!("{name}, CPU"), "us"));
+        let mut theirs = Figures::new("bare axum");
+        let mut ours = Figures::new("lyceum");
         for round in 0..=common.rounds {
-            for (at, (_, server, path)) in sides.iter().enumerate() {
-                let cpu = server.cpu_seconds()?;
-                let mut turn = load(&server.address, path, subject.headers, connections, time)?;
-                turn.cpu_microseconds =
-                    (server.cpu_seconds()? - cpu) * 1e6 / (turn.rate * time.as_secs_f64());
-                // The first round warms up.
-                if let (Some(rate), Some(slow), Some(cost), 1..) = (
-                    rates.get_mut(at),
-                    slowest.get_mut(at),
-                    costs.get_mut(at),
-                    round,
-                ) {
-                    rate.push(turn.rate);
-                    slow.push(turn.slowest_microseconds);
-                    cost.push(turn.cpu_microseconds);
-                }
+            let their_turn = load(&bare, &own, subject.headers, connections, time)?;
+            let our_turn = load(
+                &site.server,
+                subject.path,
+                subject.headers,
+                connections,
+                time,
+            )?;
+            // The first round warms up.
+            if round > 0 {
+                theirs.push(&their_turn);
+                ours.push(&our_turn);
             }
         }
-        for side in rates.iter().chain(&slowest).chain(&costs) {
-            side.print();
+        for side in [&theirs, &ours] {
+            side.rate.print();
+            side.slowest.print();
+            side.cpu.print();
         }
-        let [bare_rate, rate] = &rates;
-        rate.print_ratio(bare_rate, GOAL);
-        let [bare_slowest, slowest] = &slowest;
-        slowest.print_ratio_at_most(bare_slowest, SLOWEST_GOAL);
+        ours.rate.print_ratio(&theirs.rate, GOAL);
+        ours.slowest
+            .print_ratio_at_most(&theirs.slowest, SLOWEST_GOAL);
     }
     Ok(())
 }
 
 /// Asks for one page on so many connections for so long.
 fn load(
-    address: &str,
+    server: &Server,
     path: &str,
     headers: &str,
     connections: usize,
     time: Duration,
 ) -> Outcome<Turn> {
+    let cpu = server.cpu_seconds()?;
     let began = Instant::now();
     let mut microseconds: Vec<u32> = std::thread::scope(|scope| {
         let readers: Vec<_> = (0..connections)
             .map(|_| {
-                let connection = Connection::open(address);
+                let connection = Connection::open(&server.address);
                 scope.spawn(move || ask(connection?.exchange(path, headers), time))
             })
             .collect();
@@ -145,14 +158,14 @@ fn load(
         }
         Outcome::Ok(all)
     })?;
-    let rate = microseconds.len() as f64 / began.elapsed().as_secs_f64();
+    let answers = microseconds.len() as f64;
+    let seconds = began.elapsed().as_secs_f64();
     microseconds.sort_unstable();
-    let at = microseconds.len() * 99 / 100;
-    let slowest = microseconds.get(at).copied().unwrap_or(u32::MAX);
+    let slowest = microseconds.get(microseconds.len() * 99 / 100).copied();
     Ok(Turn {
-        rate,
-        slowest_microseconds: f64::from(slowest),
-        cpu_microseconds: 0.0,
+        rate: answers / seconds,
+        slowest_microseconds: f64::from(slowest.unwrap_or(u32::MAX)),
+        cpu_microseconds: (server.cpu_seconds()? - cpu) * 1e6 / answers,
     })
 }
 

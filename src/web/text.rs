@@ -421,14 +421,14 @@ mod tests {
             let time = DateTime::from_timestamp(1_790_000_000, 0).unwrap();
             let now = time + TimeDelta::minutes(minutes) + TimeDelta::seconds(seconds);
             let words = ago(time, now, Tz::UTC);
-            match ago_until(time, now) {
-                Some(until) => {
-                    prop_assert!(until > now);
-                    prop_assert_eq!(&ago(time, until - TimeDelta::milliseconds(1), Tz::UTC), &words);
-                    prop_assert_ne!(&ago(time, until, Tz::UTC), &words);
-                }
-                None => prop_assert_eq!(date(time, Tz::UTC), words),
-            }
+            let Some(until) = ago_until(time, now) else {
+                prop_assert_eq!(date(time, Tz::UTC), words);
+                return Ok(());
+            };
+            prop_assert!(until > now);
+            let before = until - TimeDelta::milliseconds(1);
+            prop_assert_eq!(&ago(time, before, Tz::UTC), &words);
+            prop_assert_ne!(&ago(time, until, Tz::UTC), &words);
         }
 
         #[test]

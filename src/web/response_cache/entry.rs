@@ -18,9 +18,9 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 /// At the beginning of an answer. Another form of entries gets other letters.
-const PAGE: &[u8; 4] = b"LyA1";
+const PAGE: [u8; 4] = *b"LyA1";
 /// At the beginning of the word that there are several.
-const SEVERAL: &[u8; 4] = b"LyS1";
+const SEVERAL: [u8; 4] = *b"LyS1";
 /// Letters, and the length of the head.
 const PREAMBLE_BYTES: usize = 8;
 
@@ -133,7 +133,7 @@ impl Found {
         let (length, rest) = rest.split_first_chunk::<4>()?;
         let length = usize::try_from(u32::from_be_bytes(*length)).ok()?;
         let head = rest.get(..length)?;
-        match letters {
+        match *letters {
             PAGE => Some(Self::Answer(Box::new(Entry {
                 head: read(head)?,
                 body: stored.slice(PREAMBLE_BYTES + length..),
@@ -149,11 +149,11 @@ pub(super) fn encode_several(selects: &Selects) -> Option<Bytes> {
     write(SEVERAL, selects, &[])
 }
 
-fn write(letters: &[u8; 4], head: &impl Serialize, body: &[u8]) -> Option<Bytes> {
+fn write(letters: [u8; 4], head: &impl Serialize, body: &[u8]) -> Option<Bytes> {
     let head = serde_json::to_vec(head).ok()?;
     let length = u32::try_from(head.len()).ok()?;
     let mut stored = BytesMut::with_capacity(PREAMBLE_BYTES + head.len() + body.len());
-    stored.put_slice(letters);
+    stored.put_slice(&letters);
     stored.put_u32(length);
     stored.put_slice(&head);
     stored.put_slice(body);

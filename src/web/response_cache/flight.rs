@@ -76,7 +76,14 @@ impl Follow {
 
 #[cfg(test)]
 mod tests {
-    use super::{Flights, Follow, Part};
+    use super::{Flights, Follow, Lead, Part};
+
+    fn lead(flights: &Flights) -> Lead {
+        match flights.join("a") {
+            Part::Leads(lead) => lead,
+            Part::Follows(_) => panic!("somebody makes it already"),
+        }
+    }
 
     fn follow(flights: &Flights) -> Follow {
         match flights.join("a") {
@@ -89,9 +96,7 @@ mod tests {
     async fn those_who_come_meanwhile_hear_what_became_of_it() {
         let flights = Flights::default();
         for is_kept in [true, false] {
-            let Part::Leads(lead) = flights.join("a") else {
-                panic!("somebody makes it already");
-            };
+            let lead = lead(&flights);
             let waiting = follow(&flights);
             lead.land(is_kept);
             assert_eq!(waiting.landed().await, Some(is_kept));

@@ -142,17 +142,16 @@ impl ResponseCache {
                 // Its answer has no body that could be kept.
                 return ask(inner, request).await;
             }
-            match self.0.flights.join(&name) {
+            let landed = match self.0.flights.join(&name) {
                 Part::Leads(lead) => {
                     let (response, is_kept) = self.make(inner, request, asked).await;
                     lead.land(is_kept);
                     return response;
                 }
-                Part::Follows(follow) => {
-                    if follow.landed().await == Some(false) {
-                        break;
-                    }
-                }
+                Part::Follows(follow) => follow.landed().await,
+            };
+            if landed == Some(false) {
+                break;
             }
         }
         self.make(inner, request, asked).await.0

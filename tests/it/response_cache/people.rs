@@ -253,6 +253,15 @@ impl School {
         self.given.extend(given);
     }
 
+    /// Somebody looks, or something changes.
+    async fn step(&mut self, chance: &mut Chance, number: usize) {
+        if chance.below(6) == 0 {
+            self.change(chance, number).await;
+        } else {
+            self.look(chance).await;
+        }
+    }
+
     /// Something changes.
     async fn change(&mut self, chance: &mut Chance, step: usize) {
         let course = self.courses[chance.below(self.courses.len())].to_string();
@@ -313,11 +322,7 @@ async fn a_page_made_for_one_person_is_never_given_to_another() {
         let mut school = School::open().await;
         let mut chance = Chance(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15));
         for step in 0..STEPS {
-            if chance.below(6) == 0 {
-                school.change(&mut chance, step).await;
-            } else {
-                school.look(&mut chance).await;
-            }
+            school.step(&mut chance, step).await;
         }
         for kind in ["kept", "made", "held"] {
             let often = school.seen.get(kind).copied().unwrap_or(0);
