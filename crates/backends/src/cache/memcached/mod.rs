@@ -207,8 +207,8 @@ impl Memcached {
         let (this, name) = (self.clone(), name.to_owned());
         let names = vec![name.clone()];
         // What another added is not ours to forget.
-        let unsure = |added: &Result<bool, _>| match added {
-            Ok(false) => Vec::new(),
+        let unsure = |added: &Result<bool, Fault>| match added {
+            Ok(false) | Err(Fault::TooLarge { .. }) => Vec::new(),
             _ => names,
         };
         let add = async move { this.add_one(&name, &value, lifetime).await };
@@ -232,7 +232,7 @@ impl Memcached {
             yes_or_no(&line, b"STORED", b"NOT_STORED")
         };
         let added = self.pool.ask(index, asked).await;
-        if !matches!(added, Ok(false)) {
+        if !matches!(added, Ok(false) | Err(Fault::TooLarge { .. })) {
             self.pool.changed(name, &spot, added.is_ok()).await;
         }
         added
@@ -315,13 +315,26 @@ impl Memcached {
         Ok(some_of(deleted, names.len())?.into_iter().sum())
     }
 
-    /// Forgets every name of this prefix on every server. An error when a server is left out or
-    /// fails, for its entries would come back with it.
+    /// Forgets every name of this prefix on every server. One that is left out forgets them before
+    /// it is taken back.
     pub async fn clear(&self, prefix: &str) -> Result<(), Fault> {
-        let servers = self.pool.servers().iter().enumerate();
-        let cleared =
-            servers.map(|(index, server)| self.pool.ask(index, scan::clear(server, prefix)));
-        join_all(cleared).await.into_iter().collect()
+        let (this, prefix) = (self.clone(), prefix.to_owned());
+        let clear = async move {
+            let servers = this.pool.servers().iter().enumerate();
+            let cleared = servers.map(|(index, server)| this.clear_at(index, server, &prefix));
+            join_all(cleared).await.into_iter().collect()
+        };
+        to_the_end(clear, async |_| {}).await
+    }
+
+    async fn clear_at(&self, index: usize, server: &Server, prefix: &str) -> Result<(), Fault> {
+        if server.miss_all() {
+            return Ok(());
+        }
+        match self.pool.ask(index, scan::clear(server, prefix)).await {
+            Err(fault) if fault.is_of_the_backend() && server.miss_all() => Ok(()),
+            cleared => cleared,
+        }
     }
 
     /// What each server says of itself.

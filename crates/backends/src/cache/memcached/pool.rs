@@ -21,7 +21,8 @@ use crate::cache::fault::Fault;
 const FIRST_LOOK: Duration = Duration::from_millis(100);
 const LONGEST_WAIT: Duration = Duration::from_secs(2);
 
-/// How long a server that was left out may take to answer.
+/// How long a server that was left out may take to answer, and how long to wait for a turn for
+/// what must be deleted.
 const PATIENCE_WITH_THE_LOST: Duration = Duration::from_secs(1);
 
 /// How many names are told to a server in one request.
@@ -130,11 +131,17 @@ impl Pool {
             let Some(server) = self.servers.get(index) else {
                 continue;
             };
-            if !server.miss(name) {
-                // It came back between the choice and now, so that nobody else tells it.
-                let everywhere = self.servers.iter().enumerate();
-                let here = everywhere.filter(|(at, _)| *at == index || Some(*at) == spot.server);
-                join_all(here.map(|(at, _)| self.forget_at(at, [name]))).await;
+            if server.miss(name) {
+                continue;
+            }
+            // It is well: it only refused, or came back between the choice and now.
+            let everywhere = 0..self.servers.len();
+            let here = everywhere.filter(|at| *at == index || Some(*at) == spot.server);
+            let told = join_all(here.map(|at| self.forget_at(at, [name]))).await;
+            if told.contains(&false) {
+                let fault = Fault::Unavailable("it did not delete what it must".to_owned());
+                self.leave_out(index, &fault);
+                server.miss(name);
             }
         }
     }
@@ -163,11 +170,8 @@ impl Pool {
             let Ok(server) = self.server(index) else {
                 return false;
             };
-            if self
-                .ask(index, server.lines(&request, count))
-                .await
-                .is_err()
-            {
+            let told = server.lines_within(PATIENCE_WITH_THE_LOST, &request, count);
+            if self.ask(index, told).await.is_err() {
                 return false;
             }
         }

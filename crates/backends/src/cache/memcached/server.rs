@@ -125,6 +125,13 @@ impl Server {
         true
     }
 
+    /// Remembers that everything of ours was forgotten elsewhere; otherwise as [`Server::miss`].
+    pub fn miss_all(&self) -> bool {
+        let mut health = self.health();
+        health.missed.is_overfull |= self.is_out();
+        self.is_out()
+    }
+
     /// What it missed; the caller tells it, or gives it back with [`Server::still_missing`].
     pub fn take_missed(&self) -> Missed {
         std::mem::take(&mut self.health().missed)
@@ -184,7 +191,17 @@ impl Server {
 
     /// Sends requests that are answered with one line each, and reads these.
     pub async fn lines(&self, request: &Request, count: usize) -> Result<Vec<Bytes>, Fault> {
-        let mut lease = self.lease(self.patience).await?;
+        self.lines_within(self.patience, request, count).await
+    }
+
+    /// As [`Server::lines`], with another patience for a turn among the calls.
+    pub async fn lines_within(
+        &self,
+        patience: Duration,
+        request: &Request,
+        count: usize,
+    ) -> Result<Vec<Bytes>, Fault> {
+        let mut lease = self.lease(patience).await?;
         let lines = lease.connection.lines(request, count).await?;
         self.give_back(lease);
         Ok(lines)
