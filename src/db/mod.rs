@@ -236,13 +236,14 @@ impl Write {
         Ok(())
     }
 
-    /// Makes it last, and tells those who listen.
+    /// Makes it last, tells those who listen, and waits a moment until the other nodes know what has changed: whoever is
+    /// answered after this sees it, wherever she asks next.
     pub async fn commit(mut self) -> Result<()> {
         self.grow().await?;
         // When no answer comes it may have been committed all the same; then nothing may be undone.
         self.undo.0.clear();
         self.transaction.commit().await?;
-        self.bus.announce(self.recorded);
+        self.bus.announce_and_wait(self.recorded).await;
         Ok(())
     }
 

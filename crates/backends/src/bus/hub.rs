@@ -107,6 +107,12 @@ impl Hub {
         self.write().reactions.push((group.to_owned(), reaction));
     }
 
+    /// Whether anything is done in the very moment of an event of this group: then who announces it waits for others.
+    pub fn reacts_to(&self, group: &str) -> bool {
+        let channels = self.read();
+        channels.reactions.iter().any(|(name, _)| name == group)
+    }
+
     /// Does what is to be done at once at this event, in whatever order events come.
     pub fn do_reactions(&self, event: &Arc<Event>) {
         let delivery = Delivery::Event(Arc::clone(event));

@@ -11,11 +11,17 @@
 //! on SQLite, in the order of their commits too. Between processes there is no common order. When
 //! something may have been missed, every subscriber it may concern gets [`Delivery::Lost`] and
 //! reads the database afresh. What an event means is the business of those who exchange it.
+//!
+//! Processes that serve [appear](Bus::appear) to the others. Whoever [announces](Bus::announce_and_wait) an event to
+//! which processes [react](Bus::react) may wait, for at most 50 ms, until those have.
 
+mod event;
 mod hub;
 mod outbox;
+mod peers;
 mod postgres;
 mod promise;
+mod sockets;
 mod sqlite;
 mod table;
 
@@ -23,95 +29,25 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use bytes::Bytes;
 use chrono::{DateTime, Utc};
-use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, DbErr, TransactionTrait};
+use sea_orm::{ConnectionTrait, DbBackend, TransactionTrait};
 use serde::Serialize;
-use serde::de::DeserializeOwned;
 use tokio::task::JoinHandle;
 
+use self::event::prepare;
+pub use self::event::{BusDatabase, BusError, Delivery, Event};
 use self::hub::Hub;
 pub use self::hub::Subscription;
 use self::outbox::{Outbox, Ticket};
-use self::postgres::Pings;
+use self::peers::{Expected, Peers};
+use self::postgres::{Pings, Presence};
 use self::promise::{Promise, Promises};
+use self::sockets::Sockets;
 pub use self::table::{EVENTS_TABLE, events_table};
 use crate::clock::Clock;
 
 /// How long [`Bus::check`] waits for its own voice.
 const CHECK_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// Longest name of a group, in bytes.
-const MAX_GROUP_BYTES: usize = 200;
-
-/// What can go wrong with the bus.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum BusError {
-    /// The URL is not one of a bus; says why, without repeating it, for it may hold a password.
-    #[error("the bus URL {0}")]
-    Url(String),
-    /// A group name that is empty, over 200 bytes, or has spaces or control characters.
-    #[error("names of groups have 1 to 200 bytes without spaces or control characters")]
-    BadGroup,
-    /// A payload that serde cannot write or read as JSON.
-    #[error("the event's payload: {0}")]
-    Payload(#[from] serde_json::Error),
-    /// The database refused or is not there.
-    #[error("the bus cannot use the database: {0}")]
-    Database(#[from] DbErr),
-    /// The connection on which the bus listens could not be opened or broke.
-    #[error("the bus cannot listen to the database: {0}")]
-    Listening(String),
-    /// [`Bus::check`] did not hear itself within five seconds.
-    #[error("the bus does not hear what it says")]
-    Deaf,
-    /// The bus was closed.
-    #[error("the bus is closed")]
-    Closed,
-}
-
-/// The database of a `database:` bus.
-#[derive(Clone, Debug)]
-pub struct BusDatabase {
-    /// For reading events.
-    pub read: DatabaseConnection,
-    /// For writing events; on SQLite the one writer.
-    pub write: DatabaseConnection,
-    /// Where that database is: the bus listens on a connection of its own.
-    pub url: String,
-    /// Gives events their time.
-    pub clock: Clock,
-}
-
-/// Something that happened, as told to a group.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Event {
-    /// Its number in the table of events, growing, with gaps, and not in the order of commits on
-    /// PostgreSQL; on a `memory:` bus a count.
-    pub id: i64,
-    /// To whom it was told.
-    pub group: String,
-    /// JSON text.
-    pub payload: Bytes,
-}
-
-impl Event {
-    /// The payload as a value.
-    pub fn decode<T: DeserializeOwned>(&self) -> Result<T, BusError> {
-        Ok(serde_json::from_slice(&self.payload)?)
-    }
-}
-
-/// What a [`Subscription`] receives.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Delivery {
-    /// An event, shared by all its readers.
-    Event(Arc<Event>),
-    /// Events may have been missed: the reader was too slow, or the connection was away. What the
-    /// reader shows must be read again from the database.
-    Lost,
-}
 
 /// An event written in a transaction that is not yet committed. Announced after the commit; simply
 /// dropped when the transaction is rolled back. Should it be dropped although it was committed, the
@@ -122,6 +58,7 @@ pub struct Recorded {
     event: Arc<Event>,
     ticket: Option<Ticket>,
     promise: Option<Promise>,
+    expected: Option<Expected>,
 }
 
 impl Recorded {
@@ -141,6 +78,7 @@ impl Recorded {
             event: Arc::new(event),
             ticket: None,
             promise: None,
+            expected: None,
         }
     }
 }
@@ -163,6 +101,8 @@ struct Station {
     instance: String,
     hub: Arc<Hub>,
     promises: Arc<Promises>,
+    /// The other processes that serve.
+    peers: Arc<Peers>,
 }
 
 #[derive(Debug)]
@@ -174,10 +114,13 @@ enum Backend {
         database: BusDatabase,
         outbox: Outbox,
         poller: sqlite::Poller,
+        /// None where the database is in no file.
+        sockets: Option<Sockets>,
     },
     Postgres {
         database: BusDatabase,
         pings: Arc<Pings>,
+        presence: Arc<Presence>,
     },
 }
 
@@ -207,7 +150,11 @@ impl Bus {
     /// `database` that already has [`events_table`].
     pub async fn open(url: &str, database: Option<BusDatabase>) -> Result<Self, BusError> {
         let hub = Arc::new(Hub::default());
+        let is_postgres = database
+            .as_ref()
+            .is_some_and(|database| database.write.get_database_backend() == DbBackend::Postgres);
         let station = Station {
+            peers: Arc::new(Peers::new(is_postgres.then_some(postgres::LEASE))),
             // Never from a clock whose randomness is fixed: two instances must differ.
             instance: Clock::system().random_token(),
             promises: Arc::new(Promises::new(&hub)),
@@ -243,19 +190,29 @@ impl Bus {
             DbBackend::Sqlite => {
                 let (poller, task) = sqlite::Poller::start(station, &database).await?;
                 let outbox = Outbox::default();
+                let file = sqlite::file_of(&database.url);
+                let sockets = file
+                    .map(|file| Sockets::new(&file, &station.instance, &station.peers, &poller));
                 Ok((
                     Backend::Sqlite {
                         database,
                         outbox,
                         poller,
+                        sockets,
                     },
                     Some(task),
                 ))
             }
             DbBackend::Postgres => {
                 let pings = Arc::new(Pings::default());
-                let task = postgres::start(station, &pings, &database).await?;
-                Ok((Backend::Postgres { database, pings }, Some(task)))
+                let presence = Arc::new(Presence::new(&station.instance));
+                let task = postgres::start(station, &pings, &presence, &database).await?;
+                let backend = Backend::Postgres {
+                    database,
+                    pings,
+                    presence,
+                };
+                Ok((backend, Some(task)))
             }
             _ => Err(BusError::Url(
                 "says database:, which must be SQLite or PostgreSQL".to_owned(),
@@ -329,10 +286,14 @@ impl Bus {
             payload: payload.into(),
         });
         let promise = Some(station.promises.make(&event));
+        // Before anybody can have heard it.
+        let is_awaited = station.hub.reacts_to(&event.group);
+        let expected = is_awaited.then(|| station.peers.expect(id));
         Ok(Recorded {
             event,
             ticket,
             promise,
+            expected,
         })
     }
 
@@ -363,6 +324,7 @@ impl Bus {
             event,
             ticket,
             promise,
+            ..
         } in recorded
         {
             match ticket {
@@ -372,6 +334,71 @@ impl Bus {
             if let Some(promise) = promise {
                 promise.keep();
             }
+        }
+    }
+
+    /// As [`Bus::announce`], and then waits until the other processes that serve have reacted, or 50 ms: what they
+    /// answer from then on knows of the events. Events to which nobody reacts are not waited for, and a process alone
+    /// waits for nobody. One that is slower than that hears of them a little later, as it would without the wait.
+    pub async fn announce_and_wait(&self, mut recorded: Vec<Recorded>) {
+        let expected: Vec<Expected> = recorded
+            .iter_mut()
+            .filter_map(|recorded| recorded.expected.take())
+            .collect();
+        self.announce(recorded);
+        if expected.is_empty() {
+            return;
+        }
+        match &self.0.backend {
+            Backend::Memory { .. } => {}
+            Backend::Sqlite { sockets, .. } => {
+                if let Some(sockets) = sockets {
+                    sockets.wait(&expected).await;
+                }
+            }
+            Backend::Postgres { presence, .. } => {
+                presence.is_known().await;
+                self.0.station.peers.wait(&expected).await;
+            }
+        }
+    }
+
+    /// Makes this process known to the others as one that serves, until the bus is closed or the process ends: they
+    /// wait for it when they [announce](Bus::announce_and_wait) something. To be called once it reacts, and before it
+    /// answers anybody.
+    pub async fn appear(&self) -> Result<(), BusError> {
+        match &self.0.backend {
+            Backend::Memory { .. } => Ok(()),
+            Backend::Sqlite { sockets, .. } => {
+                if let Some(Err(error)) = sockets.as_ref().map(Sockets::appear) {
+                    tracing::warn!(
+                        %error,
+                        "other processes cannot ask this one to look for changes at once; it looks 20 times a second"
+                    );
+                }
+                Ok(())
+            }
+            Backend::Postgres {
+                database, presence, ..
+            } => presence.appear(&database.write).await,
+        }
+    }
+
+    /// Which of its kind this bus is; another one each time that one is opened.
+    pub fn instance(&self) -> &str {
+        &self.0.station.instance
+    }
+
+    /// The names of the other processes that serve, as far as is known. Each is made of its bus's
+    /// [instance](Bus::instance): what a process keeps for others, such as who is in a room with it, ends when it is
+    /// no longer among them.
+    pub fn peers(&self) -> Vec<String> {
+        match &self.0.backend {
+            Backend::Sqlite {
+                sockets: Some(sockets),
+                ..
+            } => sockets.others(),
+            _ => self.0.station.peers.names(),
         }
     }
 
@@ -394,7 +421,7 @@ impl Bus {
                     recorded
                 }
             };
-            self.announce(vec![recorded]);
+            self.announce_and_wait(vec![recorded]).await;
             Ok(())
         }
     }
@@ -421,7 +448,9 @@ impl Bus {
             match &self.0.backend {
                 Backend::Memory { .. } => Ok(()),
                 Backend::Sqlite { poller, .. } => poller.catch_up().await,
-                Backend::Postgres { database, pings } => pings.round_trip(&database.write).await,
+                Backend::Postgres {
+                    database, pings, ..
+                } => pings.round_trip(&database.write).await,
             }
         };
         tokio::time::timeout(CHECK_TIMEOUT, heard)
@@ -431,20 +460,20 @@ impl Bus {
 
     /// Ends every subscription and stops listening; returns when that is done. Events can still be recorded, for others.
     pub async fn close(&self) {
+        match &self.0.backend {
+            Backend::Memory { .. } => {}
+            Backend::Sqlite { sockets, .. } => {
+                if let Some(sockets) = sockets {
+                    sockets.leave();
+                }
+            }
+            Backend::Postgres {
+                database, presence, ..
+            } => presence.leave(&database.write).await,
+        }
         if let Some(listener) = self.0.stop() {
             // It was aborted, which is what this says.
             let _ = listener.await;
         }
     }
-}
-
-/// The group, checked, and the payload, encoded.
-fn prepare(group: &str, payload: &(impl Serialize + ?Sized)) -> Result<(String, String), BusError> {
-    let is_bad = group.is_empty()
-        || group.len() > MAX_GROUP_BYTES
-        || group.chars().any(|c| c.is_whitespace() || c.is_control());
-    if is_bad {
-        return Err(BusError::BadGroup);
-    }
-    Ok((group.to_owned(), serde_json::to_string(payload)?))
 }

@@ -3,24 +3,42 @@
 //! (postgresql.org/docs/current/sql-notify.html). Ids are given out before the commit and may
 //! become visible out of order, so nothing here asks for "ids greater than the last": each
 //! notification names its event, and carries it when it is small.
+//!
+//! Presence and answers are notifications too, without a row: each process that serves says every second that it
+//! is [here](Presence), and tells whoever has announced an event that it has reacted to it, on a channel of that
+//! process's own. Both leave on the connection that listens, so that its silence is noticed within the second.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::str::FromStr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, DbErr, Statement};
-use sqlx::postgres::{PgConnectOptions, PgListener, PgPool, PgPoolOptions};
+use sqlx::postgres::{PgConnectOptions, PgListener, PgNotification, PgPool, PgPoolOptions};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout, timeout_at};
 
 use super::table::Row;
-use super::{BusDatabase, BusError, Event, Station};
+use super::{BusDatabase, BusError, Event, Station, peers};
 use crate::clock::Clock;
 
 const CHANNEL: &str = "lyceum_bus";
+
+/// Where processes say that they are there. Releases that know nothing of it do not listen to it.
+const PRESENCE: &str = "lyceum_peers";
+
+/// How often a process that serves says that it is there, and tries its connection by it.
+const BEAT: Duration = Duration::from_secs(1);
+
+/// A process that has not been heard of for so long is not there any more: it missed three beats.
+pub const LEASE: Duration = Duration::from_millis(3_500);
+
+/// A connection that has not answered a beat within this time may have lost something: until it answers, what is
+/// remembered does not count.
+const DOUBT: Duration = Duration::from_millis(250);
 
 /// The server takes less than 8,000 bytes; the rest is left for the id, which the statement adds.
 const MAX_NOTIFICATION_BYTES: usize = 7_900;
@@ -76,10 +94,20 @@ enum Notice<'a> {
         payload: Option<&'a str>,
     },
     Ping(&'a str),
+    /// A process serves; or asks, being new, which ones do; or serves no more.
+    Here(&'a str),
+    Who(&'a str),
+    Gone(&'a str),
+    /// A process has reacted to these events of ours.
+    Heard {
+        name: &'a str,
+        ids: Vec<i64>,
+    },
 }
 
 impl<'a> Notice<'a> {
-    /// `event <id> <instance> <group>[\n<payload>]` or `ping <nonce>`.
+    /// `event <id> <instance> <group>[\n<payload>]`, `ping <nonce>`, `here <instance>`, `who <instance>`,
+    /// `gone <instance>` or `heard <instance> <id>...`.
     fn parse(text: &'a str) -> Option<Self> {
         let (head, payload) = match text.split_once('\n') {
             Some((head, payload)) => (head, Some(payload)),
@@ -88,6 +116,14 @@ impl<'a> Notice<'a> {
         let mut words = head.splitn(4, ' ');
         match (words.next()?, words.next()?) {
             ("ping", nonce) => Some(Self::Ping(nonce)),
+            ("here", name) => Some(Self::Here(name)),
+            ("who", name) => Some(Self::Who(name)),
+            ("gone", name) => Some(Self::Gone(name)),
+            ("heard", name) => {
+                let ids = head.split(' ').skip(2).map(str::parse);
+                let ids = ids.collect::<Result<Vec<i64>, _>>().ok()?;
+                Some(Self::Heard { name, ids })
+            }
             ("event", id) => Some(Self::Event {
                 id: id.parse().ok()?,
                 instance: words.next()?,
@@ -136,10 +172,73 @@ impl Pings {
     }
 }
 
+/// What this process shows of itself to the others.
+#[derive(Debug)]
+pub struct Presence {
+    instance: String,
+    serves: AtomicBool,
+    /// When it was asked who is there.
+    asked: OnceLock<Instant>,
+}
+
+impl Presence {
+    /// Of a process that does not serve (yet).
+    pub fn new(instance: &str) -> Self {
+        Self {
+            instance: instance.to_owned(),
+            serves: AtomicBool::new(false),
+            asked: OnceLock::new(),
+        }
+    }
+
+    fn serves(&self) -> bool {
+        self.serves.load(Ordering::SeqCst)
+    }
+
+    /// Says that this process serves, now and from now on.
+    pub async fn appear(&self, write: &DatabaseConnection) -> Result<(), BusError> {
+        self.serves.store(true, Ordering::SeqCst);
+        Ok(say(write, &format!("here {}", self.instance)).await?)
+    }
+
+    /// Says that it does no more, if it can.
+    pub async fn leave(&self, write: &DatabaseConnection) {
+        if self.serves.swap(false, Ordering::SeqCst) {
+            let said = timeout(PATIENCE, say(write, &format!("gone {}", self.instance))).await;
+            if !matches!(said, Ok(Ok(()))) {
+                tracing::debug!("the others learn by its silence that this process has ended");
+            }
+        }
+    }
+
+    /// Returns once those who were asked at the start have had time to say that they are there.
+    pub async fn is_known(&self) {
+        if let Some(asked) = self.asked.get() {
+            tokio::time::sleep_until(*asked + peers::PATIENCE).await;
+        }
+    }
+}
+
+/// Says something to all processes.
+async fn say(write: &DatabaseConnection, text: &str) -> Result<(), DbErr> {
+    let statement = Statement::from_sql_and_values(
+        DbBackend::Postgres,
+        "SELECT pg_notify($1, $2)::text",
+        [PRESENCE.into(), text.into()],
+    );
+    write.query_one_raw(statement).await.map(drop)
+}
+
+/// The channel on which one process is answered.
+fn channel_of(instance: &str) -> String {
+    format!("lyceum_to_{instance}")
+}
+
 /// Connects, listens, and starts the task that delivers.
 pub async fn start(
     station: &Station,
     pings: &Arc<Pings>,
+    presence: &Arc<Presence>,
     database: &BusDatabase,
 ) -> Result<JoinHandle<()>, BusError> {
     let listener = Listener {
@@ -149,11 +248,13 @@ pub async fn start(
         read: database.read.clone(),
         station: station.clone(),
         pings: Arc::clone(pings),
+        presence: Arc::clone(presence),
     };
     let connection = listener
         .connect()
         .await
         .map_err(|error| BusError::Listening(error.to_string()))?;
+    presence.asked.get_or_init(Instant::now);
     Ok(tokio::spawn(listener.run(connection)))
 }
 
@@ -162,7 +263,11 @@ struct Listener {
     read: DatabaseConnection,
     station: Station,
     pings: Arc<Pings>,
+    presence: Arc<Presence>,
 }
+
+/// Events that were reacted to, by who is to be told of it.
+type Owed = BTreeMap<String, Vec<i64>>;
 
 impl Listener {
     /// A connection of its own, because a listening one is never given back to a pool.
@@ -177,7 +282,10 @@ impl Listener {
         let mut listener = PgListener::connect_with(&pool).await?;
         // Reconnecting is done here, so that subscribers learn of it.
         listener.eager_reconnect(false);
-        listener.listen(CHANNEL).await?;
+        let own = channel_of(&self.station.instance);
+        listener.listen_all([CHANNEL, PRESENCE, &own]).await?;
+        let who = format!("who {}", self.station.instance);
+        notify(&mut listener, &[PRESENCE.to_owned()], &[who]).await?;
         Ok(listener)
     }
 
@@ -209,15 +317,22 @@ impl Listener {
 
     /// Delivers until the connection is gone; returns why.
     async fn hear(&self, connection: &mut PgListener) -> String {
+        // At once: others may have forgotten this process while it had no connection.
+        let mut next_beat = Instant::now();
         loop {
-            let heard = match timeout(SILENCE, connection.try_recv()).await {
-                Ok(Ok(Some(notification))) => {
-                    self.take(notification.payload()).await;
-                    Ok(())
-                }
+            let heard = match timeout_at(next_beat, connection.try_recv()).await {
+                Ok(Ok(Some(notification))) => self.take_all(connection, notification).await,
                 Ok(Ok(None)) => Err("closed by the server".to_owned()),
                 Ok(Err(error)) => Err(error.to_string()),
-                Err(_) => probe(connection).await,
+                Err(_) => {
+                    let wait = if self.presence.serves() {
+                        BEAT
+                    } else {
+                        SILENCE
+                    };
+                    next_beat = Instant::now() + wait;
+                    self.beat(connection).await
+                }
             };
             if let Err(reason) = heard {
                 return reason;
@@ -225,36 +340,131 @@ impl Listener {
         }
     }
 
-    async fn take(&self, text: &str) {
+    /// Takes a notification and those that came with it, and answers them together.
+    async fn take_all(
+        &self,
+        connection: &mut PgListener,
+        notification: PgNotification,
+    ) -> Result<(), String> {
+        let mut owed = Owed::new();
+        let mut next = Some(notification);
+        while let Some(notification) = next {
+            self.take(notification.payload(), &mut owed).await;
+            next = connection.next_buffered();
+        }
+        let answer = |(instance, ids): (String, Vec<i64>)| {
+            let ids: String = ids.iter().map(|id| format!(" {id}")).collect();
+            let own = &self.station.instance;
+            if instance.is_empty() {
+                (PRESENCE.to_owned(), format!("here {own}"))
+            } else {
+                (channel_of(&instance), format!("heard {own}{ids}"))
+            }
+        };
+        let (channels, texts): (Vec<_>, Vec<_>) = owed.into_iter().map(answer).unzip();
+        if channels.is_empty() {
+            return Ok(());
+        }
+        let told = notify(connection, &channels, &texts);
+        match timeout(PATIENCE, told).await {
+            Ok(told) => told.map_err(|error| error.to_string()),
+            Err(_) => Err("no answer".to_owned()),
+        }
+    }
+
+    /// Says that this process is there, and sees whether the connection answers.
+    async fn beat(&self, connection: &mut PgListener) -> Result<(), String> {
+        let (channels, texts) = if self.presence.serves() {
+            let here = format!("here {}", self.station.instance);
+            (vec![PRESENCE.to_owned()], vec![here])
+        } else {
+            (Vec::new(), Vec::new())
+        };
+        if let Some(answer) = self.answer(connection, &channels, &texts).await {
+            return answer;
+        }
+        // It was slow and has lost nothing; what came meanwhile comes first.
+        while let Some(notification) = connection.next_buffered() {
+            self.take_all(connection, notification).await?;
+        }
+        self.station.hub.set_hearing(true);
+        Ok(())
+    }
+
+    /// What the connection answers; `None` when it did, but so late that there was doubt whether it would.
+    async fn answer(
+        &self,
+        connection: &mut PgListener,
+        channels: &[String],
+        texts: &[String],
+    ) -> Option<Result<(), String>> {
+        let mut answer = std::pin::pin!(notify(connection, channels, texts));
+        if let Ok(answer) = timeout(DOUBT, answer.as_mut()).await {
+            return Some(answer.map_err(|error| error.to_string()));
+        }
+        self.station.hub.set_hearing(false);
+        match timeout(PATIENCE, answer).await {
+            Ok(Ok(())) => None,
+            Ok(Err(error)) => Some(Err(error.to_string())),
+            Err(_) => Some(Err("no answer".to_owned())),
+        }
+    }
+
+    async fn take(&self, text: &str, owed: &mut Owed) {
         match Notice::parse(text) {
             Some(Notice::Ping(nonce)) => self.pings.heard(nonce),
+            Some(Notice::Here(name)) if name != self.station.instance => {
+                self.station.peers.here(name);
+            }
+            Some(Notice::Gone(name)) => self.station.peers.gone(name),
+            Some(Notice::Who(name)) if name != self.station.instance => {
+                if self.presence.serves() {
+                    // To all: whoever asked is one of them.
+                    owed.insert(String::new(), Vec::new());
+                }
+            }
+            Some(Notice::Heard { name, ids }) => {
+                ids.into_iter()
+                    .for_each(|id| self.station.peers.heard(name, id));
+            }
+            Some(Notice::Here(_) | Notice::Who(_)) => {}
             Some(Notice::Event { id, instance, .. }) if instance == self.station.instance => {
                 self.station.promises.committed(id);
             }
             Some(Notice::Event {
-                id, group, payload, ..
+                id,
+                group,
+                payload,
+                instance,
             }) => {
-                let payload = match payload {
-                    Some(payload) => Ok(Some(payload.to_owned())),
-                    None => self.fetch(id).await,
-                };
-                match payload {
-                    Ok(Some(payload)) => {
-                        let event = Event {
-                            id,
-                            group: group.to_owned(),
-                            payload: payload.into(),
-                        };
-                        self.station.hub.deliver(&Arc::new(event));
-                    }
-                    Ok(None) => self.station.hub.lost(),
-                    Err(error) => {
-                        tracing::warn!(%error, id, "the bus cannot read an event");
-                        self.station.hub.lost();
-                    }
+                self.deliver(id, group, payload).await;
+                if self.presence.serves() && self.station.hub.reacts_to(group) {
+                    owed.entry(instance.to_owned()).or_default().push(id);
                 }
             }
             None => tracing::warn!("a notification on the bus's channel is not one of its own"),
+        }
+    }
+
+    async fn deliver(&self, id: i64, group: &str, payload: Option<&str>) {
+        let payload = match payload {
+            Some(payload) => Ok(Some(payload.to_owned())),
+            None => self.fetch(id).await,
+        };
+        match payload {
+            Ok(Some(payload)) => {
+                let event = Event {
+                    id,
+                    group: group.to_owned(),
+                    payload: payload.into(),
+                };
+                self.station.hub.deliver(&Arc::new(event));
+            }
+            Ok(None) => self.station.hub.lost(),
+            Err(error) => {
+                tracing::warn!(%error, id, "the bus cannot read an event");
+                self.station.hub.lost();
+            }
         }
     }
 
@@ -270,13 +480,18 @@ impl Listener {
     }
 }
 
-/// Whether a silent connection still answers.
-async fn probe(connection: &mut PgListener) -> Result<(), String> {
-    let answer = sqlx::query("SELECT 1").execute(connection);
-    match timeout(PATIENCE, answer).await {
-        Ok(answer) => answer.map(|_| ()).map_err(|error| error.to_string()),
-        Err(_) => Err("no answer".to_owned()),
-    }
+/// Says something on each of these channels, over the connection that listens; with none, only sees whether it answers.
+async fn notify(
+    connection: &mut PgListener,
+    channels: &[String],
+    texts: &[String],
+) -> Result<(), sqlx::Error> {
+    sqlx::query("SELECT pg_notify(channel, words) FROM unnest($1::text[], $2::text[]) AS said (channel, words)")
+        .bind(channels)
+        .bind(texts)
+        .execute(connection)
+        .await
+        .map(drop)
 }
 
 #[cfg(test)]
@@ -304,6 +519,16 @@ mod tests {
             })
         );
         assert_eq!(Notice::parse("ping x"), Some(Notice::Ping("x")));
+        assert_eq!(Notice::parse("here a"), Some(Notice::Here("a")));
+        assert_eq!(Notice::parse("who a"), Some(Notice::Who("a")));
+        assert_eq!(Notice::parse("gone a"), Some(Notice::Gone("a")));
+        assert_eq!(
+            Notice::parse("heard a 7 9 8 10"),
+            Some(Notice::Heard {
+                name: "a",
+                ids: vec![7, 9, 8, 10]
+            })
+        );
         for strange in [
             "",
             "ping",
@@ -311,6 +536,7 @@ mod tests {
             "event x me g",
             "event 7 me",
             "hello there",
+            "heard a x",
         ] {
             assert_eq!(Notice::parse(strange), None, "{strange:?}");
         }

@@ -6,6 +6,7 @@
 //! SQLite has one writer and its ids are given out inside the writer's transaction, so ids are
 //! committed in order and without gaps: a gap means that events were trimmed before they were read.
 
+use std::path::PathBuf;
 use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,7 +30,7 @@ const BATCH: i64 = 500;
 type Done = oneshot::Sender<()>;
 
 /// The way to ask the polling task to look now.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Poller {
     ask: mpsc::Sender<Done>,
 }
@@ -169,6 +170,14 @@ impl Listener {
         }
         Ok(count)
     }
+}
+
+/// The file of a database; none when it is in memory only.
+pub fn file_of(url: &str) -> Option<PathBuf> {
+    let options = SqliteConnectOptions::from_str(url).ok()?;
+    let file = options.get_filename();
+    let is_file = !file.as_os_str().is_empty() && !file.starts_with(":memory:");
+    is_file.then(|| file.to_owned())
 }
 
 /// The highest id ever given out: kept in `sqlite_sequence` even when the table was emptied. An

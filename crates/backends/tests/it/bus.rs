@@ -558,3 +558,89 @@ async fn the_futures_of_the_bus_can_be_spawned() {
     .unwrap();
     assert_eq!(number(&mut heard).await, 5);
 }
+
+/// Waits until a bus knows of so many others that serve.
+async fn until_there_are(bus: &Bus, others: usize) {
+    while bus.peers().len() != others {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn who_announces_goes_on_when_the_processes_that_serve_have_reacted() {
+    on_each_engine(async |site| {
+        let (one, two, three) = (site.bus().await, site.bus().await, site.bus().await);
+        let (_own, there) = (reactions(&one), [reactions(&two), reactions(&three)]);
+        two.appear().await.unwrap();
+        three.appear().await.unwrap();
+        until_there_are(&one, 2).await;
+        let mut at_once = 0;
+        for number in 0..40 {
+            one.publish("g", &number).await.unwrap();
+            let has_it = |seen: &Arc<Mutex<Vec<Option<i64>>>>| {
+                seen.lock().unwrap().last() == Some(&Some(number))
+            };
+            at_once += usize::from(there.iter().all(has_it));
+        }
+        // The wait is bounded, and the machine may be busy; without it hardly any would be.
+        assert!(at_once >= 25, "{at_once} of 40");
+        for (bus, seen) in [&two, &three].into_iter().zip(&there) {
+            bus.check().await.unwrap();
+            assert_eq!(seen.lock().unwrap().len(), 40);
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_process_is_there_from_when_it_appears_until_it_closes() {
+    on_each_engine(async |site| {
+        let (one, two) = (site.bus().await, site.bus().await);
+        assert!(one.peers().is_empty(), "two only asks");
+        two.appear().await.unwrap();
+        until_there_are(&one, 1).await;
+        let late = site.bus().await;
+        until_there_are(&late, 1).await;
+        assert!(two.peers().is_empty(), "a process is no peer of itself");
+        two.close().await;
+        until_there_are(&one, 0).await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn processes_whose_database_lies_deep_in_folders_find_each_other() {
+    let folder = tempfile::tempdir().unwrap();
+    let deep = folder.path().join("a".repeat(120)).join("b".repeat(120));
+    std::fs::create_dir_all(&deep).unwrap();
+    let url = format!("sqlite://{}?mode=rwc", deep.join("site.db").display());
+    let site = Site::new(url, Some(folder)).await;
+    let (one, two) = (site.bus().await, site.bus().await);
+    let (_own, there) = (reactions(&one), reactions(&two));
+    two.appear().await.unwrap();
+    let mut at_once = 0;
+    for number in 0..20 {
+        one.publish("g", &number).await.unwrap();
+        at_once += usize::from(there.lock().unwrap().last() == Some(&Some(number)));
+    }
+    assert!(at_once >= 12, "{at_once} of 20");
+}
+
+#[tokio::test]
+async fn a_process_that_was_killed_is_forgotten_by_the_first_who_asks_it() {
+    let site = Site::on_sqlite().await;
+    let (one, two) = (site.bus().await, site.bus().await);
+    let _own = reactions(&one);
+    two.appear().await.unwrap();
+    let file = site.url.trim_start_matches("sqlite://");
+    let file = file.split('?').next().unwrap();
+    let folder = std::path::PathBuf::from(format!("{file}-peers"));
+    // What a killed process leaves.
+    drop(std::os::unix::net::UnixDatagram::bind(folder.join("killed.serve")).unwrap());
+    assert_eq!(one.peers().len(), 2);
+    one.publish("g", &1).await.unwrap();
+    assert_eq!(one.peers().len(), 1);
+    drop((one, two));
+    let left = std::fs::read_dir(&folder).unwrap().count();
+    assert_eq!(left, 0, "sockets go with their processes");
+}

@@ -1,0 +1,96 @@
+//! Events as they are told and received, the database over which they go, and what can go wrong with it.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use sea_orm::{DatabaseConnection, DbErr};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::clock::Clock;
+
+/// Longest name of a group, in bytes.
+const MAX_GROUP_BYTES: usize = 200;
+
+/// What can go wrong with the bus.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum BusError {
+    /// The URL is not one of a bus; says why, without repeating it, for it may hold a password.
+    #[error("the bus URL {0}")]
+    Url(String),
+    /// A group name that is empty, over 200 bytes, or has spaces or control characters.
+    #[error("names of groups have 1 to 200 bytes without spaces or control characters")]
+    BadGroup,
+    /// A payload that serde cannot write or read as JSON.
+    #[error("the event's payload: {0}")]
+    Payload(#[from] serde_json::Error),
+    /// The database refused or is not there.
+    #[error("the bus cannot use the database: {0}")]
+    Database(#[from] DbErr),
+    /// The connection on which the bus listens could not be opened or broke.
+    #[error("the bus cannot listen to the database: {0}")]
+    Listening(String),
+    /// [`Bus::check`] did not hear itself within five seconds.
+    #[error("the bus does not hear what it says")]
+    Deaf,
+    /// The bus was closed.
+    #[error("the bus is closed")]
+    Closed,
+}
+
+/// The database of a `database:` bus.
+#[derive(Clone, Debug)]
+pub struct BusDatabase {
+    /// For reading events.
+    pub read: DatabaseConnection,
+    /// For writing events; on SQLite the one writer.
+    pub write: DatabaseConnection,
+    /// Where that database is: the bus listens on a connection of its own.
+    pub url: String,
+    /// Gives events their time.
+    pub clock: Clock,
+}
+
+/// Something that happened, as told to a group.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Event {
+    /// Its number in the table of events, growing, with gaps, and not in the order of commits on
+    /// PostgreSQL; on a `memory:` bus a count.
+    pub id: i64,
+    /// To whom it was told.
+    pub group: String,
+    /// JSON text.
+    pub payload: Bytes,
+}
+
+impl Event {
+    /// The payload as a value.
+    pub fn decode<T: DeserializeOwned>(&self) -> Result<T, BusError> {
+        Ok(serde_json::from_slice(&self.payload)?)
+    }
+}
+
+/// What a [`Subscription`] receives.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Delivery {
+    /// An event, shared by all its readers.
+    Event(Arc<Event>),
+    /// Events may have been missed: the reader was too slow, or the connection was away. What the
+    /// reader shows must be read again from the database.
+    Lost,
+}
+
+/// The group, checked, and the payload, encoded.
+pub(super) fn prepare(
+    group: &str,
+    payload: &(impl Serialize + ?Sized),
+) -> Result<(String, String), BusError> {
+    let is_bad = group.is_empty()
+        || group.len() > MAX_GROUP_BYTES
+        || group.chars().any(|c| c.is_whitespace() || c.is_control());
+    if is_bad {
+        return Err(BusError::BadGroup);
+    }
+    Ok((group.to_owned(), serde_json::to_string(payload)?))
+}

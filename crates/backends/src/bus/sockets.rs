@@ -1,0 +1,336 @@
+//! How processes on one SQLite file find each other and say what they have heard: a Unix socket each, in a folder
+//! beside the database. Nothing is written into the database for it, a process that ended refuses what it is sent,
+//! and one that is asked looks at once instead of at its next turn.
+//!
+//! Messages are short texts: `look <name> <id>` asks a process to read the events up to an id and to tell that name;
+//! `heard <name> <id>` is the answer.
+
+use std::fs::{DirBuilder, File};
+use std::io::{self, ErrorKind};
+use std::os::fd::AsRawFd as _;
+use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
+
+use tokio::net::UnixDatagram;
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+
+use super::peers::{Expected, PATIENCE, Peers};
+use super::sqlite::Poller;
+
+/// How the names end of those that serve.
+const SERVES: &str = ".serve";
+
+/// How the names end of those that only ask.
+const ASKS: &str = ".ask";
+
+/// The longest path of a socket that every system takes (unix(7): 108 bytes with a zero at the end).
+const LONGEST_PATH: usize = 100;
+
+/// Longest message.
+const MESSAGE_BYTES: usize = 256;
+
+/// This process's place among those of one database.
+#[derive(Debug)]
+pub struct Sockets {
+    folder: Folder,
+    /// What its sockets are called, without their endings.
+    name: String,
+    peers: Arc<Peers>,
+    poller: Poller,
+    serving: OnceLock<Socket>,
+    asking: OnceLock<Socket>,
+}
+
+/// Where the sockets are.
+#[derive(Clone, Debug)]
+struct Folder {
+    path: PathBuf,
+    /// Held open where the path is too long for a socket: then it is reached by its number.
+    handle: Arc<OnceLock<File>>,
+}
+
+/// A socket that is there as long as this is.
+#[derive(Debug)]
+struct Socket {
+    socket: Arc<UnixDatagram>,
+    name: String,
+    path: PathBuf,
+    task: JoinHandle<()>,
+}
+
+impl Sockets {
+    /// The place of the bus with this name among those on the database in `file`.
+    pub fn new(file: &Path, instance: &str, peers: &Arc<Peers>, poller: &Poller) -> Self {
+        let mut path = file.as_os_str().to_owned();
+        path.push("-peers");
+        Self {
+            folder: Folder {
+                path: path.into(),
+                handle: Arc::default(),
+            },
+            name: instance.chars().take(16).collect(),
+            peers: Arc::clone(peers),
+            poller: poller.clone(),
+            serving: OnceLock::new(),
+            asking: OnceLock::new(),
+        }
+    }
+
+    /// Appears among those that serve.
+    pub fn appear(&self) -> io::Result<()> {
+        self.open(&self.serving, SERVES).map(drop)
+    }
+
+    /// The names of the others that serve.
+    pub fn others(&self) -> Vec<String> {
+        let Ok(entries) = std::fs::read_dir(&self.folder.path) else {
+            return Vec::new();
+        };
+        let names = entries
+            .filter_map(Result::ok)
+            .filter_map(|entry| entry.file_name().into_string().ok());
+        names
+            .filter(|name| {
+                name.strip_suffix(SERVES)
+                    .is_some_and(|own| own != self.name)
+            })
+            .collect()
+    }
+
+    /// Asks the others to hear these events, and waits until they have, for a moment.
+    pub async fn wait(&self, expected: &[Expected]) {
+        let Some(last) = expected.iter().map(Expected::id).max() else {
+            return;
+        };
+        let others = self.others();
+        self.peers.set(&others);
+        if others.is_empty() {
+            return;
+        }
+        let socket = match self.serving.get() {
+            Some(socket) => Ok(socket),
+            None => self.open(&self.asking, ASKS),
+        };
+        let socket = match socket {
+            Ok(socket) => socket,
+            // They hear it all the same, at their next turn.
+            Err(error) => return tracing::debug!(%error, "other processes cannot be asked"),
+        };
+        let message = format!("look {} {last}", socket.name);
+        for other in &others {
+            self.ask(socket, other, &message).await;
+        }
+        self.peers.wait(expected).await;
+    }
+
+    async fn ask(&self, socket: &Socket, other: &str, message: &str) {
+        let address = match self.folder.address(other) {
+            Ok(address) => address,
+            Err(error) => return tracing::debug!(%error, "another process cannot be reached"),
+        };
+        let sent = timeout(PATIENCE, socket.socket.send_to(message.as_bytes(), address)).await;
+        match sent {
+            Ok(Err(error)) if is_ended(&error) => {
+                self.peers.gone(other);
+                // Killed, or it would have done so itself.
+                let _ = std::fs::remove_file(self.folder.path.join(other));
+            }
+            Ok(Err(error)) => tracing::debug!(%error, "another process could not be asked"),
+            Ok(Ok(_)) | Err(_) => {}
+        }
+    }
+
+    fn open<'a>(&self, place: &'a OnceLock<Socket>, ending: &str) -> io::Result<&'a Socket> {
+        if let Some(socket) = place.get() {
+            return Ok(socket);
+        }
+        let name = format!("{}{ending}", self.name);
+        let opened = match self.bind(&name) {
+            Ok(opened) => opened,
+            // Another request of this process was quicker.
+            Err(error) => return place.get().ok_or(error),
+        };
+        Ok(place.get_or_init(|| opened))
+    }
+
+    fn bind(&self, name: &str) -> io::Result<Socket> {
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(&self.folder.path)?;
+        let socket = Arc::new(UnixDatagram::bind(self.folder.address(name)?)?);
+        let reader = Reader {
+            socket: Arc::clone(&socket),
+            name: name.to_owned(),
+            folder: self.folder.clone(),
+            peers: Arc::clone(&self.peers),
+            poller: self.poller.clone(),
+        };
+        Ok(Socket {
+            task: tokio::spawn(reader.run()),
+            socket,
+            name: name.to_owned(),
+            path: self.folder.path.join(name),
+        })
+    }
+
+    /// Goes from among those that serve, and stops answering.
+    pub fn leave(&self) {
+        for socket in [&self.serving, &self.asking] {
+            if let Some(socket) = socket.get() {
+                socket.end();
+            }
+        }
+    }
+}
+
+impl Folder {
+    /// A path of this socket that is short enough for one.
+    fn address(&self, name: &str) -> io::Result<PathBuf> {
+        let path = self.path.join(name);
+        if path.as_os_str().as_bytes().len() <= LONGEST_PATH {
+            return Ok(path);
+        }
+        let folder = if let Some(folder) = self.handle.get() {
+            folder
+        } else {
+            let folder = File::open(&self.path)?;
+            self.handle.get_or_init(|| folder)
+        };
+        Ok(PathBuf::from(format!(
+            "/proc/self/fd/{}/{name}",
+            folder.as_raw_fd()
+        )))
+    }
+}
+
+impl Socket {
+    fn end(&self) {
+        self.task.abort();
+        // Whoever asks finds nobody, and does not wait.
+        let _ = std::fs::remove_file(&self.path);
+    }
+}
+
+impl Drop for Socket {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+/// Nobody listens there any more.
+fn is_ended(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        ErrorKind::ConnectionRefused | ErrorKind::NotFound
+    )
+}
+
+/// Answers those who ask, and takes note of answers.
+struct Reader {
+    socket: Arc<UnixDatagram>,
+    name: String,
+    folder: Folder,
+    peers: Arc<Peers>,
+    poller: Poller,
+}
+
+impl Reader {
+    async fn run(self) {
+        let mut buffer = [0; MESSAGE_BYTES];
+        loop {
+            let length = match self.socket.recv(&mut buffer).await {
+                Ok(length) => length,
+                Err(error) => {
+                    return tracing::warn!(%error, "other processes cannot be answered any more");
+                }
+            };
+            let text = buffer
+                .get(..length)
+                .and_then(|bytes| str::from_utf8(bytes).ok());
+            match text.and_then(Message::parse) {
+                Some(Message::Look { from, id }) => self.look(from, id).await,
+                Some(Message::Heard { from, id }) => self.peers.heard_up_to(from, id),
+                None => tracing::debug!("a message to this process is not one of the bus"),
+            }
+        }
+    }
+
+    async fn look(&self, from: &str, id: i64) {
+        // Whoever asks has committed before: when this has read all, it has read that too.
+        if self.poller.catch_up().await.is_err() {
+            return;
+        }
+        let Ok(address) = self.folder.address(from) else {
+            return;
+        };
+        let answer = format!("heard {} {id}", self.name);
+        // Whoever asked may have ended, and waits a moment only.
+        let _ = timeout(PATIENCE, self.socket.send_to(answer.as_bytes(), address)).await;
+    }
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Message<'a> {
+    Look { from: &'a str, id: i64 },
+    Heard { from: &'a str, id: i64 },
+}
+
+impl<'a> Message<'a> {
+    fn parse(text: &'a str) -> Option<Self> {
+        let mut words = text.split(' ');
+        let (kind, from, id) = (words.next()?, words.next()?, words.next()?.parse().ok()?);
+        // It becomes part of a path.
+        let is_name = |own: &str| {
+            let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+            !own.is_empty() && own.bytes().all(is_plain)
+        };
+        let own = from
+            .strip_suffix(SERVES)
+            .or_else(|| from.strip_suffix(ASKS));
+        if !own.is_some_and(is_name) || words.next().is_some() {
+            return None;
+        }
+        match kind {
+            "look" => Some(Self::Look { from, id }),
+            "heard" => Some(Self::Heard { from, id }),
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Message;
+
+    #[test]
+    fn only_plain_names_in_the_folder_are_answered() {
+        let from = "a-B_9.ask";
+        assert_eq!(
+            Message::parse("look a-B_9.ask 7"),
+            Some(Message::Look { from, id: 7 })
+        );
+        assert_eq!(
+            Message::parse("heard a-B_9.ask 7"),
+            Some(Message::Heard { from, id: 7 })
+        );
+        for strange in [
+            "",
+            "look",
+            "look a.ask",
+            "look a.ask x",
+            "look ../a.ask 7",
+            "look /a.ask 7",
+            "look .ask 7",
+            "look a 7",
+            "look a.ask 7 8",
+            "tell a.ask 7",
+            "look a.b.ask 7",
+        ] {
+            assert_eq!(Message::parse(strange), None, "{strange:?}");
+        }
+    }
+}
