@@ -5,7 +5,6 @@ use crate::db::{Db, Write};
 use crate::error::Result;
 use crate::web::credentials::Credentials;
 use crate::web::passwords::Passwords;
-use crate::web::rights::Rights;
 use crate::web::sessions::{self, Sessions};
 use crate::web::streams::Streams;
 use crate::web::tags::{Tagged, Tags};
@@ -53,15 +52,13 @@ pub struct Services {
     /// Hashes passwords, bounded.
     pub passwords: Passwords,
     /// Browsers that are logged in.
-    pub sessions: Sessions,
+    pub sessions: Arc<Sessions>,
     /// Basic and token credentials that were checked lately.
-    pub credentials: Credentials,
+    pub credentials: Arc<Credentials>,
     /// What remembered values rest on, and whether it has changed.
     pub tags: Tags,
     /// Values in the cache that are gone once something changes on which they rest.
     pub tagged: Tagged,
-    /// Changes of who may have which file.
-    pub rights: Arc<Rights>,
     /// Who converts recordings.
     pub transcoder: Transcoder,
     /// ffmpeg and its bounds.
@@ -149,11 +146,13 @@ impl App {
             .map_err(|e| failed("transcoder", e))?;
         let sns = trusting(&config).map_err(|e| failed("sns_trust", e))?;
         let tags = Tags::hearing(&db, &bus);
+        let sessions = Arc::new(sessions::remember());
+        let credentials = Arc::new(Credentials::new(&config.secret));
+        sessions::hear(&bus, &sessions, &credentials);
         let services = Services {
             passwords: Passwords::new(),
-            sessions: sessions::remember(),
-            credentials: Credentials::new(&config.secret),
-            rights: Rights::hearing(&bus),
+            sessions,
+            credentials,
             tagged: Tagged::new(cache.clone(), tags.clone()),
             tags,
             transcoder,

@@ -122,8 +122,7 @@ pub async fn add_to_group(write: &mut Write, user_id: i64, name: &str) -> Result
     sessions::changed(write, user_id).await
 }
 
-/// Gives a person another password and ends all her sessions. After the commit,
-/// [`forget`] makes it hold for the very next request of this process.
+/// Gives a person another password and ends all her sessions.
 pub async fn set_password(write: &mut Write, user_id: i64, password_hash: String) -> Result<()> {
     let version = Expr::col(user::Column::CredentialVersion).add(1);
     user::Entity::update_many()
@@ -151,11 +150,4 @@ pub async fn create_token(app: &App, write: &Write, user_id: i64, name: &str) ->
         .exec_without_returning(&**write)
         .await?;
     Ok(key)
-}
-
-/// Makes a change of a person hold for the very next request of this process; other processes
-/// hear of it by the bus. To be called right after the commit.
-pub fn forget(app: &App, user_id: i64) {
-    app.sessions.forget(user_id);
-    app.credentials.forget(user_id);
 }

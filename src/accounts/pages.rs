@@ -1,6 +1,6 @@
 //! Registering, logging in and logging out.
 
-use super::{NewUser, create_user, forget, store};
+use super::{NewUser, create_user, store};
 use crate::app::App;
 use crate::db::Write;
 use crate::entities::user;
@@ -260,7 +260,6 @@ pub async fn logout(State(app): State<App>, Visitor(person): Visitor) -> Result<
             Ok(()) | Err(Error::NotFound) => write.commit().await?,
             Err(other) => return Err(other),
         }
-        forget(&app, person.id);
     }
     let mut response = redirect::see_other("/");
     response
@@ -272,27 +271,23 @@ pub async fn logout(State(app): State<App>, Visitor(person): Visitor) -> Result<
 /// A session that begins in this browser, in place of the one that it held.
 struct Entry {
     token: String,
-    ended: Option<i64>,
 }
 
 impl Entry {
     /// Ends the session that the browser holds, begins another, and notes the log-in.
     async fn begin(app: &App, write: &mut Write, user_id: i64, device: &Device) -> Result<Self> {
-        let ended = sessions::end_held(write, device).await?;
+        sessions::end_held(write, device).await?;
         let token = sessions::begin(app, write, user_id, device).await?;
         user::Entity::update_many()
             .col_expr(user::Column::LastLoginAt, Expr::value(app.clock.now()))
             .filter(user::Column::Id.eq(user_id))
             .exec(&**write)
             .await?;
-        Ok(Self { token, ended })
+        Ok(Self { token })
     }
 
     /// After the commit: the answer that leads to `next` on this site, or to one's courses.
     fn lead_to(self, app: &App, next: &str) -> Response {
-        if let Some(user_id) = self.ended {
-            forget(app, user_id);
-        }
         enter(app, &self.token, redirect::local(next).unwrap_or(HOME))
     }
 }

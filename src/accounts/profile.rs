@@ -76,7 +76,7 @@ pub async fn update_profile(write: &mut Write, user_id: i64, profile: Profile) -
         .filter(user::Column::Id.eq(user_id))
         .exec(&**write)
         .await?;
-    changes::person(write, user_id);
+    changes::person(write, user_id).await?;
     sessions::changed(write, user_id).await
 }
 

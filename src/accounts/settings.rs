@@ -1,7 +1,7 @@
 //! What a person sets for herself: profile, password, sessions, theme.
 
 use super::pages::{enter, refusal, with_wait};
-use super::{Profile, devices, forget, set_password, set_theme, store, update_profile};
+use super::{Profile, devices, set_password, set_theme, store, update_profile};
 use crate::app::App;
 use crate::entities::session;
 use crate::error::{Error, Problems, Result};
@@ -110,7 +110,6 @@ pub async fn profile(
     let mut write = app.write().await?;
     update_profile(&mut write, person.id, profile).await?;
     write.commit().await?;
-    forget(&app, person.id);
     Ok(redirect::see_other("/accounts/profile/?saved=yes"))
 }
 
@@ -152,7 +151,6 @@ pub async fn theme(
     let mut write = app.write().await?;
     set_theme(&mut write, person.id, form.text("theme")).await?;
     write.commit().await?;
-    forget(&app, person.id);
     if prefers_json(&headers) {
         return Ok(StatusCode::NO_CONTENT.into_response());
     }
@@ -191,7 +189,6 @@ pub async fn password(
     set_password(&mut write, person.id, hash).await?;
     let token = sessions::begin(&app, &write, person.id, &device).await?;
     write.commit().await?;
-    forget(&app, person.id);
     Ok(enter(&app, &token, "/accounts/password/?saved=yes"))
 }
 
@@ -277,7 +274,6 @@ pub async fn end_sessions(
         sessions::end(&mut write, person.id, session_id).await?;
     }
     write.commit().await?;
-    forget(&app, person.id);
     Ok(redirect::see_other("/accounts/sessions/"))
 }
 

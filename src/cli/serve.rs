@@ -4,7 +4,6 @@ use super::connections;
 use crate::app::App;
 use crate::config::Listen;
 use crate::router::router;
-use crate::web::sessions;
 use crate::{jobs, registry};
 use axum::serve::ListenerExt as _;
 use std::io;
@@ -48,6 +47,10 @@ pub async fn serve(app: App, with_worker: bool) -> Result<(), ListenError> {
         }
     };
     let routes = router(&app);
+    if let Err(error) = app.bus.appear().await {
+        // It is said again every second.
+        tracing::warn!(%error, "other processes do not know yet that this one serves");
+    }
     let stopping = app.stopping.clone();
     let stopped = async move { stopping.cancelled().await };
     // Listening comes first: a process that cannot serve takes no jobs.
@@ -120,10 +123,9 @@ pub async fn work(app: App) {
     close(app, background).await;
 }
 
-/// What runs beside the requests: the listener for changed accounts, and the worker.
+/// What runs beside the requests: the worker.
 fn background(app: &App, with_worker: bool) -> Vec<JoinHandle<()>> {
     tokio::spawn(stop_on_signal(app.clone()));
-    tokio::spawn(sessions::listen(app.clone()));
     if with_worker {
         vec![tokio::spawn(jobs::work(app.clone(), registry::registry()))]
     } else {

@@ -322,7 +322,7 @@ async fn insert(app: &App, person: &Person, change: CourseChange) -> Result<cour
 }
 
 async fn update(app: &App, person: &Person, id: i64, change: CourseChange) -> Result<()> {
-    let mut write = app.write().await?;
+    let write = app.write().await?;
     let before = store::get_owned_course(&*write, person, id).await?;
     let is_withdrawn = change.is_draft && !before.is_draft;
     let row = course::ActiveModel {
@@ -338,7 +338,7 @@ async fn update(app: &App, person: &Person, id: i64, change: CourseChange) -> Re
     row.update(&*write).await.map_err(slug_taken)?;
     changes::course(&write, id, before.owner_id);
     if is_withdrawn {
-        store::close_files(&mut write, module::Column::CourseId.eq(id).into()).await?;
+        store::close_files(&write, module::Column::CourseId.eq(id).into()).await?;
     }
     write.commit().await
 }

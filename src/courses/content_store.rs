@@ -11,9 +11,9 @@ use crate::entities::item::{ItemKind, TextFormat};
 use crate::entities::{content, course, item, module};
 use crate::error::{Error, Result};
 use crate::media::{self, FileView, Place, Placement, Placing, ReceivedFile};
+use crate::web::changes;
 use crate::web::form::Form;
 use crate::web::identity::Person;
-use crate::web::rights;
 use futures::FutureExt as _;
 use sea_orm::{
     ActiveModelTrait as _, ActiveValue::Set, ColumnTrait as _, ConnectionTrait, EntityTrait as _,
@@ -365,7 +365,7 @@ async fn update(
     }
     let after = row.update(&**write).await?;
     if before.allow_download && !after.allow_download {
-        rights::lost_to(write, &held).await?;
+        changes::uploads(write, &held).await?;
     }
     media::discard_dropped(app, write, &before, &after).await?;
     let Some(upload_id) = new_file else {

@@ -7,7 +7,6 @@ use crate::error::{Error, Result};
 use crate::media;
 use crate::web::changes;
 use crate::web::identity::Person;
-use crate::web::rights;
 use sea_orm::{
     ActiveValue::Set, ColumnTrait, Condition, ConnectionTrait, EntityTrait, JoinType, QueryFilter,
     QueryOrder, QuerySelect, RelationTrait as _,
@@ -235,7 +234,7 @@ async fn files_of(db: &impl ConnectionTrait, item_ids: &[i64]) -> Result<Vec<i64
 
 /// Says that the files of these contents, a condition on [`content`] or [`module`], may be closed to
 /// some who could have them.
-pub async fn close_files(write: &mut Write, of: Condition) -> Result<()> {
+pub async fn close_files(write: &Write, of: Condition) -> Result<()> {
     let upload_ids: Vec<i64> = item::Entity::find()
         .select_only()
         .column(item::Column::UploadId)
@@ -247,5 +246,5 @@ pub async fn close_files(write: &mut Write, of: Condition) -> Result<()> {
         .into_tuple()
         .all(&**write)
         .await?;
-    rights::lost_to(write, &upload_ids).await
+    changes::uploads(write, &upload_ids).await
 }

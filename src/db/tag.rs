@@ -36,11 +36,12 @@ enum Kind {
     Upload,
     Person,
     Studies,
+    Progress,
     Messages,
 }
 
 /// Every kind with its name, and whether there is one for each number.
-const KINDS: [(Kind, &str, bool); 9] = [
+const KINDS: [(Kind, &str, bool); 10] = [
     (Kind::Catalogue, "catalogue", false),
     (Kind::Subjects, "subjects", false),
     (Kind::Course, "course", true),
@@ -49,6 +50,7 @@ const KINDS: [(Kind, &str, bool); 9] = [
     (Kind::Upload, "upload", true),
     (Kind::Person, "person", true),
     (Kind::Studies, "studies", true),
+    (Kind::Progress, "progress", true),
     (Kind::Messages, "messages", true),
 ];
 
@@ -89,9 +91,14 @@ impl Tag {
         Self::new(Kind::Person, id)
     }
 
-    /// What somebody studies: the courses that she is in, what she has done, and where she stopped.
+    /// The courses that somebody is in. That one of them is deleted, or becomes a draft, is told by its own tag.
     pub const fn studies(user_id: i64) -> Self {
         Self::new(Kind::Studies, user_id)
+    }
+
+    /// What somebody has done, and where she stopped. What is deleted with a content is told by its course's tag.
+    pub const fn progress(user_id: i64) -> Self {
+        Self::new(Kind::Progress, user_id)
     }
 
     /// Somebody's messages, read and unread.

@@ -10,6 +10,7 @@ use crate::error::Error;
 use crate::learning;
 use crate::media::{self, Accepts, Captions, Language, ReceivedFile, StoredCaptions};
 use crate::web::changes;
+use crate::web::tags::Tag;
 use chrono::{DateTime, TimeDelta, Utc};
 use sea_orm::sea_query::{Expr, ExprTrait as _, Query};
 use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter};
@@ -100,11 +101,14 @@ pub async fn settle(app: &App) -> Result<(), Error> {
         .from(message::Entity)
         .group_by_col(message::Column::RecipientId)
         .to_owned();
-    message::Entity::update_many()
+    let read = message::Entity::update_many()
         .col_expr(message::Column::IsRead, Expr::value(true))
         .filter(message::Column::Id.not_in_subquery(newest))
-        .exec(&*write)
+        .exec_with_returning(&*write)
         .await?;
+    for message in read {
+        write.changes(Tag::messages(message.recipient_id));
+    }
     write.commit().await
 }
 
@@ -384,6 +388,7 @@ async fn write_enrollments(
             done_mark::Entity::insert_many(marks)
                 .exec_without_returning(&**write)
                 .await?;
+            write.changes(Tag::progress(student));
         }
     }
     Ok(())

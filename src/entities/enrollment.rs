@@ -1,9 +1,10 @@
 //! Who is in which course, and where she stopped.
 
 use sea_orm::entity::prelude::*;
+use serde::{Deserialize, Serialize};
 
 /// One student in one course.
-#[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
+#[derive(Clone, Debug, PartialEq, DeriveEntityModel, Serialize, Deserialize)]
 #[sea_orm(table_name = "enrollments")]
 pub struct Model {
     /// Its number.

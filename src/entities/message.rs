@@ -35,7 +35,7 @@ impl MessageLevel {
 }
 
 /// A sentence to one person.
-#[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
+#[derive(Clone, Debug, PartialEq, DeriveEntityModel, Serialize, Deserialize)]
 #[sea_orm(table_name = "messages")]
 pub struct Model {
     /// Its number.

@@ -1,17 +1,17 @@
 //! The lesson page: the modules of a course at the side, the contents of one of them in the middle.
 
 use super::lesson_path;
-use super::progress::{Progress, list_positions, reading_seconds, visit};
-use super::render::{Playback, ending, render_item};
-use super::store::get_studied_course;
-use super::transcript::{self, Transcript};
+use super::material::{self, CourseHead, ModuleHead, Outline, Shown, Study};
+use super::progress::{Progress, reading_seconds, visit};
+use super::render::{Playback, ending, resumed};
+use super::transcript::Transcript;
 use crate::app::App;
-use crate::courses::{list_contents, list_modules, video_page};
+use crate::courses::video_page;
+use crate::entities::enrollment;
 use crate::entities::item::{self, ItemKind};
 use crate::entities::upload::UploadState;
-use crate::entities::{content, course, enrollment, module, user};
 use crate::error::{Error, Result};
-use crate::media::{FileView, list_files};
+use crate::media::FileView;
 use crate::web::extract::Path;
 use crate::web::headers;
 use crate::web::identity::{Person, Student};
@@ -21,20 +21,18 @@ use askama::Template;
 use askama::filters::Safe;
 use axum::extract::State;
 use axum::response::Response;
-use sea_orm::EntityTrait;
-use std::collections::HashMap;
 
 /// A course with its open module.
 #[derive(Template)]
 #[template(path = "learning/lesson.html")]
 struct LessonPage {
     shell: Shell,
-    course: course::Model,
+    course: CourseHead,
     viewer: Viewer,
     percent: i64,
     progress_words: String,
     modules: Vec<ModuleLine>,
-    module: module::Model,
+    module: ModuleHead,
     contents: Vec<ContentView>,
     number: usize,
     previous: Option<ModuleLine>,
@@ -46,7 +44,7 @@ struct LessonPage {
 #[template(path = "learning/lesson_empty.html")]
 struct EmptyLessonPage {
     shell: Shell,
-    course: course::Model,
+    course: CourseHead,
     viewer: Viewer,
 }
 
@@ -94,6 +92,36 @@ struct ContentView {
 }
 
 impl ContentView {
+    /// What everybody sees, with what is hers.
+    fn new(shown: Shown, study: &Study, progress: &Progress) -> Self {
+        let position = study.positions.get(&shown.id).copied().unwrap_or(0.0);
+        let stopped = study.enrollment.as_ref();
+        let is_stopped = stopped.and_then(|place| place.last_content_id) == Some(shown.id);
+        let playback = Playback {
+            content_id: shown.id,
+            position_seconds: position,
+        };
+        Self {
+            about: if is_stopped && position >= 1.0 {
+                format!("You stopped at {}", text::timecode(position))
+            } else {
+                shown.about
+            },
+            html: Safe(resumed(shown.html, shown.kind, playback)),
+            icon: icon(shown.kind),
+            is_done: progress.is_done(shown.id),
+            is_stopped,
+            id: shown.id,
+            title: shown.title,
+            kind: shown.kind,
+            below: shown.below,
+            download: shown.download,
+            transcript: shown.transcript,
+            plays: shown.plays,
+            is_ready: shown.is_ready,
+        }
+    }
+
     /// Films come before their titles; and so does what says that there is nothing to see yet.
     fn leads(&self) -> bool {
         self.kind == ItemKind::Video || !self.is_ready
@@ -151,38 +179,37 @@ async fn show(
     module_id: Option<i64>,
     shell: Shell,
 ) -> Result<Response> {
-    let db = app.db.read();
-    let (course, enrollment) = get_studied_course(db, person, course_id).await?;
+    let (outline, study) = material::open(app, person, course_id).await?;
+    let Outline {
+        course,
+        modules,
+        steps,
+    } = outline;
     let viewer = Viewer {
         is_owner: course.owner_id == person.id,
-        is_enrolled: enrollment.is_some(),
+        is_enrolled: study.enrollment.is_some(),
     };
     let shell = shell.at(if viewer.is_enrolled || !viewer.is_owner {
         Place::MyCourses
     } else {
         Place::Teach
     });
-    let modules = list_modules(db, course.id).await?;
-    let Some(at) = open_module(&modules, module_id, enrollment.as_ref())? else {
+    let Some(at) = open_module(&modules, module_id, study.enrollment.as_ref())? else {
         return page(&EmptyLessonPage {
             shell,
             course,
             viewer,
         });
     };
-    let progress = Progress::load(db, person.id, course.id).await?;
-    let lines = lines(&modules, at, &progress);
+    let progress = Progress::of(steps, &study.done);
+    let lines = lines(course.id, &modules, at, &progress);
     let module = modules.into_iter().nth(at).ok_or(Error::NotFound)?;
-    let contents = contents(
-        app,
-        person,
-        &course,
-        &module,
-        enrollment.as_ref(),
-        &progress,
-    )
-    .await?;
-    if let Some(enrollment) = &enrollment {
+    let contents = material::contents(app, &course, module.id).await?;
+    let contents: Vec<ContentView> = contents
+        .into_iter()
+        .map(|shown| ContentView::new(shown, &study, &progress))
+        .collect();
+    if let Some(enrollment) = &study.enrollment {
         note_visit(app, enrollment, module.id).await;
     }
     let plays = contents.iter().any(|content| content.plays);
@@ -226,7 +253,7 @@ async fn note_visit(app: &App, enrollment: &enrollment::Model, module_id: i64) {
 /// # Errors
 /// [`Error::NotFound`] when the given one is not of this course.
 fn open_module(
-    modules: &[module::Model],
+    modules: &[ModuleHead],
     given: Option<i64>,
     enrollment: Option<&enrollment::Model>,
 ) -> Result<Option<usize>> {
@@ -241,137 +268,39 @@ fn open_module(
     Ok(Some(stopped.and_then(place).unwrap_or(0)))
 }
 
-fn lines(modules: &[module::Model], open: usize, progress: &Progress) -> Vec<ModuleLine> {
-    let line = |(at, module): (usize, &module::Model)| ModuleLine {
+fn lines(
+    course_id: i64,
+    modules: &[ModuleHead],
+    open: usize,
+    progress: &Progress,
+) -> Vec<ModuleLine> {
+    let line = |(at, module): (usize, &ModuleHead)| ModuleLine {
         number: at + 1,
         title: module.title.clone(),
-        path: lesson_path(module.course_id, Some(module.id), None),
+        path: lesson_path(course_id, Some(module.id), None),
         is_open: at == open,
         is_done: progress.is_module_done(module.id),
     };
     modules.iter().enumerate().map(line).collect()
 }
 
-async fn contents(
-    app: &App,
-    person: &Person,
-    course: &course::Model,
-    module: &module::Model,
-    enrollment: Option<&enrollment::Model>,
-    progress: &Progress,
-) -> Result<Vec<ContentView>> {
-    let db = app.db.read();
-    let rows = list_contents(db, &[module.id]).await?;
-    let uploads: Vec<i64> = rows.iter().filter_map(|(_, item)| item.upload_id).collect();
-    let files = list_files(db, &uploads).await?;
-    let ids: Vec<i64> = rows.iter().map(|(content, _)| content.id).collect();
-    let positions = list_positions(db, person.id, &ids).await?;
-    let owner = user::Entity::find_by_id(course.owner_id).one(db).await?;
-    let room = Room {
-        teacher: owner.map(name_of).unwrap_or_default(),
-        stopped: enrollment.and_then(|enrollment| enrollment.last_content_id),
-        positions,
-        files,
-    };
-    let mut views = Vec::with_capacity(rows.len());
-    for (content, item) in &rows {
-        let mut view = room.view(content, item, progress);
-        let file = item.upload_id.and_then(|id| room.files.get(&id));
-        if let Some(file) = file.filter(|file| file.is_ready()) {
-            view.transcript = transcript(app, content, file).await;
-        }
-        views.push(view);
-    }
-    Ok(views)
-}
-
-/// A transcript that cannot be read is no reason to keep the lesson from her.
-async fn transcript(app: &App, content: &content::Model, file: &FileView) -> Option<Transcript> {
-    match transcript::of_content(app, content.id, file).await {
-        Ok(transcript) => transcript,
-        Err(error) => {
-            tracing::warn!(%error, content = content.id, "a transcript could not be read");
-            None
-        }
-    }
-}
-
 /// Where students may have a film, when its teacher allows it.
-fn download(item: &item::Model, file: Option<&FileView>) -> Option<String> {
+pub(super) fn download(item: &item::Model, file: Option<&FileView>) -> Option<String> {
     let file = file.filter(|file| file.is_ready() && item.allow_download)?;
     Some(format!("{}?download", file.video_url()?))
 }
 
-/// The name by which others know somebody.
-fn name_of(account: user::Model) -> String {
-    if account.name.is_empty() {
-        account.username
-    } else {
-        account.name
+/// `Ingrid Halvorsen, 14 min`; `From YouTube`.
+pub(super) fn below(item: &item::Model, file: Option<&FileView>, teacher: &str) -> String {
+    if item.kind != ItemKind::Video {
+        return String::new();
     }
-}
-
-/// What the contents of one module have in common.
-struct Room {
-    teacher: String,
-    stopped: Option<i64>,
-    positions: HashMap<i64, f64>,
-    files: HashMap<i64, FileView>,
-}
-
-impl Room {
-    fn view(
-        &self,
-        content: &content::Model,
-        item: &item::Model,
-        progress: &Progress,
-    ) -> ContentView {
-        let file = item.upload_id.and_then(|id| self.files.get(&id));
-        let position = self.positions.get(&content.id).copied().unwrap_or(0.0);
-        let playback = Playback {
-            content_id: content.id,
-            position_seconds: position,
-        };
-        let is_ready = is_ready(item, file);
-        let is_stopped = self.stopped == Some(content.id);
-        let about = if is_stopped && position >= 1.0 {
-            format!("You stopped at {}", text::timecode(position))
-        } else {
-            about(item, file)
-        };
-        ContentView {
-            id: content.id,
-            title: item.title.clone(),
-            kind: item.kind,
-            icon: icon(item.kind),
-            about,
-            below: self.below(item, file),
-            html: Safe(render_item(item, file, Some(playback))),
-            download: download(item, file),
-            transcript: None,
-            plays: is_ready && file.is_some_and(|file| file.hls_url().is_some()),
-            is_ready,
-            is_done: progress.is_done(content.id),
-            is_stopped,
-        }
+    match &item.url {
+        Some(url) => site_of(url)
+            .map(|site| format!("From {site}"))
+            .unwrap_or_default(),
+        None => with_length(teacher, file),
     }
-
-    /// `Ingrid Halvorsen, 14 min`; `From YouTube`.
-    fn below(&self, item: &item::Model, file: Option<&FileView>) -> String {
-        if item.kind != ItemKind::Video {
-            return String::new();
-        }
-        match &item.url {
-            Some(url) => site_of(url)
-                .map(|site| format!("From {site}"))
-                .unwrap_or_default(),
-            None => with_length(&self.teacher, file),
-        }
-    }
-}
-
-fn is_ready(item: &item::Model, file: Option<&FileView>) -> bool {
-    item.kind == ItemKind::Text || item.url.is_some() || file.is_some_and(FileView::is_ready)
 }
 
 fn icon(kind: ItemKind) -> &'static str {
@@ -385,7 +314,7 @@ fn icon(kind: ItemKind) -> &'static str {
 }
 
 /// What it is and how long it takes, in few words.
-fn about(item: &item::Model, file: Option<&FileView>) -> String {
+pub(super) fn about(item: &item::Model, file: Option<&FileView>) -> String {
     match (item.kind, file) {
         (ItemKind::Text, _) => {
             let length = item.body.as_deref().unwrap_or("").chars().count();

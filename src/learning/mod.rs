@@ -7,6 +7,7 @@
 
 pub mod lesson;
 pub mod marks;
+mod material;
 pub mod pages;
 mod progress;
 mod render;

@@ -46,7 +46,7 @@ pub async fn courses(
     Student(person): Student,
     shell: Shell,
 ) -> Result<Response> {
-    let courses = list_studied_courses(app.db.read(), &person).await?;
+    let courses = list_studied_courses(&app, &person).await?;
     let shell = shell.at(Place::MyCourses);
     page(&StudiedCoursesPage { shell, courses })
 }
@@ -85,8 +85,8 @@ pub async fn leave(
     Student(person): Student,
     Path(id): Path<i64>,
 ) -> Result<Response> {
-    let mut write = app.write().await?;
-    store::leave(&mut write, &person, id).await?;
+    let write = app.write().await?;
+    store::leave(&write, &person, id).await?;
     write.commit().await?;
     Ok(redirect::see_other("/students/courses/"))
 }

@@ -5,6 +5,7 @@ use crate::app::App;
 use crate::db::Write;
 use crate::entities::{content, done_mark, enrollment, item, module, playback_position, upload};
 use crate::error::{Error, Result};
+use crate::web::tags::Tag;
 use crate::web::text;
 use chrono::TimeDelta;
 use sea_orm::sea_query::{Expr, Func, OnConflict};
@@ -12,6 +13,7 @@ use sea_orm::{
     ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, JoinType, QueryFilter,
     QuerySelect, RelationTrait,
 };
+use serde::{Deserialize, Serialize};
 use std::collections::{HashMap, HashSet};
 
 /// People read 200 words a minute (Brysbaert 2019 measures 238 for fiction; course text is slower), at six
@@ -27,44 +29,34 @@ pub struct Progress {
     steps: Vec<Step>,
 }
 
-/// One content, as far as progress is concerned.
-#[derive(Debug, Clone, PartialEq)]
-struct Step {
+/// One content of a course, as far as progress is concerned.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Step {
     content_id: i64,
     module_id: i64,
+    /// How long it takes.
     seconds: f64,
+    #[serde(skip)]
     is_done: bool,
 }
 
 impl Progress {
     /// Her progress in the course; two statements, however many modules there are.
     pub async fn load(db: &impl ConnectionTrait, user_id: i64, course_id: i64) -> Result<Self> {
-        let length = Func::char_length(Expr::col((item::Entity, item::Column::Body)));
-        let rows: Vec<(i64, i64, Option<f64>, Option<i32>)> = content::Entity::find()
-            .select_only()
-            .column(content::Column::Id)
-            .column(content::Column::ModuleId)
-            .column(upload::Column::DurationSeconds)
-            .column_as(Expr::expr(length), "body_length")
-            .join(JoinType::InnerJoin, content::Relation::Module.def())
-            .join(JoinType::InnerJoin, content::Relation::Item.def())
-            .join(JoinType::LeftJoin, item::Relation::Upload.def())
-            .filter(module::Column::CourseId.eq(course_id))
-            .into_tuple()
-            .all(db)
-            .await?;
-        let done = done_contents(db, user_id, course_id).await?;
-        let steps = rows
-            .into_iter()
-            .map(|(content_id, module_id, duration, length)| Step {
-                content_id,
-                module_id,
-                seconds: duration.unwrap_or(0.0) + reading_seconds(length.map_or(0, i64::from)),
-                is_done: done.contains(&content_id),
-            });
-        Ok(Self {
-            steps: steps.collect(),
-        })
+        let steps = list_steps(db, course_id).await?;
+        Ok(Self::of(
+            steps,
+            &done_contents(db, user_id, course_id).await?,
+        ))
+    }
+
+    /// The progress of somebody who has done these of the course's contents.
+    pub fn of(mut steps: Vec<Step>, done: &[i64]) -> Self {
+        let done: HashSet<i64> = done.iter().copied().collect();
+        for step in &mut steps {
+            step.is_done = done.contains(&step.content_id);
+        }
+        Self { steps }
     }
 
     /// Whether she has done this content.
@@ -135,22 +127,68 @@ pub fn reading_seconds(characters: i64) -> f64 {
     characters.max(0) as f64 / CHARACTERS_A_SECOND
 }
 
-async fn done_contents(
+/// What there is to do in a course, nothing of it done yet.
+pub async fn list_steps(db: &impl ConnectionTrait, course_id: i64) -> Result<Vec<Step>> {
+    let length = Func::char_length(Expr::col((item::Entity, item::Column::Body)));
+    let rows: Vec<(i64, i64, Option<f64>, Option<i32>)> = content::Entity::find()
+        .select_only()
+        .column(content::Column::Id)
+        .column(content::Column::ModuleId)
+        .column(upload::Column::DurationSeconds)
+        .column_as(Expr::expr(length), "body_length")
+        .join(JoinType::InnerJoin, content::Relation::Module.def())
+        .join(JoinType::InnerJoin, content::Relation::Item.def())
+        .join(JoinType::LeftJoin, item::Relation::Upload.def())
+        .filter(module::Column::CourseId.eq(course_id))
+        .into_tuple()
+        .all(db)
+        .await?;
+    let step = |(content_id, module_id, duration, length): (_, _, Option<f64>, Option<i32>)| Step {
+        content_id,
+        module_id,
+        seconds: duration.unwrap_or(0.0) + reading_seconds(length.map_or(0, i64::from)),
+        is_done: false,
+    };
+    Ok(rows.into_iter().map(step).collect())
+}
+
+/// The contents of a course that she has done.
+pub async fn done_contents(
     db: &impl ConnectionTrait,
     user_id: i64,
     course_id: i64,
-) -> Result<HashSet<i64>> {
-    let done: Vec<i64> = done_mark::Entity::find()
+) -> Result<Vec<i64>> {
+    let done = done_mark::Entity::find()
         .select_only()
         .column(done_mark::Column::ContentId)
         .join(JoinType::InnerJoin, done_mark::Relation::Content.def())
         .join(JoinType::InnerJoin, content::Relation::Module.def())
         .filter(done_mark::Column::UserId.eq(user_id))
+        .filter(module::Column::CourseId.eq(course_id));
+    Ok(done.into_tuple().all(db).await?)
+}
+
+/// Where she stopped in each content of a course, in seconds.
+pub async fn list_course_positions(
+    db: &impl ConnectionTrait,
+    user_id: i64,
+    course_id: i64,
+) -> Result<HashMap<i64, f64>> {
+    let positions: Vec<(i64, f64)> = playback_position::Entity::find()
+        .select_only()
+        .column(playback_position::Column::ContentId)
+        .column(playback_position::Column::PositionSeconds)
+        .join(
+            JoinType::InnerJoin,
+            playback_position::Relation::Content.def(),
+        )
+        .join(JoinType::InnerJoin, content::Relation::Module.def())
+        .filter(playback_position::Column::UserId.eq(user_id))
         .filter(module::Column::CourseId.eq(course_id))
         .into_tuple()
         .all(db)
         .await?;
-    Ok(done.into_iter().collect())
+    Ok(positions.into_iter().collect())
 }
 
 /// Where she stopped in each of these contents, in seconds.
@@ -202,6 +240,7 @@ pub async fn set_done(
             .exec(db)
             .await?;
     }
+    write.changes(Tag::progress(user_id));
     Ok(())
 }
 
@@ -238,6 +277,7 @@ pub async fn set_position(
         .on_conflict(latest)
         .exec_without_returning(db)
         .await?;
+    write.changes(Tag::progress(user_id));
     Ok(())
 }
 
@@ -264,7 +304,7 @@ pub async fn stop_at(
             last_seen_at: Set(Some(app.clock.now())),
             ..Default::default()
         };
-        change(db, enrollment.id, place).await?;
+        change(write, &enrollment, place).await?;
     }
     Ok(())
 }
@@ -284,20 +324,21 @@ pub async fn visit(app: &App, enrollment: &enrollment::Model, module_id: i64) ->
         ..Default::default()
     };
     let write = app.write().await?;
-    change(&*write, enrollment.id, place).await?;
+    change(&write, enrollment, place).await?;
     write.commit().await
 }
 
 async fn change(
-    db: &impl ConnectionTrait,
-    enrollment_id: i64,
+    write: &Write,
+    enrollment: &enrollment::Model,
     place: enrollment::ActiveModel,
 ) -> Result<()> {
     enrollment::Entity::update_many()
         .set(place)
-        .filter(enrollment::Column::Id.eq(enrollment_id))
-        .exec(db)
+        .filter(enrollment::Column::Id.eq(enrollment.id))
+        .exec(&**write)
         .await?;
+    write.changes(Tag::progress(enrollment.user_id));
     Ok(())
 }
 

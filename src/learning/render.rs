@@ -157,6 +157,24 @@ fn resume(playback: Option<Playback>) -> String {
     })
 }
 
+/// The HTML of a recording that was rendered to begin at the beginning, going on where somebody stopped. Only a
+/// player's own attribute can look so: whatever was typed stands there without quotation marks.
+pub fn resumed(html: String, kind: ItemKind, playback: Playback) -> String {
+    let plays = matches!(kind, ItemKind::Video | ItemKind::Audio);
+    if !plays || playback.position_seconds < 1.0 {
+        return html;
+    }
+    let from_the_beginning = Playback {
+        position_seconds: 0.0,
+        ..playback
+    };
+    html.replacen(
+        &resume(Some(from_the_beginning)),
+        &resume(Some(playback)),
+        1,
+    )
+}
+
 fn video(item: &item::Model, file: &FileView, playback: Option<Playback>) -> String {
     let Some(url) = file.video_url() else {
         return missing();

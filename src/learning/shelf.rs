@@ -2,21 +2,29 @@
 
 use super::lesson_path;
 use super::progress::{list_positions, percent};
+use crate::app::App;
 use crate::entities::{
     content, course, done_mark, enrollment, item, module, subject, upload, user,
 };
 use crate::error::Result;
 use crate::web::cover::{cover_svg, subject_class};
 use crate::web::identity::Person;
+use crate::web::tags::{Noting, Tag};
 use crate::web::text;
-use askama::filters::Safe;
+use backends::cache::Timeout;
 use sea_orm::{
     ColumnTrait, ConnectionTrait, EntityTrait, JoinType, QueryFilter, QueryOrder, QuerySelect,
     RelationTrait,
 };
+use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
+use std::time::Duration;
+
+/// How long the page is remembered at most.
+const KEPT: Timeout = Timeout::After(Duration::from_secs(600));
 
 /// One of her courses.
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct StudiedCourse {
     /// Its title.
     pub title: String,
@@ -25,7 +33,7 @@ pub struct StudiedCourse {
     /// Class of its subject's color.
     pub subject_class: String,
     /// Its cover.
-    pub cover: Safe<String>,
+    pub cover: String,
     /// Its teacher.
     pub teacher: String,
     /// Where she stopped.
@@ -40,9 +48,33 @@ pub struct StudiedCourse {
     pub length_words: String,
 }
 
-/// Her courses, the one where she was last first; a constant number of statements. Courses that became
-/// drafts again are left out, since she cannot open them.
-pub async fn list_studied_courses(
+/// Her courses, the one where she was last first; remembered until something of it changes, and otherwise a
+/// constant number of statements. Courses that became drafts again are left out, since she cannot open them.
+pub async fn list_studied_courses(app: &App, person: &Person) -> Result<Vec<StudiedCourse>> {
+    let role = if person.is_staff { "staff" } else { "user" };
+    let key = format!("shelf:{role}:{}", person.id);
+    let tags = [
+        Tag::studies(person.id),
+        Tag::progress(person.id),
+        Tag::subjects(),
+    ];
+    let db = app.db.read();
+    let load = |noting: Noting| async move {
+        let ids: Vec<i64> = enrollment::Entity::find()
+            .select_only()
+            .column(enrollment::Column::CourseId)
+            .filter(enrollment::Column::UserId.eq(person.id))
+            .into_tuple()
+            .all(db)
+            .await?;
+        let tags: Vec<Tag> = ids.into_iter().map(Tag::course).collect();
+        noting.note(&tags).await?;
+        load_studied_courses(db, person).await
+    };
+    app.tagged.get_or_set_noting(&key, &tags, KEPT, load).await
+}
+
+async fn load_studied_courses(
     db: &impl ConnectionTrait,
     person: &Person,
 ) -> Result<Vec<StudiedCourse>> {
@@ -117,7 +149,7 @@ impl Shelf {
                 .cloned()
                 .unwrap_or_default(),
             subject_class: subject_class(subject),
-            cover: Safe(cover_svg(&course.slug, subject, "")),
+            cover: cover_svg(&course.slug, subject, ""),
             teacher: self
                 .teachers
                 .get(&course.owner_id)

@@ -33,7 +33,7 @@ pub struct TranscriptLine {
 }
 
 /// A language that a recording has captions in.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Choice {
     /// Its tag.
     pub tag: String,
@@ -44,7 +44,7 @@ pub struct Choice {
 }
 
 /// The transcript of a recording in one language.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Transcript {
     /// The languages to choose from.
     pub choices: Vec<Choice>,

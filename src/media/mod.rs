@@ -66,7 +66,7 @@ use crate::error::{Error, Result};
 use crate::messages::group_of;
 use crate::web::errors::prefers_json;
 use crate::web::identity::Person;
-use crate::web::{redirect, rights};
+use crate::web::{changes, redirect};
 use axum::http::HeaderMap;
 use axum::http::header::CACHE_CONTROL;
 use axum::response::{IntoResponse as _, Response};
@@ -135,7 +135,7 @@ pub async fn discard(app: &App, write: &mut Write, upload_id: i64) -> Result<()>
     // Or who sends the same file again would be told that it is here already.
     tus::forget(write, upload_id).await?;
     store::delete_upload(write, upload_id).await?;
-    rights::lost_to(write, &[upload_id]).await?;
+    changes::uploads(write, &[upload_id]).await?;
     let deletion = DeleteFiles {
         prefix: found.prefix,
     };
@@ -199,12 +199,10 @@ pub async fn get_own_file(
 /// # Errors
 /// [`Error::NotFound`] unless it is hers.
 pub async fn rename(app: &App, person: &Person, upload_id: i64, name: &str) -> Result<()> {
-    let mut write = app.write().await?;
+    let write = app.write().await?;
     let held = get_own_file(&*write, person, upload_id).await?;
     let name = names::renamed(&held.upload.name, name);
     store::set_name(&write, upload_id, name).await?;
-    // Downloads carry the name.
-    rights::lost_to(&mut write, &[upload_id]).await?;
     write.commit().await
 }
 

@@ -1,11 +1,15 @@
-//! Who may have a stored file: one query, whose "yes" is remembered in the cache for as long as it
-//! holds. What ends it is the business of [`crate::web::rights`]; the rule itself stands in
-//! [`store::find_visible`].
+//! Who may have a stored file: one query, whose "yes" is remembered until something changes on which it
+//! rests. The rule itself stands in [`store::find_visible`].
+//!
+//! It rests on the person, the courses that she is in, and the upload: whoever takes a file out of a lesson,
+//! or closes a course, says so of its uploads. A "no" is never remembered, so that a right that is gained needs
+//! no word.
 
 use super::store;
 use crate::app::App;
 use crate::error::{Error, Result};
 use crate::web::identity::Person;
+use crate::web::tags::Tag;
 use backends::cache::Timeout;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -42,19 +46,23 @@ pub struct Wanted<'a> {
 /// # Errors
 /// [`Error::NotFound`] for everybody else, and when there is none.
 pub async fn get(app: &App, person: &Person, wanted: Wanted<'_>) -> Result<Grant> {
-    let Some(key) = key(app, person, wanted) else {
+    let Some(key) = key(person, wanted) else {
         return ask(app, person, wanted).await;
     };
-    let asked = app
-        .cache
-        .get_or_set(&key, LIFETIME, || ask(app, person, wanted));
-    asked.await
+    let tags = [
+        Tag::person(person.id),
+        Tag::studies(person.id),
+        Tag::upload(wanted.upload_id),
+    ];
+    app.tagged
+        .get_or_set(&key, &tags, LIFETIME, || ask(app, person, wanted))
+        .await
 }
 
 /// As [`get`], without what is remembered: for a file that is no longer where it was.
 pub async fn get_again(app: &App, person: &Person, wanted: Wanted<'_>) -> Result<Grant> {
-    if let Some(key) = key(app, person, wanted) {
-        app.cache.delete(&key).await?;
+    if let Some(key) = key(person, wanted) {
+        app.tagged.delete(&key).await?;
     }
     ask(app, person, wanted).await
 }
@@ -76,20 +84,16 @@ async fn ask(app: &App, person: &Person, wanted: Wanted<'_>) -> Result<Grant> {
     })
 }
 
-/// Where the answer is remembered; nowhere while changes made by other processes are not heard, and for
-/// names that no stored file has.
-fn key(app: &App, person: &Person, wanted: Wanted<'_>) -> Option<String> {
+/// Under which the answer is remembered; none for names that no stored file has.
+fn key(person: &Person, wanted: Wanted<'_>) -> Option<String> {
     let Wanted {
         upload_id, name, ..
     } = wanted;
     let is_plain = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_graphic());
-    if !is_plain || !app.bus.is_hearing() {
+    if !is_plain {
         return None;
     }
-    let stamp = app.rights.stamp(person.id, upload_id);
     let (user_id, role) = (person.id, if person.is_staff { "staff" } else { "user" });
     let way = if wanted.is_download { "keep" } else { "see" };
-    Some(format!(
-        "media:{stamp}:{role}:{user_id}:{way}:{upload_id}:{name}"
-    ))
+    Some(format!("media:{role}:{user_id}:{way}:{upload_id}:{name}"))
 }

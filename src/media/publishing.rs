@@ -10,7 +10,6 @@ use crate::db::Write;
 use crate::entities::rendition;
 use crate::entities::upload::{self, UploadState};
 use crate::jobs::{JobContext, JobError};
-use crate::web::rights;
 use backends::files::FilesError;
 use std::time::Duration;
 
@@ -135,7 +134,6 @@ async fn commit(
     let mut write = write_as_owner(context, upload.owner_id).await?;
     store::replace_renditions(&write, upload.id, rows.to_vec(), measures).await?;
     cloud::complete(app, &write, upload.id).await?;
-    rights::lost_to(&mut write, &[upload.id]).await?;
     let change = Change {
         percent: 100.0,
         ..Change::default()

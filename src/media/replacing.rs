@@ -8,7 +8,8 @@ use crate::db::Write;
 use crate::entities::{content, item, playback_position, rendition, upload};
 use crate::error::{Error, Result};
 use crate::jobs::{Job, JobContext, JobError, PRIORITY_LATER};
-use crate::web::rights;
+use crate::web::changes;
+use crate::web::tags::Tag;
 use sea_orm::{
     ActiveModelTrait as _, ActiveValue::Set, ColumnTrait as _, ConnectionTrait, EntityTrait as _,
     IntoActiveModel as _, QueryFilter as _, QueryOrder as _, QuerySelect as _,
@@ -72,7 +73,7 @@ pub async fn discard_dropped(
     before: &item::Model,
     after: &item::Model,
 ) -> Result<()> {
-    rights::lost_to(write, &files_of(before).collect::<Vec<_>>()).await?;
+    changes::uploads(write, &files_of(before).collect::<Vec<_>>()).await?;
     let mut dropped: Vec<i64> = files_of(before)
         .filter(|id| files_of(after).all(|kept| kept != *id))
         .collect();
@@ -167,7 +168,7 @@ pub async fn take_places(
         };
         add_captions(write, upload_id, captions, key).await?;
     }
-    rights::lost_to(write, &shown).await?;
+    changes::uploads(write, &shown).await?;
     for item in waiting {
         forget_places_beyond(write, item.id, upload_id).await?;
         let replaced = item.upload_id;
@@ -207,6 +208,7 @@ async fn add_captions(
         ..Default::default()
     };
     rendition::Entity::insert(row).exec(&**write).await?;
+    write.changes(Tag::upload(upload_id));
     Ok(())
 }
 

@@ -9,12 +9,14 @@ use crate::entities::{
     content, course, enrollment, item, module, rendition, upload, upload_progress,
 };
 use crate::error::Result;
+use crate::web::changes;
 use crate::web::identity::Person;
+use crate::web::tags::Tag;
 use chrono::{DateTime, Utc};
 use sea_orm::sea_query::{Alias, Expr, ExprTrait as _, OnConflict, Query};
 use sea_orm::{
-    ActiveValue::Set, ColumnTrait, Condition, ConnectionTrait, EntityTrait, PaginatorTrait,
-    QueryFilter, QueryOrder, QuerySelect, RelationTrait as _,
+    ActiveValue::Set, ColumnTrait, Condition, ConnectionTrait, EntityTrait, JoinType,
+    PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, RelationTrait as _,
 };
 use std::collections::HashMap;
 
@@ -163,6 +165,7 @@ pub async fn delete_upload(write: &Write, id: i64) -> Result<()> {
         .exec(&**write)
         .await?;
     upload::Entity::delete_by_id(id).exec(&**write).await?;
+    write.changes(Tag::upload(id));
     Ok(())
 }
 
@@ -177,7 +180,8 @@ pub async fn set_name(write: &Write, id: i64, name: String) -> Result<()> {
         .filter(upload::Column::Id.eq(id))
         .exec(&**write)
         .await?;
-    Ok(())
+    // Downloads carry the name, lessons its ending.
+    changes::uploads(write, &[id]).await
 }
 
 /// What changes when a file's processing goes a step on.
@@ -211,7 +215,12 @@ pub async fn set_state(
         .filter(upload::Column::Id.eq(id))
         .exec(&**write)
         .await?;
-    Ok(())
+    // How far its processing is concerns nobody but those who look at the file itself.
+    if state == UploadState::Processing {
+        write.changes(Tag::upload(id));
+        return Ok(());
+    }
+    changes::uploads(write, &[id]).await
 }
 
 /// As if it had just come in.
@@ -241,6 +250,7 @@ pub async fn replace_renditions(
         .exec(&**write)
         .await?;
     rendition::Entity::insert_many(made).exec(&**write).await?;
+    write.changes(Tag::upload(upload_id));
     let row = upload::ActiveModel {
         duration_seconds: Set(measures.duration_seconds),
         width: Set(measures.width),
@@ -295,11 +305,8 @@ pub async fn find_shown(db: &impl ConnectionTrait, upload_id: i64) -> Result<Opt
         .column(item::Column::Title)
         .column(content::Column::ModuleId)
         .column(module::Column::CourseId)
-        .join_rev(sea_orm::JoinType::InnerJoin, content::Relation::Item.def())
-        .join(
-            sea_orm::JoinType::InnerJoin,
-            content::Relation::Module.def(),
-        )
+        .join_rev(JoinType::InnerJoin, content::Relation::Item.def())
+        .join(JoinType::InnerJoin, content::Relation::Module.def())
         .filter(uses(upload_id))
         .order_by_asc(content::Column::Id);
     Ok(find.into_model::<Shown>().one(db).await?)

@@ -5,11 +5,12 @@ use crate::db::Write;
 use crate::entities::{message, user};
 use crate::error::Result;
 use crate::web::paging::Paging;
+use crate::web::tags::Tag;
 use chrono::{DateTime, Utc};
 use sea_orm::sea_query::{Expr, LockType, OnConflict};
 use sea_orm::{
     ActiveValue::Set, ColumnTrait, Condition, ConnectionTrait, EntityTrait, PaginatorTrait,
-    QueryFilter, QueryOrder, QuerySelect, TryInsertResult, UpdateResult,
+    QueryFilter, QueryOrder, QuerySelect, TryInsertResult,
 };
 
 /// So many numbers of unread messages are told at once.
@@ -45,6 +46,7 @@ pub async fn insert(write: &Write, new: &NewMessage, now: DateTime<Utc>) -> Resu
         .try_insert()
         .exec(&**write)
         .await?;
+    write.changes(Tag::messages(new.recipient_id));
     Ok(match inserted {
         TryInsertResult::Inserted(row) => Some(row.last_insert_id),
         TryInsertResult::Empty | TryInsertResult::Conflicted => None,
@@ -78,22 +80,26 @@ pub async fn count_unread(db: &impl ConnectionTrait, user_id: i64) -> Result<u64
 /// Marks one read; `false` when there is no such unread message of hers.
 pub async fn mark_read(write: &Write, user_id: i64, id: i64) -> Result<bool> {
     let these = unread_of(user_id).add(message::Column::Id.eq(id));
-    Ok(mark(write, these).await?.rows_affected > 0)
+    mark(write, user_id, these).await
 }
 
 /// Marks all up to a number read; whether there were any.
 pub async fn mark_all_read(write: &Write, user_id: i64, up_to: i64) -> Result<bool> {
     let these = unread_of(user_id).add(message::Column::Id.lte(up_to));
-    Ok(mark(write, these).await?.rows_affected > 0)
+    mark(write, user_id, these).await
 }
 
-async fn mark(write: &Write, these: Condition) -> Result<UpdateResult> {
+/// Marks these of hers read; whether there were any.
+async fn mark(write: &Write, user_id: i64, these: Condition) -> Result<bool> {
     let marked = message::Entity::update_many()
         .col_expr(message::Column::IsRead, Expr::value(true))
         .filter(these)
         .exec(&**write)
         .await?;
-    Ok(marked)
+    if marked.rows_affected > 0 {
+        write.changes(Tag::messages(user_id));
+    }
+    Ok(marked.rows_affected > 0)
 }
 
 /// Whether there is such a message of hers.

@@ -25,10 +25,20 @@ pub fn students(write: &Write, course_id: i64, user_id: i64) {
 }
 
 /// Somebody's name or rights changed.
-pub fn person(write: &Write, user_id: i64) {
+pub async fn person(write: &Write, user_id: i64) -> Result<()> {
     write.changes(Tag::person(user_id));
-    // Lists of courses name their teachers.
-    write.changes(Tag::catalogue());
+    // Courses, and lists of them, name their teachers.
+    let courses: Vec<i64> = course::Entity::find()
+        .select_only()
+        .column(course::Column::Id)
+        .filter(course::Column::OwnerId.eq(user_id))
+        .into_tuple()
+        .all(&**write)
+        .await?;
+    courses
+        .into_iter()
+        .for_each(|id| course(write, id, user_id));
+    Ok(())
 }
 
 /// These uploads are no longer what they were, and so are the courses that show them.

@@ -20,7 +20,6 @@ pub mod passwords;
 pub mod redirect;
 pub mod remembered;
 pub mod response_cache;
-pub mod rights;
 pub mod sessions;
 pub mod shell;
 pub mod streams;

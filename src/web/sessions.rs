@@ -4,15 +4,18 @@ use crate::app::App;
 use crate::db::Write;
 use crate::entities::{group_permission, session, user, user_group};
 use crate::error::{Error, Result};
+use crate::web::credentials::Credentials;
 use crate::web::headers::{address_in, set_cookie};
 use crate::web::identity::Person;
 use crate::web::remembered::Remembered;
 use crate::web::response_cache::Marks;
+use crate::web::tags::Tag;
 use axum::extract::FromRequestParts;
 use axum::http::HeaderValue;
 use axum::http::header::USER_AGENT;
 use axum::http::request::Parts;
 use axum_extra::extract::CookieJar;
+use backends::bus::{Bus, Delivery};
 use chrono::{DateTime, TimeDelta, Utc};
 use sea_orm::{
     ActiveModelTrait, ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter,
@@ -119,7 +122,9 @@ pub async fn find(app: &App, token: &str) -> Result<Option<Arc<Person>>> {
     }
     let hash = hash(token);
     let now = app.clock.now();
-    if let Some(known) = app.sessions.get(&hash).await {
+    // What others have changed is not known while they are not heard.
+    let is_hearing = app.bus.is_hearing();
+    if is_hearing && let Some(known) = app.sessions.get(&hash).await {
         let lasts = known.expires_at.is_none_or(|end| end > now);
         return Ok(lasts.then(|| Arc::clone(&known.person)));
     }
@@ -196,18 +201,17 @@ pub async fn load_person(db: &impl ConnectionTrait, account: user::Model) -> Res
     ))
 }
 
-/// Ends the session that a browser holds, whoever's it is; answers whose it was.
-pub async fn end_held(write: &mut Write, device: &Device) -> Result<Option<i64>> {
+/// Ends the session that a browser holds, whoever's it is.
+pub async fn end_held(write: &mut Write, device: &Device) -> Result<()> {
     let Some(held) = &device.held else {
-        return Ok(None);
+        return Ok(());
     };
     let found = session::Entity::find().filter(session::Column::TokenHash.eq(hash(held)));
     let Some(row) = found.one(&**write).await? else {
-        return Ok(None);
+        return Ok(());
     };
     session::Entity::delete_by_id(row.id).exec(&**write).await?;
-    changed(write, row.user_id).await?;
-    Ok(Some(row.user_id))
+    changed(write, row.user_id).await
 }
 
 /// Ends one session of a person; others' are not found.
@@ -233,31 +237,37 @@ pub async fn end_all(write: &mut Write, user_id: i64, except: Option<i64>) -> Re
     changed(write, user_id).await
 }
 
-/// Tells every process that what it remembers of this person no longer holds.
+/// Tells every process that what it remembers of this person no longer holds. For the next request after the
+/// commit it does not, on this node and on every other that hears.
 pub async fn changed(write: &mut Write, user_id: i64) -> Result<()> {
+    write.changes(Tag::person(user_id));
     write
         .publish(GROUP, &AccountEvent::Changed { user_id })
         .await
 }
 
-/// Hears of changes until the site stops.
-pub async fn listen(app: App) {
-    let mut changes = app.bus.subscribe(GROUP);
-    while let Some(delivery) = changes.recv().await {
-        match delivery {
-            backends::bus::Delivery::Event(event) => match event.decode::<AccountEvent>() {
-                Ok(AccountEvent::Changed { user_id }) => {
-                    app.sessions.forget(user_id);
-                    app.credentials.forget(user_id);
+/// Hears of changes from now on, for as long as the bus is open: before the commit that makes one has returned.
+pub fn hear(bus: &Bus, sessions: &Arc<Sessions>, credentials: &Arc<Credentials>) {
+    let (sessions, credentials) = (Arc::clone(sessions), Arc::clone(credentials));
+    bus.react(GROUP, move |delivery| {
+        let changed = match delivery {
+            Delivery::Event(event) => event.decode::<AccountEvent>().map(Some),
+            Delivery::Lost => Ok(None),
+        };
+        match changed {
+            Ok(Some(AccountEvent::Changed { user_id })) => {
+                sessions.forget(user_id);
+                credentials.forget(user_id);
+            }
+            other => {
+                if let Err(error) = other {
+                    tracing::warn!(%error, "an account event could not be read");
                 }
-                Err(error) => tracing::warn!(%error, "an account event could not be read"),
-            },
-            backends::bus::Delivery::Lost => {
-                app.sessions.forget_all();
-                app.credentials.forget_all();
+                sessions.forget_all();
+                credentials.forget_all();
             }
         }
-    }
+    });
 }
 
 /// The `Set-Cookie` for a session that has begun.

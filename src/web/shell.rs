@@ -6,6 +6,7 @@ use crate::error::{Error, Result};
 use crate::web::assets;
 use crate::web::csrf::CsrfToken;
 use crate::web::identity::{Person, visitor_in};
+use crate::web::tags::Tag;
 use askama::Template;
 use askama::filters::Safe;
 use axum::extract::FromRequestParts;
@@ -13,13 +14,17 @@ use axum::http::header::CACHE_CONTROL;
 use axum::http::request::Parts;
 use axum::http::{Extensions, StatusCode};
 use axum::response::{Html, IntoResponse, Response};
+use backends::cache::Timeout;
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// More unread messages than this are shown as "20+".
 const UNREAD_SHOWN: u64 = 20;
 /// So many of them stand as banners on a page.
 const BANNERS: usize = 3;
+/// How long unread messages are remembered at most.
+const KEPT: Timeout = Timeout::After(Duration::from_secs(600));
 
 /// What surrounds a page.
 #[derive(Clone)]
@@ -217,13 +222,7 @@ impl FromRequestParts<App> for Shell {
         let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
         let mut shell = Self::bare(app, path, &parts.extensions);
         if let Some(person) = &shell.person {
-            shell.unread = message::Entity::find()
-                .filter(message::Column::RecipientId.eq(person.id))
-                .filter(message::Column::IsRead.eq(false))
-                .order_by_desc(message::Column::Id)
-                .limit(UNREAD_SHOWN + 1)
-                .all(app.db.read())
-                .await?;
+            shell.unread = list_unread(app, person.id).await?;
         }
         Ok(shell)
     }
@@ -240,6 +239,22 @@ fn icon_of(name: &str, class: &str) -> Safe<String> {
     Safe(format!(
         "<svg class=\"icon{space}{class}\" aria-hidden=\"true\"><use href=\"{sprite}#{name}\"/></svg>"
     ))
+}
+
+/// The newest of her unread messages; remembered until one comes or is read.
+async fn list_unread(app: &App, user_id: i64) -> Result<Vec<message::Model>> {
+    let key = format!("unread:{user_id}");
+    let load = || async {
+        let unread = message::Entity::find()
+            .filter(message::Column::RecipientId.eq(user_id))
+            .filter(message::Column::IsRead.eq(false))
+            .order_by_desc(message::Column::Id)
+            .limit(UNREAD_SHOWN + 1);
+        Ok(unread.all(app.db.read()).await?)
+    };
+    app.tagged
+        .get_or_set(&key, &[Tag::messages(user_id)], KEPT, load)
+        .await
 }
 
 /// The page, as an answer. What is hers is never kept by a cache.

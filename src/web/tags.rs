@@ -22,7 +22,8 @@ use sea_orm::DatabaseConnection;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use tokio::sync::OnceCell;
 
 /// Versions that a process keeps: some 5 MB. With more in use, all are asked for again now and then.
@@ -39,13 +40,22 @@ pub struct Tags {
 #[derive(Debug, Default)]
 struct Known {
     versions: HashMap<Tag, i64>,
-    /// Grows whenever something is forgotten: what was asked before that is not kept, since a version told
-    /// meanwhile may be among the forgotten.
+    /// Grows whenever a version is told that is not kept, or forgotten: what was asked for before that is not
+    /// kept either, since it may be older.
     era: u64,
 }
 
 impl Known {
-    /// Takes note of a version; an older one never replaces a newer one, in whatever order they come.
+    /// Takes note of a version that was told. Of a tag that is not known here only that it changed: the version may
+    /// be an old one that comes late, and be newer only than what is being asked for just now.
+    fn hear(&mut self, tag: Tag, version: i64) {
+        match self.versions.get_mut(&tag) {
+            Some(known) => *known = version.max(*known),
+            None => self.era += 1,
+        }
+    }
+
+    /// Takes note of a version that was asked for; an older one never replaces a newer one.
     fn learn(&mut self, tag: Tag, version: i64) -> i64 {
         if self.versions.len() >= MOST && !self.versions.contains_key(&tag) {
             self.forget_all();
@@ -214,6 +224,7 @@ struct Made {
 pub struct Noting {
     tags: Tags,
     seen: Arc<Mutex<Seen>>,
+    is_fleeting: Arc<AtomicBool>,
 }
 
 impl Noting {
@@ -224,7 +235,12 @@ impl Noting {
         Ok(())
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Seen> {
+    /// Says that the value holds for this once only: something in it changes without a word, or is amiss.
+    pub fn keep_nothing(&self) {
+        self.is_fleeting.store(true, Ordering::Relaxed);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Seen> {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -342,13 +358,15 @@ impl Tagged {
         let noting = Noting {
             seen: Arc::new(Mutex::new(self.tags.note(tags).await?)),
             tags: self.tags.clone(),
+            is_fleeting: Arc::default(),
         };
         let value = compute(noting.clone()).await?;
         let made = Made {
             seen: std::mem::take(&mut *noting.lock()),
             json: serde_json::to_vec(&value).map_err(Error::internal)?.into(),
         };
-        if self.tags.is_current(&made.seen).await? {
+        let is_kept = !noting.is_fleeting.load(Ordering::Relaxed);
+        if is_kept && self.tags.is_current(&made.seen).await? {
             self.cache.set_bytes(key, made.pack()?, timeout).await?;
         }
         Ok(made)
@@ -423,7 +441,7 @@ fn hear(known: &RwLock<Known>, delivery: &Delivery) {
             for (name, version) in grown.tags {
                 // A tag of another release is nothing that this one remembers values by.
                 if let Ok(tag) = name.parse() {
-                    known.learn(tag, version);
+                    known.hear(tag, version);
                 }
             }
         }
@@ -431,5 +449,53 @@ fn hear(known: &RwLock<Known>, delivery: &Delivery) {
             tracing::warn!(%error, "a change of tags could not be read");
             write(known).forget_all();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Known, MOST, Tag};
+
+    const COURSE: Tag = Tag::course(7);
+
+    /// Keeps what was asked for in `era`, as [`super::Tags`] does.
+    fn keep(known: &mut Known, era: u64, version: i64) {
+        if known.era == era {
+            known.learn(COURSE, version);
+        }
+    }
+
+    #[test]
+    fn a_version_told_while_another_is_asked_for_wins() {
+        let mut known = Known::default();
+        let began = known.era;
+        known.hear(COURSE, 6);
+        keep(&mut known, began, 5);
+        assert_eq!(known.versions.get(&COURSE), None, "asked for again");
+        let began = known.era;
+        keep(&mut known, began, 6);
+        known.hear(COURSE, 5);
+        assert_eq!(known.versions.get(&COURSE), Some(&6), "it came late");
+        known.hear(COURSE, 7);
+        assert_eq!(known.versions.get(&COURSE), Some(&7));
+    }
+
+    #[test]
+    fn an_old_version_that_comes_after_everything_was_forgotten_is_not_taken_for_the_present_one() {
+        let mut known = Known::default();
+        keep(&mut known, 0, 6);
+        known.forget_all();
+        known.hear(COURSE, 5);
+        assert_eq!(known.versions.get(&COURSE), None);
+    }
+
+    #[test]
+    fn what_is_kept_has_a_bound() {
+        let mut known = Known::default();
+        for id in 0..=i64::try_from(MOST).unwrap() {
+            known.learn(Tag::upload(id), 1);
+        }
+        assert_eq!(known.versions.len(), 1);
+        assert_eq!(known.era, 1);
     }
 }

@@ -549,7 +549,6 @@ async fn a_person_who_was_put_into_a_group_may_at_once_what_its_members_may() {
             .unwrap();
         write.commit().await.unwrap();
     }
-    accounts::forget(&site.app, id);
     maya.get("/accounts/profile/")
         .await
         .expect(200)

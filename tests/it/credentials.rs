@@ -37,7 +37,6 @@ async fn give_password(site: &TestApp, user_id: i64, password: &str) {
         .await
         .unwrap();
     write.commit().await.unwrap();
-    accounts::forget(&site.app, user_id);
 }
 
 #[track_caller]
@@ -167,7 +166,7 @@ async fn an_account_that_was_shut_and_a_key_that_was_revoked_are_refused_at_once
         .exec(site.app.db.writer())
         .await
         .unwrap();
-    accounts::forget(&site.app, id);
+    site.account_changed(id).await;
     is_refused(&by_header(&browser, &key).await, "Invalid token.");
     let key = format!("Token {}", key_of(&site, id).await);
     let session = site.login("maya").await;
@@ -179,7 +178,7 @@ async fn an_account_that_was_shut_and_a_key_that_was_revoked_are_refused_at_once
         .exec(site.app.db.writer())
         .await
         .unwrap();
-    accounts::forget(&site.app, id);
+    site.account_changed(id).await;
     is_refused(&by_header(&browser, &key).await, "Invalid token.");
     is_refused(
         &by_basic(&browser, "maya", PASSWORD).await,
@@ -265,7 +264,7 @@ async fn a_right_password_between_wrong_ones_does_not_clear_the_count() {
     }
     by_basic(&browser, "maya", PASSWORD).await.expect(200);
     by_basic(&browser, "maya", "wrong").await.expect(401);
-    accounts::forget(&site.app, id);
+    site.account_changed(id).await;
     by_basic(&browser, "maya", PASSWORD).await.expect(429);
 }
 
@@ -300,7 +299,7 @@ async fn two_hundred_failures_make_an_address_wait_and_known_callers_go_on() {
     by_basic(&browser, "nobody", "wrong").await.expect(429);
     by_basic(&browser, "maya", PASSWORD).await.expect(200);
     session.get(PAGE).await.expect(200);
-    accounts::forget(&site.app, id);
+    site.account_changed(id).await;
     session.get(PAGE).await.expect(200);
     site.wait_seconds(60);
     by_header(&browser, "Token wrong-again").await.expect(401);

@@ -438,6 +438,7 @@ async fn the_first_module_is_open_until_one_was_visited() {
         .exec(school.site.app.db.writer())
         .await
         .unwrap();
+    school.site.forget().await;
     school.page().await.has(&opened("Waves that stand"));
 }
 
@@ -454,6 +455,7 @@ async fn modules_and_contents_come_in_their_order_ties_newest_first() {
         ..tied
     };
     let tied = tied.update(school.site.app.db.writer()).await.unwrap();
+    school.site.forget().await;
     school.page().await.has("<h1 class=\"title\">Timbre</h1>");
     let first = school.site.text(tied.id, "Older", "a").await;
     let second = school
@@ -466,6 +468,7 @@ async fn modules_and_contents_come_in_their_order_ties_newest_first() {
         ..second
     };
     second.update(school.site.app.db.writer()).await.unwrap();
+    school.site.forget().await;
     let text = school.student.get(&School::lesson_of(&tied)).await.text();
     assert!(text.find(">Newer</h2>").unwrap() < text.find(">Older</h2>").unwrap());
 }
@@ -475,7 +478,9 @@ async fn seeing_the_same_module_again_writes_nothing() {
     let school = School::start().await;
     let (lesson, student) = (school.lesson(), &school.student);
     school.page().await;
+    student.get(&lesson).await.expect(200);
     let again = school.site.statements_of(student.get(&lesson)).await;
+    assert_eq!(again, 0);
     let noted = school.site.enrollments(school.course.id).await;
     assert_eq!(noted[0].last_module_id, Some(school.module.id));
     school.site.wait_seconds(60);
@@ -503,8 +508,8 @@ async fn the_lesson_costs_the_same_for_2_and_60_modules() {
             .await;
     }
     school.site.module(school.course.id, "Second").await;
-    school.page().await;
-    let few = school.site.statements_of(school.student.get(&lesson)).await;
+    let (site, student) = (&school.site, &school.student);
+    let few = site.statements_of_cold(student, &lesson).await;
     for number in 0..58 {
         let module = school
             .site
@@ -518,8 +523,9 @@ async fn the_lesson_costs_the_same_for_2_and_60_modules() {
             .film_content(school.module.id, &format!("Film {number}"), 60.0)
             .await;
     }
-    let many = school.site.statements_of(school.student.get(&lesson)).await;
+    let many = site.statements_of_cold(student, &lesson).await;
     assert_eq!(few, many);
+    assert_eq!(site.statements_of(student.get(&lesson)).await, 0);
 }
 
 // ---- how items look
@@ -1081,16 +1087,13 @@ async fn my_courses_cost_the_same_for_2_and_30_courses() {
             .expect(204);
     };
     join("one".into()).await;
-    let few = school
-        .site
-        .statements_of(school.student.get("/students/courses/"))
-        .await;
+    let (site, student) = (&school.site, &school.student);
+    let few = site.statements_of_cold(student, "/students/courses/").await;
     for number in 0..28 {
         join(format!("more-{number}")).await;
     }
-    let many = school
-        .site
-        .statements_of(school.student.get("/students/courses/"))
-        .await;
+    let many = site.statements_of_cold(student, "/students/courses/").await;
     assert_eq!(few, many);
+    let warm = site.statements_of(student.get("/students/courses/")).await;
+    assert_eq!(warm, 0);
 }

@@ -7,7 +7,7 @@ use crate::entities::rendition;
 use crate::error::{Error, Result};
 use crate::jobs;
 use crate::media::{DeleteFiles, FileView, ReceivedFile, hold_files, store, sweep};
-use crate::web::rights;
+use crate::web::tags::Tag;
 use backends::files::Files;
 use futures::TryStreamExt as _;
 use sea_orm::{ActiveModelTrait as _, ActiveValue::Set};
@@ -177,6 +177,7 @@ pub async fn attach(
         ..Default::default()
     };
     row.insert(&**write).await?;
+    write.changes(Tag::upload(upload_id));
     let (files, folder) = (stored.files.take(), std::mem::take(&mut stored.folder));
     write.on_rollback(move || sweep::delete_later(files, folder));
     Ok(())
@@ -211,8 +212,7 @@ async fn take_out(
     let Some(found) = store::take_rendition(write, upload_id, &name).await? else {
         return Ok(false);
     };
-    // Who has the address may be given the old ones from what is remembered.
-    rights::lost_to(write, &[upload_id]).await?;
+    write.changes(Tag::upload(upload_id));
     let folder = found.key.rsplit_once('/').map(|(folder, _)| folder);
     // In the folder of the upload itself are others' files.
     if let Some(folder) = folder.filter(|folder| folder.matches('/').count() >= 2) {

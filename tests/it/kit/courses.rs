@@ -147,7 +147,7 @@ impl TestApp {
             updated_at: Set(self.clock.now()),
             ..Default::default()
         };
-        row.insert(self.app.db.writer()).await.unwrap()
+        self.store(row).await
     }
 
     /// Puts somebody into a course.

@@ -4,7 +4,7 @@ use super::TestApp;
 use lyceum::entities::item::ItemKind;
 use lyceum::entities::upload::{UploadKind, UploadState};
 use lyceum::entities::{content, done_mark, enrollment, playback_position, rendition, upload};
-use sea_orm::{ActiveModelTrait, ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter};
+use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter};
 
 impl TestApp {
     /// The row of a file of some kind that is ready, with something changed before it is stored; no bytes.
@@ -32,7 +32,7 @@ impl TestApp {
             ..Default::default()
         };
         change(&mut row);
-        row.insert(self.app.db.writer()).await.unwrap()
+        self.store(row).await
     }
 
     /// The row of a stored file of an upload; no bytes.
@@ -53,7 +53,7 @@ impl TestApp {
             height: Set(size.map(|(_, height)| height)),
             ..Default::default()
         };
-        row.insert(self.app.db.writer()).await.unwrap()
+        self.store(row).await
     }
 
     /// A content that shows a stored file.

@@ -33,7 +33,10 @@ use lyceum::app::App;
 use lyceum::config::Config;
 use lyceum::entities::{group, user, user_group};
 use lyceum::{jobs, registry, router};
-use sea_orm::{ActiveValue::Set, ColumnTrait, ConnectionTrait, Database, EntityTrait, QueryFilter};
+use sea_orm::{
+    ActiveModelTrait, ActiveValue::Set, ColumnTrait, ConnectionTrait, Database, EntityTrait,
+    QueryFilter,
+};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use tempfile::TempDir;
@@ -104,9 +107,9 @@ impl TestApp {
     async fn serve(app: App, clock: Clock, folder: TempDir) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
+        app.bus.appear().await.unwrap();
         let service = router::router(&app).into_make_service_with_connect_info::<SocketAddr>();
         tokio::spawn(async move { axum::serve(listener, service).await });
-        tokio::spawn(lyceum::web::sessions::listen(app.clone()));
         Self {
             app,
             url,
@@ -187,6 +190,31 @@ impl TestApp {
         id
     }
 
+    /// Says that an account was changed, for tests that change it in its table.
+    pub async fn account_changed(&self, user_id: i64) {
+        let mut write = self.app.write().await.unwrap();
+        lyceum::web::sessions::changed(&mut write, user_id)
+            .await
+            .unwrap();
+        write.commit().await.unwrap();
+    }
+
+    /// Stores a row as if it had always been there.
+    async fn store<A>(&self, row: A) -> <A::Entity as EntityTrait>::Model
+    where
+        A: ActiveModelTrait + sea_orm::ActiveModelBehavior + Send,
+        <A::Entity as EntityTrait>::Model: sea_orm::IntoActiveModel<A>,
+    {
+        let stored = row.insert(self.app.db.writer()).await.unwrap();
+        self.forget().await;
+        stored
+    }
+
+    /// Forgets what is remembered of data, for tests that change it in its table.
+    pub async fn forget(&self) {
+        self.app.cache.clear().await.unwrap();
+    }
+
     /// Makes an account and logs it in.
     pub async fn login_as(&self, username: &str, role: Role) -> Browser {
         self.person(username, role).await;
@@ -215,6 +243,13 @@ impl TestApp {
     /// Moves the clock.
     pub fn wait_seconds(&self, seconds: i64) {
         self.clock.advance(chrono::TimeDelta::seconds(seconds));
+    }
+
+    /// The statements that a page costs of which nothing is remembered.
+    pub async fn statements_of_cold(&self, browser: &Browser, path: &str) -> u64 {
+        browser.get(path).await.expect(200);
+        self.forget().await;
+        self.statements_of(browser.get(path)).await
     }
 
     /// The statements that one request costs.
