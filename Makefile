@@ -122,7 +122,7 @@ fuzz: assets ## Gives every parser random input, led by coverage, for a minute e
 .PHONY: bench
 bench: assets ## Measures uploads, delivery and processing of a release build against their peers
 	scripts/tools rust nginx
-	scripts/need ffmpeg:ffmpeg
+	scripts/need ffmpeg:ffmpeg redis-server:redis-server memcached:memcached
 	cargo build --release --bin lyceum --bin lyceum-bench --workspace
 	bench/run
 

@@ -1,6 +1,7 @@
 //! Measures a release build of Lyceum against its peers on the same machine: uploads against a bare
 //! axum sink on the same disk, delivery against nginx on the same file, processing against the same
-//! ffmpeg commands run by hand, kept pages against a bare axum handler of the same bytes.
+//! ffmpeg commands run by hand, kept pages against a bare axum handler of the same bytes, the cache
+//! against the bare clients of Redis and Memcached.
 //!
 //! Both sides of a comparison take turns, so that what else the machine does weighs on both alike;
 //! the ratio is what counts. Everything listens on 127.0.0.1, lives in a temporary folder, is bounded
@@ -11,6 +12,7 @@
 )]
 
 mod bare;
+mod cache;
 mod delivery;
 mod http;
 mod nginx;
@@ -97,6 +99,14 @@ enum Measure {
         #[arg(long, default_value_t = 3)]
         seconds: u64,
     },
+    /// Reads of the cache: from memory, and from Redis and Memcached against their bare clients
+    Cache {
+        #[command(flatten)]
+        common: Common,
+        /// Length of one turn with a server
+        #[arg(long, default_value_t = 1)]
+        seconds: u64,
+    },
     /// The bare handler alone, as `pages` starts it
     #[command(hide = true)]
     Bare {
@@ -126,6 +136,7 @@ fn main() -> ExitCode {
             connections,
             seconds,
         } => pages::measure(&common, connections, seconds),
+        Measure::Cache { common, seconds } => cache::measure(&common, seconds),
         Measure::Bare { folder } => bare::run(folder),
         Measure::Sink { folder } => sink::run(folder),
     };

@@ -4,6 +4,7 @@
 mod accounts;
 mod accounts_cli;
 mod batches;
+mod caches;
 mod captions;
 mod cloud;
 mod contents;

@@ -15,6 +15,12 @@ mod media;
 mod mediaconvert;
 #[path = "../../../crates/backends/tests/it/files/proxy.rs"]
 pub mod proxy;
+#[expect(
+    dead_code,
+    reason = "only the tests of the cache itself stop servers or fill them up"
+)]
+#[path = "../../../crates/backends/tests/it/cache/servers.rs"]
+pub mod servers;
 mod sns;
 mod tus;
 

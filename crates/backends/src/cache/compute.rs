@@ -221,9 +221,10 @@ impl Cache {
         let flight = self.flights.join(&name);
         flight
             .land(async |gate| {
-                let turn = match self.is_shared() && !term.lifetime.is_nothing() {
-                    true => self.take_turn(key, &name, &is_usable).await,
-                    false => Turn::Without,
+                let turn = if self.is_shared() && !term.lifetime.is_nothing() {
+                    self.take_turn(key, &name, &is_usable).await
+                } else {
+                    Turn::Without
                 };
                 if let Turn::Done(bytes) = turn {
                     return Ok(bytes);

@@ -210,16 +210,16 @@ impl Guard {
     /// Forgets everything of ours.
     pub async fn clear(&self) {
         let inner = &self.0;
-        let (era, is_open) = (inner.breaker.era(), inner.breaker.is_open());
-        let cleared = match is_open {
-            true => Err(Fault::away()),
-            false => inner.clear().await,
+        let era = inner.breaker.era();
+        let cleared = if inner.breaker.is_open() {
+            Err(Fault::away())
+        } else {
+            inner.clear().await
         };
-        if let Err(fault) = cleared {
-            self.consider(&fault, era);
-            if !inner.breaker.owe_all() && !inner.backend.guards_itself() {
-                tokio::spawn(pay(Arc::clone(inner)));
-            }
+        let Err(fault) = cleared else { return };
+        self.consider(&fault, era);
+        if !inner.backend.guards_itself() && !inner.breaker.owe_all() {
+            tokio::spawn(pay(Arc::clone(inner)));
         }
     }
 

@@ -109,7 +109,9 @@ impl Layers {
     ) -> Result<bool, CacheError> {
         space.wrote(value.len());
         let added = self.guard.add(space, name, value, lifetime).await;
-        self.changed([name]);
+        if !matches!(added, Ok(false)) {
+            self.changed([name]);
+        }
         added
     }
 

@@ -97,16 +97,19 @@ impl Redis {
         }
     }
 
-    /// Stores a value. One that Redis refuses for want of room is not stored, and what stood there
-    /// before is deleted.
+    /// Stores a value. Of one that is too large, or that Redis refuses for want of room, what stood
+    /// there before is deleted.
     pub async fn set(
         &self,
         name: &str,
         value: Bytes,
         lifetime: Option<Duration>,
     ) -> Result<(), Fault> {
-        let stored = self.link.ask(&store(name, &value, lifetime)?).await;
-        if let Err(Fault::Refused(_)) = stored {
+        let stored = match store(name, &value, lifetime) {
+            Ok(set) => self.link.ask(&set).await,
+            Err(fault) => Err(fault),
+        };
+        if let Err(Fault::Refused(_) | Fault::TooLarge { .. }) = stored {
             self.delete_many(&[name.to_owned()]).await?;
         }
         stored.map(drop)
@@ -119,11 +122,18 @@ impl Redis {
         lifetime: Option<Duration>,
     ) -> Result<(), Fault> {
         let mut pipeline = Pipeline::with_capacity(entries.len());
+        let mut is_fitting = Ok(());
         for (name, value) in entries {
-            pipeline.add_command(store(name, value, lifetime)?);
+            match store(name, value, lifetime) {
+                Ok(set) => drop(pipeline.add_command(set)),
+                Err(fault) => is_fitting = Err(fault),
+            }
         }
-        let stored = self.link.ask_all(&pipeline).await;
-        if let Err(Fault::Refused(_)) = stored {
+        let stored = match is_fitting {
+            Ok(()) => self.link.ask_all(&pipeline).await,
+            Err(fault) => Err(fault),
+        };
+        if let Err(Fault::Refused(_) | Fault::TooLarge { .. }) = stored {
             let names: Vec<String> = entries.iter().map(|(name, _)| name.clone()).collect();
             self.delete_many(&names).await?;
         }

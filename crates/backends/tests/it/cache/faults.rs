@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use backends::cache::{Cache, CacheError, Timeout};
 
-use super::servers::{Fake, Manner, Server};
+use super::fake::{Fake, Manner};
+use super::servers::Server;
 use super::until;
 
 const LONG: Timeout = Timeout::After(Duration::from_secs(1_000));

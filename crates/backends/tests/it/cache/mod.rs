@@ -2,6 +2,7 @@
 //! server does not do what it should.
 
 mod conformance;
+mod fake;
 mod faults;
 mod near;
 mod rules;
