@@ -15,7 +15,7 @@ use std::net::SocketAddr;
 use tower_service::Service as _;
 
 /// Most of a request or an answer that lies in the buffer of a connection; also the longest head.
-const BUFFER_BYTES: usize = 64 << 10;
+const BUFFER_BYTES: usize = 32 << 10;
 
 /// Serves until `stopped`, and returns when the requests that run then have ended.
 ///

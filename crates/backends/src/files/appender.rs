@@ -1,7 +1,10 @@
 //! Writing behind: bytes are gathered to larger pieces, which one blocking task at a time writes
-//! while the next piece is gathered. Memory is bounded by two pieces, and, since few write at once,
-//! by little more than one for each of many.
+//! while the next piece is gathered. Memory is bounded by two pieces.
+//!
+//! What comes is copied, although it need not be: a few kilobytes that were kept would hold the whole
+//! buffer of the connection that they came in, and each connection would need a new one for every read.
 
+use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{self, Write};
 
@@ -12,7 +15,7 @@ use tokio::task::JoinHandle;
 use super::FilesError;
 
 /// Bytes gathered before they are written.
-pub const PIECE_BYTES: usize = 128 * 1024;
+pub const PIECE_BYTES: usize = 64 * 1024;
 
 /// Pieces that are written at once in this process, in turn: a disk is not faster with more, and each costs a
 /// thread and its memory.
@@ -22,15 +25,18 @@ static WRITING: Semaphore = Semaphore::const_new(8);
 #[derive(Debug)]
 pub struct Appender {
     state: State,
-    gathered: Vec<Bytes>,
-    gathered_bytes: usize,
+    /// Taken and not yet gathered: left of a call that was dropped while it waited.
+    taken: VecDeque<Bytes>,
+    gathered: Vec<u8>,
+    /// A piece that was written, to be filled again.
+    spare: Vec<u8>,
     size: u64,
 }
 
 #[derive(Debug)]
 enum State {
     Idle(File),
-    Writing(JoinHandle<(File, io::Result<()>)>),
+    Writing(JoinHandle<(File, Vec<u8>, io::Result<()>)>),
     Failed,
 }
 
@@ -39,8 +45,9 @@ impl Appender {
     pub fn new(file: File, size: u64) -> Self {
         Self {
             state: State::Idle(file),
+            taken: VecDeque::new(),
             gathered: Vec::new(),
-            gathered_bytes: 0,
+            spare: Vec::new(),
             size,
         }
     }
@@ -50,19 +57,35 @@ impl Appender {
         self.size
     }
 
-    /// Gathers, and hands a full piece on.
+    /// Gathers, and hands full pieces on. Nothing is lost when the future is dropped.
     pub async fn write(&mut self, bytes: Bytes) -> Result<(), FilesError> {
         self.size += bytes.len() as u64;
-        self.gathered_bytes += bytes.len();
-        self.gathered.push(bytes);
-        if self.gathered_bytes >= PIECE_BYTES {
-            self.hand_on().await?;
+        self.taken.push_back(bytes);
+        self.gather().await
+    }
+
+    async fn gather(&mut self) -> Result<(), FilesError> {
+        while let Some(bytes) = self.taken.front_mut() {
+            if self.gathered.capacity() == 0 {
+                self.gathered = std::mem::take(&mut self.spare);
+                self.gathered.reserve_exact(PIECE_BYTES);
+            }
+            let room = PIECE_BYTES - self.gathered.len();
+            let fitting = bytes.split_to(room.min(bytes.len()));
+            self.gathered.extend_from_slice(&fitting);
+            if bytes.is_empty() {
+                self.taken.pop_front();
+            }
+            if self.gathered.len() == PIECE_BYTES {
+                self.hand_on().await?;
+            }
         }
         Ok(())
     }
 
     /// The file, when all that was taken is written.
     pub async fn finish(mut self) -> Result<File, FilesError> {
+        self.gather().await?;
         self.hand_on().await?;
         self.settle().await
     }
@@ -74,8 +97,10 @@ impl Appender {
         if let State::Writing(handle) = &mut self.state {
             let done = handle.await;
             self.state = State::Failed;
-            let (file, written) = done.map_err(io::Error::other)?;
+            let (file, mut piece, written) = done.map_err(io::Error::other)?;
             written?;
+            piece.clear();
+            self.spare = piece;
             self.state = State::Idle(file);
         }
         match std::mem::replace(&mut self.state, State::Failed) {
@@ -88,12 +113,11 @@ impl Appender {
         // First, so that nothing is lost when this future is dropped while it waits.
         let turn = WRITING.acquire().await.map_err(io::Error::other)?;
         let mut file = self.settle().await?;
-        let pieces = std::mem::take(&mut self.gathered);
-        self.gathered_bytes = 0;
+        let piece = std::mem::take(&mut self.gathered);
         self.state = State::Writing(tokio::task::spawn_blocking(move || {
-            let written = pieces.iter().try_for_each(|piece| file.write_all(piece));
+            let written = file.write_all(&piece);
             drop(turn);
-            (file, written)
+            (file, piece, written)
         }));
         Ok(())
     }
