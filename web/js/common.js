@@ -69,13 +69,27 @@ export function element(tag, className = "", text = "") {
   return made;
 }
 
-/** Runs `act` once `wait` milliseconds have passed without another call. */
+/**
+ * Runs `act` once `wait` milliseconds have passed without another call. `flush` runs what still waits at once, and says
+ * whether something did.
+ */
 export function debounce(act, wait) {
   let timer = 0;
-  return (...values) => {
+  let due = null;
+  const run = () => {
     clearTimeout(timer);
-    timer = setTimeout(() => act(...values), wait);
+    const act = due;
+    due = null;
+    act?.();
+    return act !== null;
   };
+  const later = (...values) => {
+    clearTimeout(timer);
+    due = () => act(...values);
+    timer = setTimeout(run, wait);
+  };
+  later.flush = run;
+  return later;
 }
 
 /** A fault of the page itself, in words, where banners stand. */

@@ -117,9 +117,11 @@ class Transcript {
     this.field.placeholder = "Search the transcript";
     this.count = element("span", "count");
     const seek = debounce(() => this.#find(), 120);
+    // Who is quicker than the search means the words that stand there.
+    const step = (by) => (seek.flush() ? null : this.#step(by));
     this.field.addEventListener("input", seek);
     this.field.addEventListener("keydown", (event) => {
-      if (event.key === "Enter") this.#step(event.shiftKey ? -1 : 1);
+      if (event.key === "Enter") step(event.shiftKey ? -1 : 1);
       else if (event.key === "Escape") this.#closeSearch();
       else return;
       event.preventDefault();
@@ -127,8 +129,8 @@ class Transcript {
     this.box.append(
       this.field,
       this.count,
-      button("Previous match", "chevron-up", () => this.#step(-1)),
-      button("Next match", "chevron-down", () => this.#step(1)),
+      button("Previous match", "chevron-up", () => step(-1)),
+      button("Next match", "chevron-down", () => step(1)),
       button("Close the search", "x", () => this.#closeSearch()),
     );
     return this.box;
