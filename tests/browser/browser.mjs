@@ -50,7 +50,7 @@ export async function openVisitor(browser, origin, options = {}) {
     viewport: { width: 1280, height: 800 },
     ...options,
   });
-  context.setDefaultTimeout(30_000);
+  context.setDefaultTimeout(120_000);
   return new Visitor(context, origin);
 }
 

@@ -104,10 +104,12 @@ export class Person {
   /** Waits on the page of a module until all its files have been processed. */
   async waitForFiles(module) {
     const page = await this.open(`/course/module/${module}/`);
-    await page.waitForFunction(() => {
+    const areDone = () => {
       const states = [...document.querySelectorAll(".file-card[data-state]")].map((card) => card.dataset.state);
       return states.every((state) => state === "ready" || state === "failed");
-    });
+    };
+    // As long as a busy machine needs; what never ends is ended by the test runner.
+    await page.waitForFunction(areDone, undefined, { timeout: 0 });
     await page.close();
   }
 }

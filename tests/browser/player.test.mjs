@@ -133,10 +133,20 @@ test("the transcript follows what is spoken, is searched, and leads to its place
 
   await words.getByRole("button", { name: "Search the transcript" }).click();
   await words.getByRole("searchbox").fill("SENTENCE 8 is");
-  await words.getByText("1 of 1").waitFor();
+  const found = (told) => words.locator(".count").filter({ hasText: new RegExp(`^${told}$`) }).waitFor();
+  await found("1 of 1");
   assert.equal(await words.locator("mark").allTextContents().then((all) => all.join("")), "Sentence 8 is");
   await words.getByRole("searchbox").fill("nothing");
-  await words.getByText("1 of 10").waitFor();
+  await found("1 of 10");
+  await words.getByRole("button", { name: "Next match" }).click();
+  await found("2 of 10");
+  await words.getByRole("button", { name: "Previous match" }).click();
+  await words.getByRole("button", { name: "Previous match" }).click();
+  await found("10 of 10");
+  // Who presses Enter before the search has begun means the new words, not the next of the old ones.
+  await words.getByRole("searchbox").fill("SENTENCE 3");
+  await words.getByRole("searchbox").press("Enter");
+  await found("1 of 1");
   await words.getByRole("button", { name: "Close the search" }).click();
   assert.equal(await words.locator("mark").count(), 0);
 
@@ -206,6 +216,30 @@ test("a waveform is pressed to hear a place, and the transcript of a recording u
   await box.getByRole("button", { name: "Transcript" }).click();
   await words.waitFor({ state: "hidden" });
   await page.close();
+});
+
+test("a lost connection is told in plain words, and the film goes on when it is back", async () => {
+  const visitor = await openVisitor(browser, site.origin, { storageState: await student.context.storageState() });
+  const page = await visitor.context.newPage();
+  // The beginning comes, and then nothing more: whatever had come would be played.
+  const pieces = /\/(v\d+|sound)\.mp4$/;
+  let isLost = false;
+  await page.route(pieces, (route) => (isLost ? route.abort("connectionfailed") : route.continue()));
+  page.on("requestfinished", (request) => {
+    if (/\/v\d+\.mp4$/.test(request.url())) isLost = true;
+  });
+  await page.goto(lesson);
+  await player(page).hover();
+  await player(page).getByRole("button", { name: "Play", exact: true }).click();
+  await page.getByRole("alert").getByText(/connection was lost/).waitFor();
+  const stood = await page.locator("video").evaluate((film) => film.currentTime);
+  await page.unroute(pieces);
+  await page.getByRole("button", { name: "Try again" }).click();
+  await page.waitForFunction((from) => document.querySelector("video").currentTime > from + 2, stood);
+  await page.getByRole("alert").waitFor({ state: "hidden" });
+  await visitor.context.close();
+  // Chromium complains of what could not be had; nothing else may be amiss.
+  assert.deepEqual(visitor.faults.filter((fault) => !/ERR_CONNECTION_FAILED/.test(fault)), []);
 });
 
 test("without a script the film is a plain player with captions, and the transcript a text to unfold", async () => {
