@@ -106,3 +106,24 @@ test("a file goes on through three kills of the site, a pause and a closed tab, 
   assert.deepEqual(teacher.visitor.faults.filter((fault) => !/net::ERR_|\/events\//.test(fault)), []);
   await teacher.context.close();
 });
+
+test("a large file that the site cannot read is refused after its first bytes", async () => {
+  const { path } = await shelf.noise("Not a film.mp4", FILE_BYTES);
+  const teacher = await teach(browser, site, "early");
+  const course = await teacher.addCourse({ title: "Noise", slug: "noise" });
+  const module = await teacher.addModule(course, "One");
+  const page = await teacher.open(`/course/module/${module}/`);
+  // Chromium tells nobody how large the files are that it sends.
+  await page.evaluate(() => {
+    window.sizes = [];
+    const { send } = XMLHttpRequest.prototype;
+    XMLHttpRequest.prototype.send = function (body) {
+      if (body instanceof Blob) window.sizes.push(body.size);
+      return send.call(this, body);
+    };
+  });
+  await page.getByLabel("Files to add").setInputFiles(path);
+  await page.locator(".file-card .words", { hasText: /^Failed: This is no video that can be read here/ }).waitFor();
+  assert.deepEqual(await page.evaluate(() => window.sizes), [65_536]);
+  await teacher.context.close();
+});

@@ -10,6 +10,12 @@ const { tus } = window;
 /** Waits before trying again; they begin anew whenever a byte has arrived in between. */
 const RETRY_MS = [0, 1000, 2000, 5000, ...Array(60).fill(10_000)];
 
+/**
+ * The first request brings no more than this. Browsers hear an answer only when all is sent: so a file that the site
+ * cannot read is refused after its first bytes, and not after an hour.
+ */
+const FIRST_BYTES = 65_536;
+
 /** What tells that a request may go better later; the others say that the file will not be taken. */
 const TEMPORARY = new Set([0, 409, 423, 429, 460]);
 
@@ -39,6 +45,8 @@ export function sendResumably({ endpoint, file, metadata, held, report, signal }
       fingerprint,
       retryDelays: RETRY_MS,
       removeFingerprintOnSuccess: true,
+      chunkSize: FIRST_BYTES,
+      onChunkComplete: () => (upload.options.chunkSize = Infinity),
       headers: { "X-Requested-With": "XMLHttpRequest", Accept: "application/json" },
       // The token changes with the log-in; the one that holds now counts.
       onBeforeRequest: (request) => request.setHeader("X-CSRFToken", csrfToken()),
