@@ -75,7 +75,9 @@ impl Kind {
         if head.is_empty() && self != Self::File {
             return Err(NotAccepted("This file is empty. Choose another one."));
         }
-        if !fits {
+        // What can be read as both is read as the worse: programs may take it for the list.
+        let is_list = self != Self::File && playlist(head).is_some();
+        if !fits || is_list {
             return Err(self.refusal(head, found));
         }
         if let (Self::Image, Some(words)) = (self, undecodable(found.mime)) {
