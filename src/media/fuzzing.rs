@@ -2,10 +2,12 @@
 //! the tests, which try it with random bytes and with what the fuzzers have found.
 
 use super::captions::Captions;
+use super::cloud::Notice;
 use super::ranges::{self, Part};
 use super::tus::headers::{self, Checksum, Concat, Metadata};
 use super::{disposition, names};
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
+use backends::sns::Message;
 
 /// The headers of a resumable upload (tus 1.0). The first byte chooses one.
 pub fn tus_headers(bytes: &[u8]) {
@@ -98,6 +100,34 @@ pub fn captions(bytes: &[u8]) {
     );
 }
 
+/// What is posted to the hook of transcoders, before anybody believes it, and what it says of a job.
+pub fn transcoder_notice(bytes: &[u8]) {
+    let text = match Message::read(bytes) {
+        Ok(message) => {
+            let signed = message.signed_text();
+            assert!(
+                signed.contains(&message.text)
+                    && signed.ends_with(&format!("{}\n", message.kind.name()))
+            );
+            // It ends in the log.
+            assert!(
+                message
+                    .topic_arn
+                    .bytes()
+                    .all(|byte| byte.is_ascii_graphic())
+            );
+            message.text
+        }
+        Err(words) => {
+            assert!(!words.is_empty());
+            String::from_utf8_lossy(bytes).into_owned()
+        }
+    };
+    if let Ok(Some(notice)) = Notice::read(&text) {
+        assert!((1..=100).contains(&notice.job_id.len()), "{notice:?}");
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -110,6 +140,7 @@ mod tests {
             ("range", super::range),
             ("file_name", super::file_name),
             ("captions", super::captions),
+            ("transcoder_notice", super::transcoder_notice),
         ] {
             let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/fuzz/kept/").to_owned() + name;
             for kept in std::fs::read_dir(&folder).expect("each target keeps something") {
@@ -122,6 +153,7 @@ mod tests {
         #[test]
         fn whatever_comes_is_read_or_refused(
             bytes in proptest::collection::vec(any::<u8>(), 0..300),
+            json in "(\\{|\\}|:|,|\"(Type|Notification|MessageId|TopicArn|Message|state|jobId|detail|status)\"|[0-9]{1,3}){0,30}",
             text in "(bytes|final;/uploads/a|sha1 |partial|[-=, \"*W/0-9]{1,6}|\\PC){0,20}",
         ) {
             for bytes in [&bytes, text.as_bytes()] {
@@ -129,7 +161,9 @@ mod tests {
                 super::range(bytes);
                 super::file_name(bytes);
                 super::captions(bytes);
+                super::transcoder_notice(bytes);
             }
+            super::transcoder_notice(json.as_bytes());
         }
     }
 }

@@ -26,9 +26,11 @@ pub fn written_text(bytes: &[u8]) {
                         | "base"
                 )
             );
-            let address = ["href=\"javascript", "href=\"data", "href=\"vbscript"];
+            let schemes = ["href=\"javascript:", "href=\"data:", "href=\"vbscript:"];
+            // Browsers leave these out of addresses (URL Standard, "URL parsing").
+            let read = tag.replace(['\t', '\n', '\r'], "");
             assert!(
-                !is_active && !address.iter().any(|bad| tag.contains(bad)),
+                !is_active && !schemes.iter().any(|bad| read.contains(bad)),
                 "{html}"
             );
             // Attributes stand after a space outside of quotes.

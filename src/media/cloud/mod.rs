@@ -22,6 +22,8 @@ mod watch;
 pub use collect::CollectTranscoding;
 pub use watch::{EndTranscoding, WatchTranscodings};
 
+#[cfg(any(test, feature = "fuzzing"))]
+pub(super) use notice::Notice;
 pub(super) use start::start;
 
 use crate::app::App;
