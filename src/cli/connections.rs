@@ -8,7 +8,7 @@ use axum::extract::{ConnectInfo, Request};
 use axum::serve::Listener;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::server::graceful::GracefulShutdown;
 use std::net::SocketAddr;
@@ -27,7 +27,11 @@ pub async fn serve<L: Listener>(
     address_of: fn(L::Addr) -> Option<SocketAddr>,
 ) {
     let mut builder = Builder::new(TokioExecutor::new());
-    builder.http1().max_buf_size(BUFFER_BYTES);
+    // With a timer, who takes more than 30 seconds for the head of a request is let go.
+    builder
+        .http1()
+        .max_buf_size(BUFFER_BYTES)
+        .timer(TokioTimer::new());
     let open = GracefulShutdown::new();
     let mut stopped = std::pin::pin!(stopped);
     loop {
