@@ -20,7 +20,7 @@ const LIBRARY: &str = "/library/";
 /// It can be seen now.
 pub async fn ready(app: &App, write: &mut Write, upload: &upload::Model) -> Result<()> {
     let shown = store::find_shown(&**write, upload.id).await?;
-    let link = shown.as_ref().map_or_else(String::new, lesson);
+    let link = shown.as_ref().map_or_else(|| LIBRARY.into(), lesson);
     let key = format!("upload:{}:ready", upload.id);
     processed(app, write, upload, shown.as_ref(), link, key).await
 }
@@ -36,7 +36,7 @@ pub async fn converted_elsewhere(
     let shown = store::find_shown(&**write, upload.id).await?;
     let link = match &shown {
         Some(shown) if upload.state == UploadState::Ready => lesson(shown),
-        _ => String::new(),
+        _ => LIBRARY.into(),
     };
     let key = format!("upload:{}:elsewhere:{job}", upload.id);
     processed(app, write, upload, shown.as_ref(), link, key).await
@@ -80,7 +80,7 @@ pub async fn failed(
         recipient_id: upload.owner_id,
         text: shorten(&text, TEXT_LIMIT),
         level: MessageLevel::Error,
-        link: shown.as_ref().map_or_else(String::new, outline),
+        link: shown.as_ref().map_or_else(|| LIBRARY.into(), outline),
         dedupe_key: Some(format!("upload:{}:failed:{occasion}", upload.id)),
     };
     messages::send(app, write, message).await
