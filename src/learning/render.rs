@@ -249,8 +249,15 @@ fn audio(item: &item::Model, file: &FileView, playback: Option<Playback>) -> Str
             )
         })
         .collect();
+    // It says nothing that the title does not.
+    let cover = file.cover_url().map_or_else(String::new, |url| {
+        format!(
+            "<img class=\"album\" src=\"{}\" alt=\"\" loading=\"lazy\" width=\"96\" height=\"96\">",
+            escape(&url)
+        )
+    });
     format!(
-        "<div class=\"recording\"><audio controls src=\"{}\" preload=\"metadata\" aria-label=\"{title}\"{}{}>{}</audio>\
+        "<div class=\"recording\">{cover}<audio controls src=\"{}\" preload=\"metadata\" aria-label=\"{title}\"{}{}>{}</audio>\
          <div class=\"downloads\">{}</div></div>",
         escape(first),
         resume(playback),

@@ -198,8 +198,12 @@ export const speedGroup = (media) => ({
   })),
 });
 
+const SPEED_KEY = "speed";
+
 /** The speed, and a menu of others; the browser remembers it. */
 export function speedButton(media) {
+  const wanted = Number(memory.get(SPEED_KEY));
+  if (SPEEDS.includes(wanted)) media.defaultPlaybackRate = media.playbackRate = wanted;
   const { holder, opener } = menuButton("Speed", "", () => [speedGroup(media)], "speed");
   const show = () => {
     opener.textContent = `${media.playbackRate}×`;
@@ -208,6 +212,7 @@ export function speedButton(media) {
   media.addEventListener("ratechange", () => {
     // A new source begins at the default rate.
     if (media.readyState > 0) media.defaultPlaybackRate = media.playbackRate;
+    memory.set(SPEED_KEY, String(media.playbackRate));
     show();
   });
   show();
