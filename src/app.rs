@@ -132,13 +132,7 @@ impl App {
             .map_err(|e| failed("bus", e))?;
         let caches = open_caches(&config, &db, &bus, &clock).map_err(|e| failed("cache", e))?;
         let cache = caches.default_cache().clone();
-        let here = Cache::open_with("memory:", clock.clone());
-        let here = here.map_err(|e| failed("cache", e.to_string()))?;
-        let is_off = cache.kind() == "off";
-        let counts = Counts {
-            shared: if is_off { here.clone() } else { cache.clone() },
-            here,
-        };
+        let counts = open_counts(&cache, &clock).map_err(|e| failed("cache", e))?;
         let files = open_files(&config).await.map_err(|e| failed("files", e))?;
         let mail =
             Mail::open(&config.mail, &config.data).map_err(|e| failed("mail", e.to_string()))?;
@@ -194,6 +188,16 @@ fn open_caches(config: &Config, db: &Db, bus: &Bus, clock: &Clock) -> Result<Cac
     Caches::open(&config.cache, &config.caches, &surroundings).map_err(|error| match error.name {
         Some(name) => format!("cache_{name}: {}", error.reason),
         None => error.reason.to_string(),
+    })
+}
+
+/// Limits count in the cache, or in this process where the cache is off.
+fn open_counts(cache: &Cache, clock: &Clock) -> Result<Counts, String> {
+    let here = Cache::open_with("memory:", clock.clone()).map_err(|error| error.to_string())?;
+    let is_off = cache.kind() == "off";
+    Ok(Counts {
+        shared: if is_off { here.clone() } else { cache.clone() },
+        here,
     })
 }
 

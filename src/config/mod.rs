@@ -344,6 +344,15 @@ impl Config {
             .is_some_and(|url| url.scheme() == "https")
     }
 
+    /// The caches that have a name, with their URLs.
+    fn shown_caches(&self) -> String {
+        let named = self.caches.iter();
+        let shown: Vec<_> = named
+            .map(|(name, url)| format!("{name}={}", mask(url)))
+            .collect();
+        shown.join(" ")
+    }
+
     /// Key and value of every setting in force, secrets masked.
     pub fn shown(&self) -> Vec<(&'static str, String)> {
         let list = |values: &[String]| values.join(",");
@@ -357,12 +366,7 @@ impl Config {
                     "site_name" => self.site_name.clone(),
                     "database" => mask(&self.database),
                     "cache" => mask(&self.cache),
-                    "cache_<name>" => self
-                        .caches
-                        .iter()
-                        .map(|(name, url)| format!("{name}={}", mask(url)))
-                        .collect::<Vec<_>>()
-                        .join(" "),
+                    "cache_<name>" => self.shown_caches(),
                     "page_cache" => self.page_cache.clone(),
                     "page_cache_seconds" => self.page_cache_seconds.to_string(),
                     "page_cache_prefix" => self.page_cache_prefix.clone(),

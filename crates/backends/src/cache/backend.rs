@@ -1,7 +1,8 @@
 //! The backends as one: each variant offers the same methods, which take composed names.
 //!
 //! A lifetime of `None` is for ever; one of zero never gets here. Nothing here measures, waits or
-//! gives up: that is [`super::guard`]'s.
+//! gives up: that is [`super::guard`]'s. Calls that leave the process are boxed, so that the future
+//! of a call is no larger than memory needs.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -186,10 +187,10 @@ impl Backend {
     pub async fn get(&self, name: &str) -> Result<Option<Bytes>, Fault> {
         match self {
             Self::Memory(memory) => Ok(memory.get(name).await),
-            Self::Database(database) => database.get(name).await,
-            Self::File(files) => files.get(name).await,
-            Self::Memcached(memcached) => memcached.get(name).await,
-            Self::Redis(redis) => redis.get(name).await,
+            Self::Database(database) => Box::pin(database.get(name)).await,
+            Self::File(files) => Box::pin(files.get(name)).await,
+            Self::Memcached(memcached) => Box::pin(memcached.get(name)).await,
+            Self::Redis(redis) => Box::pin(redis.get(name)).await,
             Self::Off => Ok(None),
         }
     }
@@ -197,7 +198,7 @@ impl Backend {
     /// The value under a name, and how long it still lasts, in one round trip.
     pub async fn get_aging(&self, name: &str) -> Result<Option<(Bytes, Lasting)>, Fault> {
         match self {
-            Self::Redis(redis) => redis.get_aging(name).await,
+            Self::Redis(redis) => Box::pin(redis.get_aging(name)).await,
             _ => Ok(self.get(name).await?.map(|value| (value, Lasting::Unknown))),
         }
     }
@@ -206,10 +207,10 @@ impl Backend {
     pub async fn get_many(&self, names: &[String]) -> Result<Vec<Option<Bytes>>, Fault> {
         match self {
             Self::Memory(memory) => Ok(memory.get_many(names).await),
-            Self::Database(database) => database.get_many(names).await,
-            Self::File(files) => files.get_many(names).await,
-            Self::Memcached(memcached) => memcached.get_many(names).await,
-            Self::Redis(redis) => redis.get_many(names).await,
+            Self::Database(database) => Box::pin(database.get_many(names)).await,
+            Self::File(files) => Box::pin(files.get_many(names)).await,
+            Self::Memcached(memcached) => Box::pin(memcached.get_many(names)).await,
+            Self::Redis(redis) => Box::pin(redis.get_many(names)).await,
             Self::Off => Ok(vec![None; names.len()]),
         }
     }
@@ -223,10 +224,10 @@ impl Backend {
     ) -> Result<(), Fault> {
         match self {
             Self::Memory(memory) => memory.set(name.to_owned(), value, lifetime).await,
-            Self::Database(database) => database.set(name, value, lifetime).await?,
-            Self::File(files) => files.set(name, value, lifetime).await?,
-            Self::Memcached(memcached) => memcached.set(name, value, lifetime).await?,
-            Self::Redis(redis) => redis.set(name, value, lifetime).await?,
+            Self::Database(database) => Box::pin(database.set(name, value, lifetime)).await?,
+            Self::File(files) => Box::pin(files.set(name, value, lifetime)).await?,
+            Self::Memcached(memcached) => Box::pin(memcached.set(name, value, lifetime)).await?,
+            Self::Redis(redis) => Box::pin(redis.set(name, value, lifetime)).await?,
             Self::Off => {}
         }
         Ok(())
@@ -244,10 +245,10 @@ impl Backend {
                     memory.set(name.clone(), value.clone(), lifetime).await;
                 }
             }
-            Self::Database(database) => database.set_many(entries, lifetime).await?,
-            Self::File(files) => files.set_many(entries, lifetime).await?,
-            Self::Memcached(memcached) => memcached.set_many(entries, lifetime).await?,
-            Self::Redis(redis) => redis.set_many(entries, lifetime).await?,
+            Self::Database(database) => Box::pin(database.set_many(entries, lifetime)).await?,
+            Self::File(files) => Box::pin(files.set_many(entries, lifetime)).await?,
+            Self::Memcached(memcached) => Box::pin(memcached.set_many(entries, lifetime)).await?,
+            Self::Redis(redis) => Box::pin(redis.set_many(entries, lifetime)).await?,
             Self::Off => {}
         }
         Ok(())
@@ -262,10 +263,10 @@ impl Backend {
     ) -> Result<bool, Fault> {
         match self {
             Self::Memory(memory) => Ok(memory.add(name.to_owned(), value, lifetime).await),
-            Self::Database(database) => database.add(name, value, lifetime).await,
-            Self::File(files) => files.add(name, value, lifetime).await,
-            Self::Memcached(memcached) => memcached.add(name, value, lifetime).await,
-            Self::Redis(redis) => redis.add(name, value, lifetime).await,
+            Self::Database(database) => Box::pin(database.add(name, value, lifetime)).await,
+            Self::File(files) => Box::pin(files.add(name, value, lifetime)).await,
+            Self::Memcached(memcached) => Box::pin(memcached.add(name, value, lifetime)).await,
+            Self::Redis(redis) => Box::pin(redis.add(name, value, lifetime)).await,
             Self::Off => Ok(true),
         }
     }
@@ -274,10 +275,10 @@ impl Backend {
     pub async fn touch(&self, name: &str, lifetime: Option<Duration>) -> Result<bool, Fault> {
         match self {
             Self::Memory(memory) => Ok(memory.touch(name.to_owned(), lifetime).await),
-            Self::Database(database) => database.touch(name, lifetime).await,
-            Self::File(files) => files.touch(name, lifetime).await,
-            Self::Memcached(memcached) => memcached.touch(name, lifetime).await,
-            Self::Redis(redis) => redis.touch(name, lifetime).await,
+            Self::Database(database) => Box::pin(database.touch(name, lifetime)).await,
+            Self::File(files) => Box::pin(files.touch(name, lifetime)).await,
+            Self::Memcached(memcached) => Box::pin(memcached.touch(name, lifetime)).await,
+            Self::Redis(redis) => Box::pin(redis.touch(name, lifetime)).await,
             Self::Off => Ok(false),
         }
     }
@@ -287,10 +288,10 @@ impl Backend {
     pub async fn count(&self, name: &str, by: i64) -> Result<Option<i64>, Fault> {
         match self {
             Self::Memory(memory) => memory.count(name.to_owned(), by).await,
-            Self::Database(database) => database.count(name, by).await,
-            Self::File(files) => files.count(name, by).await,
-            Self::Memcached(memcached) => memcached.count(name, by).await,
-            Self::Redis(redis) => redis.count(name, by).await,
+            Self::Database(database) => Box::pin(database.count(name, by)).await,
+            Self::File(files) => Box::pin(files.count(name, by)).await,
+            Self::Memcached(memcached) => Box::pin(memcached.count(name, by)).await,
+            Self::Redis(redis) => Box::pin(redis.count(name, by)).await,
             Self::Off => Ok(None),
         }
     }
@@ -299,10 +300,10 @@ impl Backend {
     pub async fn delete_many(&self, names: &[String]) -> Result<usize, Fault> {
         match self {
             Self::Memory(memory) => Ok(memory.delete_many(names).await),
-            Self::Database(database) => database.delete_many(names).await,
-            Self::File(files) => files.delete_many(names).await,
-            Self::Memcached(memcached) => memcached.delete_many(names).await,
-            Self::Redis(redis) => redis.delete_many(names).await,
+            Self::Database(database) => Box::pin(database.delete_many(names)).await,
+            Self::File(files) => Box::pin(files.delete_many(names)).await,
+            Self::Memcached(memcached) => Box::pin(memcached.delete_many(names)).await,
+            Self::Redis(redis) => Box::pin(redis.delete_many(names)).await,
             Self::Off => Ok(0),
         }
     }
@@ -311,10 +312,10 @@ impl Backend {
     pub async fn clear(&self, prefix: &str) -> Result<(), Fault> {
         match self {
             Self::Memory(memory) => memory.clear(prefix),
-            Self::Database(database) => database.clear(prefix).await?,
-            Self::File(files) => files.clear(prefix).await?,
-            Self::Memcached(memcached) => memcached.clear(prefix).await?,
-            Self::Redis(redis) => redis.clear(prefix).await?,
+            Self::Database(database) => Box::pin(database.clear(prefix)).await?,
+            Self::File(files) => Box::pin(files.clear(prefix)).await?,
+            Self::Memcached(memcached) => Box::pin(memcached.clear(prefix)).await?,
+            Self::Redis(redis) => Box::pin(redis.clear(prefix)).await?,
             Self::Off => {}
         }
         Ok(())
@@ -324,10 +325,10 @@ impl Backend {
     pub async fn servers(&self) -> Vec<ServerReport> {
         match self {
             Self::Memory(memory) => vec![memory.report().await],
-            Self::Database(database) => database.servers().await,
-            Self::File(files) => files.servers().await,
-            Self::Memcached(memcached) => memcached.servers().await,
-            Self::Redis(redis) => vec![redis.report().await],
+            Self::Database(database) => Box::pin(database.servers()).await,
+            Self::File(files) => Box::pin(files.servers()).await,
+            Self::Memcached(memcached) => Box::pin(memcached.servers()).await,
+            Self::Redis(redis) => vec![Box::pin(redis.report()).await],
             Self::Off => Vec::new(),
         }
     }

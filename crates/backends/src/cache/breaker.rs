@@ -116,7 +116,7 @@ impl Breaker {
     }
 
     /// What could not be forgotten after all.
-    pub fn put_back(&self, failed: Owed) {
+    pub fn put_back(&self, failed: &Owed) {
         if failed.is_all {
             self.owe_all();
         } else {
@@ -143,7 +143,7 @@ mod tests {
         let owed = breaker.take_or_close().expect("two names");
         assert_eq!(owed.names.len(), 2);
         assert!(breaker.is_open(), "they are not forgotten yet");
-        breaker.put_back(owed);
+        breaker.put_back(&owed);
         assert_eq!(breaker.count_owed(), Some(2));
         assert!(breaker.take_or_close().is_some());
         assert_eq!(breaker.take_or_close(), None);

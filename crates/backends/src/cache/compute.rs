@@ -177,21 +177,33 @@ impl Cache {
         }
         let (cache, key) = (self.clone(), key.to_owned());
         tokio::spawn(async move {
-            let Ok(name) = cache.name(&key) else { return };
-            let flight = cache.flights.join(&name);
-            let made = flight.land(async |gate| {
-                let bytes = encode(&compute().await?).map_err(E::from)?;
-                let may_store = gate.lock().await;
-                let held = cache.layers.look_again(cache.space(&key), &mark).await;
-                if *may_store && held == Some(token) {
-                    cache.keep(&key, &name, bytes.clone(), term).await;
-                }
-                Ok::<_, E>(bytes)
-            });
-            if let Err(error) = made.await {
+            let make = async || encode(&compute().await?).map_err(E::from);
+            if let Err(error) = cache.make_anew(&key, term, (&mark, token), make).await {
                 tracing::warn!(%error, "a cached value could not be computed anew; the older one is served");
             }
         });
+    }
+
+    /// Computes a value and stores it, if the mark is still ours then.
+    async fn make_anew<E: From<CacheError>>(
+        &self,
+        key: &str,
+        term: Term,
+        (mark, token): (&str, Bytes),
+        make: impl AsyncFnOnce() -> Result<Bytes, E>,
+    ) -> Result<(), E> {
+        let name = self.name(key)?;
+        let flight = self.flights.join(&name);
+        let landed = flight.land(async |gate| {
+            let bytes = make().await?;
+            let may_store = gate.lock().await;
+            let held = self.layers.look_again(self.space(key), mark).await;
+            if *may_store && held == Some(token) {
+                self.keep(key, &name, bytes.clone(), term).await;
+            }
+            Ok(bytes)
+        });
+        landed.await.map(drop)
     }
 
     fn term(&self, timeout: Timeout) -> Term {

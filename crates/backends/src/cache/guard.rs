@@ -292,7 +292,7 @@ impl Inner {
         while let Some(owed) = self.breaker.take_or_close() {
             let paid = self.forget(&owed).await;
             if let Err(fault) = paid {
-                self.breaker.put_back(owed);
+                self.breaker.put_back(&owed);
                 return Err(fault);
             }
             count += owed.names.len();

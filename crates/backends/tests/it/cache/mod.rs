@@ -28,10 +28,8 @@ async fn until<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     };
-    match tokio::time::timeout(Duration::from_secs(60), found).await {
-        Ok(found) => found,
-        Err(_) => panic!("waited in vain until {what}"),
-    }
+    let found = tokio::time::timeout(Duration::from_secs(60), found).await;
+    found.unwrap_or_else(|_| panic!("waited in vain until {what}"))
 }
 
 /// A backend with nothing in it, and what it needs to live.
