@@ -159,7 +159,7 @@ pub async fn course(
     Path(id): Path<i64>,
     shell: Shell,
 ) -> Result<Response> {
-    show(&app, &person, id, None, shell).await
+    Box::pin(show(&app, &person, id, None, shell)).await
 }
 
 /// `GET /students/course/<id>/<module id>/`: this module.
@@ -169,7 +169,7 @@ pub async fn module(
     Path((id, module_id)): Path<(i64, i64)>,
     shell: Shell,
 ) -> Result<Response> {
-    show(&app, &person, id, Some(module_id), shell).await
+    Box::pin(show(&app, &person, id, Some(module_id), shell)).await
 }
 
 async fn show(

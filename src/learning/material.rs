@@ -147,7 +147,8 @@ async fn study(app: &App, user_id: i64, course_id: i64) -> Result<Study> {
 pub async fn contents(app: &App, course: &CourseHead, module_id: i64) -> Result<Vec<Shown>> {
     // What is rendered names icons by their address, which is another one in another release.
     let key = format!("lesson:{module_id}:{}", assets::url(""));
-    let load = |noting| load_contents(app, course.owner_id, module_id, noting);
+    // On the heap: reading captions from the store makes it large.
+    let load = |noting| Box::pin(load_contents(app, course.owner_id, module_id, noting));
     app.tagged
         .get_or_set_noting(&key, &[Tag::course(course.id)], KEPT, load)
         .await

@@ -35,9 +35,9 @@ pub async fn person(write: &Write, user_id: i64) -> Result<()> {
         .into_tuple()
         .all(&**write)
         .await?;
-    courses
-        .into_iter()
-        .for_each(|id| course(write, id, user_id));
+    for id in courses {
+        course(write, id, user_id);
+    }
     Ok(())
 }
 

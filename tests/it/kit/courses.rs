@@ -139,7 +139,10 @@ impl TestApp {
             kind: Set(UploadKind::Video),
             mime: Set("video/mp4".into()),
             size_bytes: Set(1_000),
-            prefix: Set(format!("uploads/{}", self.clock.random_token())),
+            prefix: Set(format!(
+                "uploads/{:032x}",
+                u128::from_be_bytes(self.clock.random_bytes())
+            )),
             state: Set(UploadState::Ready),
             progress_percent: Set(100.0),
             duration_seconds: Set(Some(seconds)),

@@ -115,7 +115,7 @@ enum Backend {
         outbox: Outbox,
         poller: sqlite::Poller,
         /// None where the database is in no file.
-        sockets: Option<Sockets>,
+        sockets: Option<Box<Sockets>>,
     },
     Postgres {
         database: BusDatabase,
@@ -191,8 +191,14 @@ impl Bus {
                 let (poller, task) = sqlite::Poller::start(station, &database).await?;
                 let outbox = Outbox::default();
                 let file = sqlite::file_of(&database.url);
-                let sockets = file
-                    .map(|file| Sockets::new(&file, &station.instance, &station.peers, &poller));
+                let sockets = file.map(|file| {
+                    Box::new(Sockets::new(
+                        &file,
+                        &station.instance,
+                        &station.peers,
+                        &poller,
+                    ))
+                });
                 Ok((
                     Backend::Sqlite {
                         database,
@@ -370,7 +376,7 @@ impl Bus {
         match &self.0.backend {
             Backend::Memory { .. } => Ok(()),
             Backend::Sqlite { sockets, .. } => {
-                if let Some(Err(error)) = sockets.as_ref().map(Sockets::appear) {
+                if let Some(Err(error)) = sockets.as_ref().map(|sockets| sockets.appear()) {
                     tracing::warn!(
                         %error,
                         "other processes cannot ask this one to look for changes at once; it looks 20 times a second"

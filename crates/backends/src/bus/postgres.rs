@@ -195,6 +195,11 @@ impl Presence {
         self.serves.load(Ordering::SeqCst)
     }
 
+    /// How long the connection may be silent before it is tried.
+    fn rest(&self) -> Duration {
+        if self.serves() { BEAT } else { SILENCE }
+    }
+
     /// Says that this process serves, now and from now on.
     pub async fn appear(&self, write: &DatabaseConnection) -> Result<(), BusError> {
         self.serves.store(true, Ordering::SeqCst);
@@ -325,12 +330,7 @@ impl Listener {
                 Ok(Ok(None)) => Err("closed by the server".to_owned()),
                 Ok(Err(error)) => Err(error.to_string()),
                 Err(_) => {
-                    let wait = if self.presence.serves() {
-                        BEAT
-                    } else {
-                        SILENCE
-                    };
-                    next_beat = Instant::now() + wait;
+                    next_beat = Instant::now() + self.presence.rest();
                     self.beat(connection).await
                 }
             };
@@ -353,12 +353,15 @@ impl Listener {
             next = connection.next_buffered();
         }
         let answer = |(instance, ids): (String, Vec<i64>)| {
-            let ids: String = ids.iter().map(|id| format!(" {id}")).collect();
+            let ids: Vec<String> = ids.iter().map(i64::to_string).collect();
             let own = &self.station.instance;
             if instance.is_empty() {
                 (PRESENCE.to_owned(), format!("here {own}"))
             } else {
-                (channel_of(&instance), format!("heard {own}{ids}"))
+                (
+                    channel_of(&instance),
+                    format!("heard {own} {}", ids.join(" ")),
+                )
             }
         };
         let (channels, texts): (Vec<_>, Vec<_>) = owed.into_iter().map(answer).unzip();
@@ -424,8 +427,9 @@ impl Listener {
                 }
             }
             Some(Notice::Heard { name, ids }) => {
-                ids.into_iter()
-                    .for_each(|id| self.station.peers.heard(name, id));
+                for id in ids {
+                    self.station.peers.heard(name, id);
+                }
             }
             Some(Notice::Here(_) | Notice::Who(_)) => {}
             Some(Notice::Event { id, instance, .. }) if instance == self.station.instance => {

@@ -11,7 +11,7 @@ use std::os::fd::AsRawFd as _;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use tokio::net::UnixDatagram;
 use tokio::task::JoinHandle;
@@ -42,6 +42,8 @@ pub struct Sockets {
     poller: Poller,
     serving: OnceLock<Socket>,
     asking: OnceLock<Socket>,
+    /// Held while one of them is opened: two who write at once need the same.
+    opening: Mutex<()>,
 }
 
 /// Where the sockets are.
@@ -55,7 +57,7 @@ struct Folder {
 /// A socket that is there as long as this is.
 #[derive(Debug)]
 struct Socket {
-    socket: Arc<UnixDatagram>,
+    datagrams: Arc<UnixDatagram>,
     name: String,
     path: PathBuf,
     task: JoinHandle<()>,
@@ -76,6 +78,7 @@ impl Sockets {
             poller: poller.clone(),
             serving: OnceLock::new(),
             asking: OnceLock::new(),
+            opening: Mutex::default(),
         }
     }
 
@@ -86,18 +89,20 @@ impl Sockets {
 
     /// The names of the others that serve.
     pub fn others(&self) -> Vec<String> {
-        let Ok(entries) = std::fs::read_dir(&self.folder.path) else {
-            return Vec::new();
-        };
-        let names = entries
-            .filter_map(Result::ok)
-            .filter_map(|entry| entry.file_name().into_string().ok());
+        let names = self.names().into_iter();
         names
             .filter(|name| {
                 name.strip_suffix(SERVES)
                     .is_some_and(|own| own != self.name)
             })
             .collect()
+    }
+
+    /// What is in the folder.
+    fn names(&self) -> Vec<String> {
+        let entries = std::fs::read_dir(&self.folder.path).into_iter().flatten();
+        let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+        names.collect()
     }
 
     /// Asks the others to hear these events, and waits until they have, for a moment.
@@ -131,7 +136,11 @@ impl Sockets {
             Ok(address) => address,
             Err(error) => return tracing::debug!(%error, "another process cannot be reached"),
         };
-        let sent = timeout(PATIENCE, socket.socket.send_to(message.as_bytes(), address)).await;
+        let sent = timeout(
+            PATIENCE,
+            socket.datagrams.send_to(message.as_bytes(), address),
+        )
+        .await;
         match sent {
             Ok(Err(error)) if is_ended(&error) => {
                 self.peers.gone(other);
@@ -144,15 +153,11 @@ impl Sockets {
     }
 
     fn open<'a>(&self, place: &'a OnceLock<Socket>, ending: &str) -> io::Result<&'a Socket> {
+        let _opening = self.opening.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(socket) = place.get() {
             return Ok(socket);
         }
-        let name = format!("{}{ending}", self.name);
-        let opened = match self.bind(&name) {
-            Ok(opened) => opened,
-            // Another request of this process was quicker.
-            Err(error) => return place.get().ok_or(error),
-        };
+        let opened = self.bind(&format!("{}{ending}", self.name))?;
         Ok(place.get_or_init(|| opened))
     }
 
@@ -161,6 +166,7 @@ impl Sockets {
             .recursive(true)
             .mode(0o700)
             .create(&self.folder.path)?;
+        self.sweep();
         let socket = Arc::new(UnixDatagram::bind(self.folder.address(name)?)?);
         let reader = Reader {
             socket: Arc::clone(&socket),
@@ -171,10 +177,24 @@ impl Sockets {
         };
         Ok(Socket {
             task: tokio::spawn(reader.run()),
-            socket,
+            datagrams: socket,
             name: name.to_owned(),
             path: self.folder.path.join(name),
         })
+    }
+
+    /// Removes what processes have left that only asked and were killed; nobody asks those anything.
+    fn sweep(&self) {
+        let names = self.names().into_iter();
+        for name in names.filter(|name| name.ends_with(ASKS)) {
+            let found = self
+                .folder
+                .address(&name)
+                .and_then(|address| std::os::unix::net::UnixDatagram::unbound()?.connect(address));
+            if found.is_err_and(|error| is_ended(&error)) {
+                let _ = std::fs::remove_file(self.folder.path.join(name));
+            }
+        }
     }
 
     /// Goes from among those that serve, and stops answering.

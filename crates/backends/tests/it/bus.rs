@@ -636,7 +636,9 @@ async fn a_process_that_was_killed_is_forgotten_by_the_first_who_asks_it() {
     let file = file.split('?').next().unwrap();
     let folder = std::path::PathBuf::from(format!("{file}-peers"));
     // What a killed process leaves.
-    drop(std::os::unix::net::UnixDatagram::bind(folder.join("killed.serve")).unwrap());
+    for name in ["killed.serve", "killed.ask"] {
+        drop(std::os::unix::net::UnixDatagram::bind(folder.join(name)).unwrap());
+    }
     assert_eq!(one.peers().len(), 2);
     one.publish("g", &1).await.unwrap();
     assert_eq!(one.peers().len(), 1);
