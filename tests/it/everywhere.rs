@@ -364,6 +364,10 @@ impl School {
                 let ghost = old.at(&self.one.url);
                 let page = old.post("/accounts/logout/", &[]).await;
                 self.ghosts = vec![ghost];
+                if at == 1 {
+                    // Whose account was shut gets in nowhere.
+                    self.set_robert(user::Column::IsActive, true).await;
+                }
                 self.students[at] = self.one.login(["anna", "robert"][at]).await;
                 Some(page)
             }
