@@ -203,6 +203,19 @@ impl Backend {
         }
     }
 
+    /// The value under a name, and how long it still lasts, for somebody who looks at it; may cost
+    /// more than [`Backend::get_aging`].
+    pub async fn look(&self, name: &str) -> Result<Option<(Bytes, Lasting)>, Fault> {
+        match self {
+            Self::Memory(memory) => Ok(memory.look(name).await),
+            Self::Database(database) => database.look(name).await,
+            Self::File(files) => files.look(name).await,
+            Self::Memcached(memcached) => memcached.look(name).await,
+            Self::Redis(redis) => redis.get_aging(name).await,
+            Self::Off => Ok(None),
+        }
+    }
+
     /// The values under several names, in their order, in one round trip to each server.
     pub async fn get_many(&self, names: &[String]) -> Result<Vec<Option<Bytes>>, Fault> {
         match self {

@@ -230,6 +230,18 @@ impl Guard {
         found.map(drop).map_err(|fault| fault.to_string())
     }
 
+    /// The value under a name, and how long it still lasts, for somebody who looks at it.
+    ///
+    /// # Errors
+    /// Why the backend cannot tell.
+    pub async fn look(&self, name: &str) -> Result<Option<(Bytes, Lasting)>, Fault> {
+        let inner = &self.0;
+        if inner.breaker.is_open() {
+            return Err(Fault::away());
+        }
+        inner.within(PROBE_PATIENCE, inner.backend.look(name)).await
+    }
+
     /// What the servers say of themselves.
     pub async fn servers(&self) -> Vec<ServerReport> {
         let asked = timeout(PROBE_PATIENCE, self.0.backend.servers()).await;

@@ -9,6 +9,7 @@ use moka::ops::compute::{CompResult, Op};
 
 use super::backend::ServerReport;
 use super::fault::Fault;
+use super::near::Lasting;
 use crate::clock::Clock;
 
 /// What one entry costs besides its key and value, in bytes: moka's nodes, measured roughly.
@@ -62,6 +63,14 @@ impl Memory {
     pub async fn get(&self, key: &str) -> Option<Bytes> {
         let entry = self.entries.get(key).await?;
         self.is_live(&entry).then_some(entry.value)
+    }
+
+    /// The value, unless it is missing or over, and how long it still lasts.
+    pub async fn look(&self, key: &str) -> Option<(Bytes, Lasting)> {
+        let entry = self.entries.get(key).await?;
+        let left = |ends: Duration| Lasting::Left(ends.saturating_sub(self.clock.monotonic()));
+        let lasting = entry.ends.map_or(Lasting::Forever, left);
+        self.is_live(&entry).then_some((entry.value, lasting))
     }
 
     /// Several values, in the order of their keys.

@@ -63,6 +63,7 @@ use self::flight::Flights;
 use self::guard::Guard;
 use self::key::Kind;
 use self::layers::Layers;
+pub use self::near::Lasting;
 use self::near::Near;
 use self::options::Options;
 pub use self::report::{CacheReport, NearReport, SpaceReport};
@@ -243,6 +244,17 @@ impl Cache {
     /// What the servers of its backend say of themselves, within a second.
     pub async fn servers(&self) -> Vec<ServerReport> {
         self.layers.guard.servers().await
+    }
+
+    /// The stored bytes and how long they still last, as the backend has them: past the memory in
+    /// front of it, and counted nowhere. For somebody who looks at the cache; programs use
+    /// [`Cache::get_bytes`].
+    ///
+    /// # Errors
+    /// [`CacheError::BadKey`], and [`CacheError::Unavailable`] where nobody can tell.
+    pub async fn peek(&self, key: &str) -> Result<Option<(Bytes, Lasting)>, CacheError> {
+        let name = self.name(key)?;
+        Ok(self.layers.guard.look(&name).await?)
     }
 
     /// The version under which this handle stores.

@@ -303,6 +303,14 @@ pub enum Lasting {
     Unknown,
 }
 
+impl Lasting {
+    /// Until a time; both in microseconds since 1970 UTC.
+    pub(super) fn until(ends_us: i64, now_us: i64) -> Self {
+        let left = u64::try_from(ends_us.saturating_sub(now_us)).unwrap_or(0);
+        Self::Left(Duration::from_micros(left))
+    }
+}
+
 /// Tells changes in as few events as there can be, for as long as the cache is open.
 async fn tell_others(
     bus: Bus,

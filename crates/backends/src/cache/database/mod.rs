@@ -33,6 +33,7 @@ use super::culling::Culling;
 use super::ending::to_the_end;
 use super::fault::{Fault, excerpt};
 use super::key::is_under;
+use super::near::Lasting;
 use crate::clock::Clock;
 
 /// The largest value, in bytes: more would hold SQLite's writer for too long.
@@ -100,6 +101,21 @@ impl Database {
             found.extend(self.find(names).await?);
         }
         Ok(names.iter().map(|name| found.get(*name).cloned()).collect())
+    }
+
+    /// The value under a name, and how long it still lasts.
+    pub async fn look(&self, name: &str) -> Result<Option<(Bytes, Lasting)>, Fault> {
+        let select = self.live(&[name]).column(CacheEntries::EndsUs).take();
+        let rows = self.0.rows(&select).await?;
+        let Some(row) = rows.first() else {
+            return Ok(None);
+        };
+        let value: Vec<u8> = row.try_get("", "value").map_err(fault)?;
+        let ends_us: Option<i64> = row.try_get("", "ends_us").map_err(fault)?;
+        let lasting = ends_us.map_or(Lasting::Forever, |ends_us| {
+            Lasting::until(ends_us, self.now_us())
+        });
+        Ok(Some((Bytes::from(value), lasting)))
     }
 
     async fn find(&self, names: &[&str]) -> Result<HashMap<String, Bytes>, Fault> {

@@ -28,6 +28,7 @@ use super::backend::ServerReport;
 use super::culling::{Culling, kept};
 use super::fault::Fault;
 use super::key::{MAX_BYTES, is_under};
+use super::near::Lasting;
 use crate::clock::Clock;
 
 /// How long to wait for a shard that another process holds, and how long at first.
@@ -79,6 +80,25 @@ impl Files {
             self.discard(name).await?;
         }
         Ok(values)
+    }
+
+    /// The value under a name, and how long it still lasts.
+    pub async fn look(&self, name: &str) -> Result<Option<(Bytes, Lasting)>, Fault> {
+        let (name, inner) = (name.to_owned(), Arc::clone(&self.0));
+        let most = self.largest_file();
+        let (found, now_us) =
+            blocking(move || Ok((inner.folder.read(&name, most)?, inner.now_us()))).await?;
+        let Found::Good(entry) = found else {
+            return Ok(None);
+        };
+        let lasting = match entry.times.ends_us {
+            i64::MAX => Lasting::Forever,
+            ends_us => Lasting::until(ends_us, now_us),
+        };
+        Ok(entry
+            .times
+            .is_live(now_us)
+            .then_some((entry.value, lasting)))
     }
 
     /// Removes the file of a name if it is still no live entry.

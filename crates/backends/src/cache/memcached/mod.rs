@@ -35,6 +35,7 @@ use super::CacheError;
 use super::backend::ServerReport;
 use super::ending::to_the_end;
 use super::fault::Fault;
+use super::near::Lasting;
 use crate::clock::Clock;
 
 /// Up to here Memcached takes a number for seconds from now, beyond for seconds since 1970
@@ -79,6 +80,19 @@ impl Memcached {
         let server = self.pool.server(index)?;
         let found = self.pool.ask(index, server.values(&[name])).await?;
         Ok(found.into_iter().next().flatten())
+    }
+
+    /// The value under a name, and how long it still lasts, to the second.
+    pub async fn look(&self, name: &str) -> Result<Option<(Bytes, Lasting)>, Fault> {
+        let index = self.pool.spot(name).server.ok_or_else(nobody)?;
+        let server = self.pool.server(index)?;
+        let found = self.pool.ask(index, server.item(name)).await?;
+        Ok(found.map(|item| {
+            let lasting = u64::try_from(item.seconds).map_or(Lasting::Forever, |seconds| {
+                Lasting::Left(Duration::from_secs(seconds))
+            });
+            (item.value, lasting)
+        }))
     }
 
     /// The values under several names, in their order. What a server holds that fails meanwhile

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use backends::cache::{Cache, CacheError, Timeout};
+use backends::cache::{Cache, CacheError, Lasting, Timeout};
 use bytes::Bytes;
 use tokio::sync::Notify;
 
@@ -57,6 +57,28 @@ hold! {
     an_older_value_is_served_while_one_task_computes_it_anew,
     a_closed_cache_goes_on_answering,
     what_is_done_is_counted_by_key_space,
+    what_is_looked_at_is_found_with_its_end_and_counted_nowhere,
+}
+
+async fn what_is_looked_at_is_found_with_its_end_and_counted_nowhere(rig: &Rig) {
+    let cache = rig.cache("");
+    assert_eq!(cache.peek("k").await.unwrap(), None);
+    cache.set("k", &7, LONG).await.unwrap();
+    cache.set("ever", &8, Timeout::Forever).await.unwrap();
+    let before = cache.report().await.spaces;
+    let (value, lasting) = cache.peek("k").await.unwrap().unwrap();
+    assert_eq!(value, "7");
+    let Lasting::Left(left) = lasting else {
+        panic!("{lasting:?}")
+    };
+    assert!(left <= Duration::from_secs(1_000) && left > Duration::from_secs(100));
+    let ever = cache.peek("ever").await.unwrap().unwrap();
+    assert_eq!(ever, (Bytes::from_static(b"8"), Lasting::Forever));
+    assert_eq!(cache.report().await.spaces, before);
+    assert!(matches!(
+        cache.peek("a b").await,
+        Err(CacheError::BadKey(_))
+    ));
 }
 
 async fn what_is_set_is_found_until_it_is_deleted(rig: &Rig) {
