@@ -4,6 +4,7 @@ use crate::config::Config;
 use crate::db::{Db, Write};
 use crate::error::Result;
 use crate::web::credentials::Credentials;
+use crate::web::metrics::History;
 use crate::web::passwords::Passwords;
 use crate::web::sessions::{self, Sessions};
 use crate::web::streams::Streams;
@@ -41,6 +42,8 @@ pub struct Services {
     pub caches: Caches,
     /// Counts that limits rest on.
     pub counts: Counts,
+    /// How the counts of the caches went lately in this process.
+    pub history: History,
     /// What processes of this site tell each other.
     pub bus: Bus,
     /// Stored files.
@@ -160,6 +163,7 @@ impl App {
             cache,
             caches,
             counts,
+            history: History::new(clock.now()),
             bus,
             files,
             mail,

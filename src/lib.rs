@@ -6,6 +6,7 @@
 //! and `migrations` are the schema; `backends` is a crate of its own.
 
 pub mod accounts;
+pub mod admin;
 pub mod app;
 pub mod cli;
 pub mod config;

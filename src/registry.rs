@@ -1,10 +1,11 @@
-//! Every kind of job, and what comes back by itself.
+//! Every kind of job, what comes back by itself, and everything that tells figures.
 
 use crate::jobs::{Registry, RegistryBuilder, Sweep};
 use crate::media::cloud::{CollectTranscoding, EndTranscoding, WatchTranscodings};
 use crate::media::{
     DeleteFiles, DiscardUpload, ProcessUpload, SettleBatches, SweepMedia, TidyUpload,
 };
+use crate::web::metrics::{self, Source};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -28,4 +29,9 @@ pub fn registry() -> Arc<Registry> {
         .every(HOUR, &SweepMedia {})
         .every(HOUR, &Sweep {});
     Arc::new(registry.build())
+}
+
+/// Everything that tells figures to Prometheus.
+pub fn metrics() -> Vec<Source> {
+    vec![metrics::process, metrics::caches]
 }

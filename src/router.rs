@@ -1,6 +1,7 @@
 //! Every route of the site, in one table, by feature.
 
 use crate::accounts::{pages as accounts, settings};
+use crate::admin::cache;
 use crate::app::App;
 use crate::courses::{
     self, authoring, captions, catalogue, contents, deletion, module_form, modules, moves, order,
@@ -53,6 +54,7 @@ pub fn router(app: &App) -> Router {
         .merge(messages_routes())
         .merge(outline_routes())
         .merge(library_routes())
+        .merge(admin_routes())
         .at("/uploads/watched/", post(media::watched))
         .at("/uploads/{id}/retry/", post(media::retry))
         .at("/uploads/{id}/cancel/", post(media::cancel))
@@ -263,6 +265,20 @@ fn library_routes() -> Router<App> {
         .at(
             "/library/unfinished/{id}/discard/",
             get(library::unfinished::ask).post(library::unfinished::discard),
+        )
+}
+
+/// Running the site.
+fn admin_routes() -> Router<App> {
+    Router::new()
+        .at("/admin/cache/", get(cache::pages::overview))
+        .at(
+            "/admin/cache/key/",
+            get(cache::keys::look).post(cache::keys::delete),
+        )
+        .at(
+            "/admin/cache/clear/",
+            get(cache::clearing::ask).post(cache::clearing::clear),
         )
 }
 

@@ -1,5 +1,6 @@
 //! The commands. Exit codes: 0, 1 (failed), 2 (wrong use).
 
+mod cache;
 mod connections;
 mod demo;
 mod files;
@@ -64,6 +65,9 @@ enum Command {
     /// Move stored files to another place
     #[command(subcommand, arg_required_else_help = true)]
     Files(files::FilesCommand),
+    /// Look into the caches, and empty them
+    #[command(subcommand, arg_required_else_help = true)]
+    Cache(cache::CacheCommand),
     /// Bring the tables up to date
     Migrate,
     /// Show the configuration in force and try every service that it names
@@ -129,7 +133,7 @@ async fn run(cli: Cli) -> CliResult {
                     config_files(&app)
                 )));
             }
-            serve::work(app).await;
+            serve::work(app).await?;
         }
         Command::Demo { recordings } => {
             let app = App::open(config, Clock::system(), true).await?;
@@ -138,6 +142,14 @@ async fn run(cli: Cli) -> CliResult {
         Command::User(command) => {
             let app = App::open(config, Clock::system(), true).await?;
             let done = user::run(&app, command).await;
+            app.bus.close().await;
+            app.db.clone().close().await?;
+            return done;
+        }
+        Command::Cache(command) => {
+            let app = App::open(config, Clock::system(), true).await?;
+            let done = Box::pin(cache::run(&app, command)).await;
+            app.caches.close().await;
             app.bus.close().await;
             app.db.clone().close().await?;
             return done;

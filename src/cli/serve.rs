@@ -1,10 +1,11 @@
 //! The process that serves: listen, answer, and stop without cutting anybody off.
 
-use super::connections;
+use super::{CliError, connections};
 use crate::app::App;
 use crate::config::Listen;
 use crate::router::router;
-use crate::{jobs, registry};
+use crate::web::metrics;
+use crate::{admin, jobs, registry};
 use axum::serve::ListenerExt as _;
 use std::io;
 use std::os::unix::fs::FileTypeExt as _;
@@ -30,21 +31,32 @@ pub struct ListenError {
     reason: String,
 }
 
+/// An address at which no figures can be told.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "cannot listen on {address} for metrics: {reason}\n  Each process needs an address of its own there; LYCEUM_METRICS sets it."
+)]
+pub struct MetricsError {
+    address: String,
+    reason: String,
+}
+
+fn reason(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::AddrInUse => "another program listens there".to_owned(),
+        _ => error.to_string(),
+    }
+}
+
 /// Serves until the process is asked to stop; with a worker inside unless told otherwise.
 ///
 /// # Errors
-/// When the address cannot be listened on.
-pub async fn serve(app: App, with_worker: bool) -> Result<(), ListenError> {
+/// When an address cannot be listened on.
+pub async fn serve(app: App, with_worker: bool) -> Result<(), CliError> {
     let listen = app.config.listen.clone();
-    let failed = |error: io::Error| {
-        let reason = match error.kind() {
-            io::ErrorKind::AddrInUse => "another program listens there".to_owned(),
-            _ => error.to_string(),
-        };
-        ListenError {
-            listen: listen.clone(),
-            reason,
-        }
+    let failed = |error: io::Error| ListenError {
+        listen: listen.clone(),
+        reason: reason(&error),
     };
     let routes = router(&app);
     if let Err(error) = app.bus.appear().await {
@@ -54,6 +66,7 @@ pub async fn serve(app: App, with_worker: bool) -> Result<(), ListenError> {
     let stopping = app.stopping.clone();
     let stopped = async move { stopping.cancelled().await };
     // Listening comes first: a process that cannot serve takes no jobs.
+    tell_figures(&app).await?;
     let (serving, background) = match &listen {
         Listen::Tcp(address) => {
             let listener = TcpListener::bind(address.as_str()).await.map_err(failed)?;
@@ -116,16 +129,48 @@ async fn end(app: &App, serving: JoinHandle<()>) {
     }
 }
 
+/// Tells this process's figures where the configuration says so. Whoever reads them waits for no request and no
+/// request waits for him.
+///
+/// # Errors
+/// When the address cannot be listened on.
+async fn tell_figures(app: &App) -> Result<(), MetricsError> {
+    let Some(address) = &app.config.metrics else {
+        return Ok(());
+    };
+    let listener = TcpListener::bind(address.as_str()).await;
+    let listener = listener.map_err(|error| MetricsError {
+        address: address.clone(),
+        reason: reason(&error),
+    })?;
+    let bound = listener.local_addr();
+    let bound = bound.map_or_else(|_| address.clone(), |bound| bound.to_string());
+    tracing::info!("figures at http://{bound}/metrics");
+    let routes = metrics::router(app, registry::metrics());
+    let stopping = app.stopping.clone();
+    let stopped = async move { stopping.cancelled().await };
+    tokio::spawn(connections::serve(listener, routes, stopped, Some));
+    Ok(())
+}
+
 /// Works without serving, until the process is asked to stop.
-pub async fn work(app: App) {
+///
+/// # Errors
+/// When the address for figures cannot be listened on.
+pub async fn work(app: App) -> Result<(), MetricsError> {
+    tell_figures(&app).await?;
     let background = background(&app, true);
     app.stopping.cancelled().await;
     close(app, background).await;
+    Ok(())
 }
 
-/// What runs beside the requests: the worker.
+/// What runs beside the requests: the listener for what is to be forgotten, the notes of what is counted, and the
+/// worker.
 fn background(app: &App, with_worker: bool) -> Vec<JoinHandle<()>> {
     tokio::spawn(stop_on_signal(app.clone()));
+    tokio::spawn(admin::listen(app.clone()));
+    tokio::spawn(metrics::watch(app.clone()));
     if with_worker {
         vec![tokio::spawn(jobs::work(app.clone(), registry::registry()))]
     } else {

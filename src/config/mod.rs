@@ -184,6 +184,11 @@ pub const SETTINGS: &[Setting] = &[
         "What is logged, for example `info` or `lyceum=debug`.",
     ),
     setting("log_format", "text", "`text` or `json`."),
+    setting(
+        "metrics",
+        "",
+        "Address and port at which this process tells its figures to Prometheus, for example `127.0.0.1:9100`; empty: nowhere (see [Metrics](#metrics)).",
+    ),
 ];
 
 /// The configuration in force.
@@ -249,6 +254,8 @@ pub struct Config {
     pub log: String,
     /// Whether the log is JSON.
     pub log_as_json: bool,
+    /// Where this process tells its figures, when it does.
+    pub metrics: Option<String>,
 }
 
 /// Where requests come in.
@@ -408,6 +415,7 @@ impl Config {
                             .collect::<Vec<_>>(),
                     ),
                     "log" => self.log.clone(),
+                    "metrics" => self.metrics.clone().unwrap_or_default(),
                     _ => if self.log_as_json { "json" } else { "text" }.to_owned(),
                 };
                 (setting.key, value)

@@ -173,6 +173,7 @@ impl Reader<'_> {
             trusted_proxies: self.addresses("trusted_proxies"),
             log: self.log(),
             log_as_json: self.choice("log_format", &["text", "json"]) == "json",
+            metrics: self.metrics(),
         })
         .filter(|_| self.faults.is_empty())
     }
@@ -205,6 +206,21 @@ impl Reader<'_> {
             );
         }
         Listen::Tcp(text)
+    }
+
+    fn metrics(&mut self) -> Option<String> {
+        let text = self.text("metrics");
+        if text.is_empty() {
+            return None;
+        }
+        let port = text.rsplit_once(':').map(|(_, port)| port.parse::<u16>());
+        if !matches!(port, Some(Ok(_))) {
+            self.fault(
+                "metrics",
+                "an address with a port is expected, for example 127.0.0.1:9100",
+            );
+        }
+        Some(text)
     }
 
     fn public_url(&mut self) -> Option<Url> {

@@ -15,6 +15,7 @@ pub mod fuzzing;
 pub mod headers;
 pub mod health;
 pub mod identity;
+pub mod metrics;
 pub mod paging;
 pub mod passwords;
 pub mod redirect;

@@ -57,6 +57,8 @@ pub enum Place {
     MyCourses,
     /// The teacher's side.
     Teach,
+    /// The side of who runs the site.
+    Admin,
 }
 
 /// An unread message above a page.
@@ -144,6 +146,9 @@ impl Shell {
             ));
             if person.is_instructor() {
                 places.push(entry(Place::Teach, "/course/mine/", "Teach", "pencil"));
+            }
+            if person.is_staff {
+                places.push(entry(Place::Admin, "/admin/cache/", "Admin", "gauge"));
             }
         }
         places

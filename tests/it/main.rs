@@ -4,6 +4,7 @@
 mod accounts;
 mod accounts_cli;
 mod batches;
+mod cache_panel;
 mod caches;
 mod captions;
 mod cloud;

@@ -1,0 +1,109 @@
+//! Forgetting: one entry, a whole cache, or what rests on a tag.
+//!
+//! What lies on a server or in a folder is forgotten there, once for all. What lies in memory is in each process by
+//! itself: the order goes to all of them over the bus, so that it counts wherever it was given, at a terminal too.
+
+use super::get;
+use crate::app::App;
+use crate::error::Result;
+use crate::web::tags::Tag;
+use backends::bus::Delivery;
+use serde::{Deserialize, Serialize};
+
+/// Who is told.
+const GROUP: &str = "caches";
+
+/// What is told on [`GROUP`].
+#[derive(Debug, Serialize, Deserialize)]
+struct Order {
+    /// Name of the cache.
+    cache: String,
+    /// The entry to be forgotten; all of them when there is none.
+    key: Option<String>,
+}
+
+/// Forgets one entry; says whether there was one, as far as this process can see.
+///
+/// # Errors
+/// [`Error::NotFound`](crate::error::Error::NotFound) for a cache that there is not.
+pub async fn delete(app: &App, name: &str, key: &str) -> Result<bool> {
+    let cache = get(app, name)?;
+    let was_there = cache.delete(key).await?;
+    if !cache.is_shared() {
+        tell(app, name, Some(key)).await?;
+    }
+    Ok(was_there)
+}
+
+/// Forgets all of a cache; of a server, what is under the cache's prefix.
+///
+/// # Errors
+/// [`Error::NotFound`](crate::error::Error::NotFound) for a cache that there is not.
+pub async fn clear(app: &App, name: &str) -> Result<()> {
+    let cache = get(app, name)?;
+    cache.clear().await?;
+    if !cache.is_shared() {
+        tell(app, name, None).await?;
+    }
+    Ok(())
+}
+
+/// Forgets all that rests on a tag, in every cache of every process.
+pub async fn clear_tag(app: &App, tag: Tag) -> Result<()> {
+    let write = app.write().await?;
+    write.changes(tag);
+    write.commit().await
+}
+
+async fn tell(app: &App, name: &str, key: Option<&str>) -> Result<()> {
+    let order = Order {
+        cache: name.to_owned(),
+        key: key.map(str::to_owned),
+    };
+    let mut write = app.write().await?;
+    write.publish(GROUP, &order).await?;
+    write.commit().await
+}
+
+/// Carries out what other processes order, for as long as the bus is open.
+pub async fn listen(app: App) {
+    let mut orders = app.bus.subscribe(GROUP);
+    while let Some(delivery) = orders.recv().await {
+        let carried_out = match delivery {
+            Delivery::Event(event) => match event.decode::<Order>() {
+                Ok(order) => carry_out(&app, &order).await,
+                Err(error) => {
+                    tracing::warn!(%error, "an order to forget could not be read");
+                    Ok(())
+                }
+            },
+            // One may be among what was lost.
+            Delivery::Lost => clear_own(&app).await,
+        };
+        if let Err(error) = carried_out {
+            tracing::warn!(%error, "an order to forget could not be carried out");
+        }
+    }
+}
+
+async fn carry_out(app: &App, order: &Order) -> Result<()> {
+    // A cache that only another process has, or has elsewhere, is none of this one's.
+    let Ok(cache) = get(app, &order.cache) else {
+        return Ok(());
+    };
+    match &order.key {
+        _ if cache.is_shared() => {}
+        Some(key) => drop(cache.delete(key).await?),
+        None => cache.clear().await?,
+    }
+    Ok(())
+}
+
+async fn clear_own(app: &App) -> Result<()> {
+    for (_, cache) in app.caches.iter() {
+        if !cache.is_shared() {
+            cache.clear().await?;
+        }
+    }
+    Ok(())
+}
