@@ -10,7 +10,7 @@ use crate::web::sessions::{self, Sessions};
 use crate::web::streams::Streams;
 use crate::web::tags::{Tagged, Tags};
 use crate::web::turns::Turns;
-use backends::bus::{Bus, BusDatabase};
+use backends::bus::{Bus, BusDatabase, BusError};
 use backends::cache::{Cache, CacheDatabase, Caches, Surroundings};
 use backends::clock::Clock;
 use backends::files::Files;
@@ -124,13 +124,7 @@ impl App {
         prepare(&db, migrate)
             .await
             .map_err(|e| failed("database", e))?;
-        let bus_database = BusDatabase {
-            read: db.read().clone(),
-            write: db.writer().clone(),
-            url: Db::full_url(&config.database, &config.data),
-            clock: clock.clone(),
-        };
-        let bus = within(Bus::open(&config.bus, Some(bus_database)))
+        let bus = within(Box::pin(open_bus(&config, &db, &clock)))
             .await
             .map_err(|e| failed("bus", e))?;
         let caches = open_caches(&config, &db, &bus, &clock).map_err(|e| failed("cache", e))?;
@@ -203,6 +197,17 @@ fn open_counts(cache: &Cache, clock: &Clock) -> Result<Counts, String> {
         shared: if is_off { here.clone() } else { cache.clone() },
         here,
     })
+}
+
+/// Opens the bus, which may be the database's.
+async fn open_bus(config: &Config, db: &Db, clock: &Clock) -> Result<Bus, BusError> {
+    let database = BusDatabase {
+        read: db.read().clone(),
+        write: db.writer().clone(),
+        url: Db::full_url(&config.database, &config.data),
+        clock: clock.clone(),
+    };
+    Bus::open(&config.bus, Some(database)).await
 }
 
 /// Opens the file store; one elsewhere is tried at once, so that a site without its files does not begin.

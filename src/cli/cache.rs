@@ -7,11 +7,13 @@
 use super::{CliResult, failed, say};
 use crate::admin::cache::{self as caches, keys, orders, value};
 use crate::app::App;
+use crate::config::Config;
 use crate::web::metrics;
 use crate::web::tags::Tag;
 use axum::body::Body;
 use axum::extract::Request;
 use backends::cache::{Cache, Lasting};
+use backends::clock::Clock;
 use clap::Subcommand;
 use hyper_util::rt::TokioIo;
 use std::io::{BufRead as _, IsTerminal as _, Write as _};
@@ -64,7 +66,16 @@ pub enum CacheCommand {
 }
 
 /// Runs one of them.
-pub async fn run(app: &App, command: CacheCommand) -> CliResult {
+pub async fn run(config: Config, command: CacheCommand) -> CliResult {
+    let app = App::open(config, Clock::system(), true).await?;
+    let done = carry_out(&app, command).await;
+    app.caches.close().await;
+    app.bus.close().await;
+    app.db.clone().close().await?;
+    done
+}
+
+async fn carry_out(app: &App, command: CacheCommand) -> CliResult {
     match command {
         CacheCommand::Stats => stats(app).await,
         CacheCommand::Get { key, cache } => get(app, &cache, &key).await,

@@ -146,14 +146,7 @@ async fn run(cli: Cli) -> CliResult {
             app.db.clone().close().await?;
             return done;
         }
-        Command::Cache(command) => {
-            let app = App::open(config, Clock::system(), true).await?;
-            let done = Box::pin(cache::run(&app, command)).await;
-            app.caches.close().await;
-            app.bus.close().await;
-            app.db.clone().close().await?;
-            return done;
-        }
+        Command::Cache(command) => return Box::pin(cache::run(config, command)).await,
         Command::Files(command) => return Box::pin(files::run(&config, command)).await,
         Command::Migrate => {
             App::open(config, Clock::system(), true).await?;

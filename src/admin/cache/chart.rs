@@ -46,12 +46,12 @@ impl Chart {
 /// Draws the ratios of these slots, of which the last is now. `is_from_zero`: for small drawings without labels.
 pub fn draw(slots: &[Slot], is_from_zero: bool) -> Chart {
     let ratios: Vec<Option<f64>> = slots.iter().map(Slot::ratio).collect();
-    let least = ratios.iter().flatten().copied().fold(1.0, f64::min);
+    let lowest = ratios.iter().flatten().copied().fold(1.0, f64::min);
     let fits = |(from, _): &&(f64, &[u32])| {
         if is_from_zero {
             *from <= 0.0
         } else {
-            *from <= least
+            *from <= lowest
         }
     };
     let (from, labels) = AXES
@@ -111,12 +111,12 @@ fn words(ratios: &[Option<f64>]) -> String {
     let Some(last) = known.last() else {
         return "nothing was read".into();
     };
-    let least = known.iter().copied().fold(1.0, f64::min);
-    let most = known.iter().copied().fold(0.0, f64::max);
+    let lowest = known.iter().copied().fold(1.0, f64::min);
+    let highest = known.iter().copied().fold(0.0, f64::max);
     format!(
         "between {} and {}, last {}",
-        percent(least),
-        percent(most),
+        percent(lowest),
+        percent(highest),
         percent(*last)
     )
 }

@@ -12,6 +12,7 @@ use crate::web::tags::Tag;
 use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
+use backends::cache::Cache;
 use serde::Deserialize;
 
 /// The page that asks.
@@ -111,7 +112,7 @@ fn further(app: &App, names: &[&str]) -> Vec<&'static str> {
     if names.contains(&"default") {
         further.push("Counts of wrong passwords begin anew.");
     }
-    if caches().any(|cache| cache.is_shared()) {
+    if caches().any(Cache::is_shared) {
         further.push(
             "On servers only what is under the site's prefix goes, and nothing of other programs.",
         );

@@ -34,6 +34,8 @@ struct KeyPage {
     found: Option<Found>,
     is_forgotten: bool,
     is_shared: bool,
+    /// The key spaces whose values are shown.
+    readable: String,
 }
 
 /// An entry.
@@ -84,6 +86,7 @@ pub async fn look(
             choices: super::choices(&app, &name),
             stored_as: cache.name(&key).unwrap_or_default(),
             is_shared: cache.is_shared(),
+            readable: READABLE.join(", "),
             cache: name,
             faults: fault_lines(&problems),
             key: Field::new("key", key, &problems),
@@ -139,10 +142,6 @@ fn entry(app: &App, person: &Person, key: &str, value: &[u8], lasting: Lasting) 
 }
 
 impl KeyPage {
-    fn readable(&self) -> String {
-        READABLE.join(", ")
-    }
-
     fn space(&self) -> &str {
         match space_of(&self.key.value) {
             "" => "(none)",

@@ -73,13 +73,21 @@ pub fn show(value: &[u8]) -> Shown {
     let Some(text) = text else {
         return show_hex(value);
     };
-    let json = (value.len() <= MOST_JSON_BYTES)
-        .then(|| serde_json::from_str::<serde_json::Value>(text).ok())
-        .flatten();
-    match json.and_then(|json| serde_json::to_string_pretty(&json).ok()) {
+    match set_out(text) {
         Some(json) => show_text(Form::Json, &json),
         None => show_text(Form::Text, text),
     }
+}
+
+/// JSON, each value in lines of its own: some are stored behind what they rest on.
+fn set_out(text: &str) -> Option<String> {
+    if text.len() > MOST_JSON_BYTES {
+        return None;
+    }
+    let values = serde_json::Deserializer::from_str(text).into_iter::<serde_json::Value>();
+    let lines = values.map(|value| serde_json::to_string_pretty(&value?));
+    let lines: Vec<String> = lines.collect::<Result<_, _>>().ok()?;
+    (!lines.is_empty()).then(|| lines.join("\n"))
 }
 
 fn is_plain(text: &str) -> bool {
@@ -161,7 +169,9 @@ mod tests {
         assert_eq!(shown.form, Form::Hex);
         assert!(shown.head.starts_with("00000000  4c 79 41 31 00 ff "));
         assert!(shown.head.ends_with("LyA1..\n"));
-        assert_eq!(show(b"[[1]]\n{}").form, Form::Text);
+        assert_eq!(show(b"[[1]]\n{}").form, Form::Json);
+        assert_eq!(show(b"[[1]]\nand so on").form, Form::Text);
+        assert_eq!(show(b"").form, Form::Text);
     }
 
     #[test]

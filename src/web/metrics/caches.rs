@@ -208,9 +208,9 @@ pub async fn table(app: &App, is_serving: bool) -> String {
         }
         let is_shared = app.caches.named(name).is_shared();
         if is_serving || is_shared {
-            servers
-                .iter()
-                .for_each(|server| server_line(&mut out, server));
+            for server in &servers {
+                server_line(&mut out, server);
+            }
         }
     }
     out
