@@ -18,6 +18,9 @@ pub enum Error {
     /// There is no such thing, or not for this visitor (404).
     #[error("not found")]
     NotFound,
+    /// A list has no such page (404).
+    #[error("no such page")]
+    NoSuchPage,
     /// Only somebody who is logged in gets there: pages lead to the log-in form, programs get 401.
     #[error("log-in required")]
     LoginRequired,
@@ -36,6 +39,9 @@ pub enum Error {
     /// None of the offered types is one that the client accepts (406).
     #[error("not acceptable")]
     NotAcceptable,
+    /// It has changed since the caller looked at it (412).
+    #[error("precondition failed")]
+    PreconditionFailed,
     /// Fields are wrong: 422 on forms, 400 in the API.
     #[error("invalid: {0:?}")]
     Invalid(Problems),
@@ -167,12 +173,13 @@ impl Error {
     /// The status of the answer.
     pub fn status(&self) -> StatusCode {
         match self {
-            Self::NotFound => StatusCode::NOT_FOUND,
+            Self::NotFound | Self::NoSuchPage => StatusCode::NOT_FOUND,
             Self::LoginRequired | Self::WrongCredentials(_) => StatusCode::UNAUTHORIZED,
             Self::Forbidden(_) => StatusCode::FORBIDDEN,
             Self::BadRequest(_) => StatusCode::BAD_REQUEST,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::NotAcceptable => StatusCode::NOT_ACCEPTABLE,
+            Self::PreconditionFailed => StatusCode::PRECONDITION_FAILED,
             Self::Invalid(_) => StatusCode::UNPROCESSABLE_ENTITY,
             Self::Conflict(_) => StatusCode::CONFLICT,
             Self::Gone(_) => StatusCode::GONE,
@@ -188,6 +195,7 @@ impl Error {
     pub fn words(&self) -> String {
         match self {
             Self::NotFound => "Not found.".into(),
+            Self::NoSuchPage => "Invalid page.".into(),
             Self::LoginRequired => "Authentication credentials were not provided.".into(),
             Self::WrongCredentials(words) | Self::Forbidden(words) | Self::Down { words, .. } => {
                 (*words).into()
@@ -200,6 +208,10 @@ impl Error {
             | Self::Unavailable(words) => words.clone(),
             Self::TooMany { message, .. } => message.clone(),
             Self::MethodNotAllowed => "Method not allowed.".into(),
+            Self::PreconditionFailed => {
+                "It has been changed since you looked at it. Please look again, and send your change on top of that."
+                    .into()
+            }
             Self::NotAcceptable => "Could not satisfy the request Accept header.".into(),
             Self::Invalid(_) => "Some fields need mending.".into(),
             Self::Internal(_) => "Something broke on our side. It has been noted.".into(),

@@ -4,10 +4,10 @@ use crate::accounts::{pages as accounts, settings};
 use crate::admin::cache;
 use crate::app::App;
 use crate::courses::{
-    self, authoring, captions, catalogue, contents, deletion, module_form, modules, moves, order,
-    outline, overview, preview,
+    self, api as courses_api, authoring, captions, catalogue, contents, deletion, module_form,
+    modules, moves, order, outline, overview, preview,
 };
-use crate::learning::{lesson, marks, pages as learning, transcript};
+use crate::learning::{api as studies, lesson, marks, pages as learning, transcript};
 use crate::library;
 
 use crate::media::api as uploads;
@@ -17,6 +17,7 @@ use crate::media::tus::pages as tus;
 use crate::messages::{pages as messages, stream};
 use crate::web::headers::Security;
 use crate::web::response_cache::{Policy, ResponseCache};
+use crate::web::rest::{self, Api};
 use crate::web::{assets, csrf, errors, headers, health, identity, redirect};
 use axum::extract::{DefaultBodyLimit, Request};
 use axum::http::Method;
@@ -55,6 +56,8 @@ pub fn router(app: &App) -> Router {
         .merge(outline_routes())
         .merge(library_routes())
         .merge(admin_routes())
+        .merge(api().routes())
+        .route("/api/{*path}", any(errors::not_found))
         .at("/uploads/watched/", post(media::watched))
         .at("/uploads/{id}/retry/", post(media::retry))
         .at("/uploads/{id}/cancel/", post(media::cancel))
@@ -84,6 +87,14 @@ pub fn kept(app: &App, site: Router) -> Router {
     }
 }
 
+/// What programs find under `/api/`.
+pub fn api() -> Api {
+    Api::new(vec![
+        courses_api::subjects(),
+        studies::with_studies(courses_api::courses()),
+    ])
+}
+
 /// Routes with all that the site puts around them: who asks, tokens, fault pages, headers, the log.
 pub fn served(app: &App, routes: Router<App>) -> Router {
     routes
@@ -104,6 +115,7 @@ pub fn served(app: &App, routes: Router<App>) -> Router {
                 .compress_when(headers::is_text),
         )
         .layer(from_fn_with_state(app.clone(), errors::trace))
+        .layer(from_fn_with_state(api().allowed(), rest::declare))
         .layer(from_fn_with_state(app.clone(), headers::locate))
         .with_state(app.clone())
 }

@@ -3,9 +3,14 @@
 //! [`SETTINGS`] is the one list of what can be set; docs/OPERATIONS.md is tested against it.
 //! Unknown keys and bad values are told all at once, each by its name.
 
+mod rate;
 mod reader;
 mod secret;
+mod shown;
 
+pub use rate::Rate;
+
+use axum::http::HeaderName;
 use backends::files::S3Keys;
 use reader::{Reader, read_sources};
 use secret::find_secret;
@@ -179,6 +184,21 @@ pub const SETTINGS: &[Setting] = &[
         "Addresses whose `X-Forwarded-*` headers are believed, comma-separated.",
     ),
     setting(
+        "remote_user_header",
+        "",
+        "The header in which a trusted proxy says who asks the REST API, for example `Remote-User`; empty: none. The proxy must remove what visitors send under this name.",
+    ),
+    setting(
+        "api_visitor_rate",
+        "",
+        "How often one address may ask the REST API without logging in, for example `100/second` or `5000/hour`; empty: no limit.",
+    ),
+    setting(
+        "api_user_rate",
+        "",
+        "How often one person may ask the REST API; empty: no limit.",
+    ),
+    setting(
         "log",
         "info",
         "What is logged, for example `info` or `lyceum=debug`.",
@@ -250,6 +270,12 @@ pub struct Config {
     pub lease_seconds: u64,
     /// Whose `X-Forwarded-*` headers are believed.
     pub trusted_proxies: Vec<IpAddr>,
+    /// The header in which a trusted proxy names who asks the API.
+    pub remote_user_header: Option<HeaderName>,
+    /// How often an address may ask the API.
+    pub api_visitor_rate: Option<Rate>,
+    /// How often a person may ask the API.
+    pub api_user_rate: Option<Rate>,
     /// A filter for the log.
     pub log: String,
     /// Whether the log is JSON.
@@ -358,69 +384,6 @@ impl Config {
             .map(|(name, url)| format!("{name}={}", mask(url)))
             .collect();
         shown.join(" ")
-    }
-
-    /// Key and value of every setting in force, secrets masked.
-    pub fn shown(&self) -> Vec<(&'static str, String)> {
-        let list = |values: &[String]| values.join(",");
-        SETTINGS
-            .iter()
-            .map(|setting| {
-                let value = match setting.key {
-                    "data" => self.data.display().to_string(),
-                    "listen" => self.listen.to_string(),
-                    "public_url" => self.site_url(),
-                    "site_name" => self.site_name.clone(),
-                    "database" => mask(&self.database),
-                    "cache" => mask(&self.cache),
-                    "cache_<name>" => self.shown_caches(),
-                    "page_cache" => self.page_cache.clone(),
-                    "page_cache_seconds" => self.page_cache_seconds.to_string(),
-                    "page_cache_prefix" => self.page_cache_prefix.clone(),
-                    "bus" => mask(&self.bus),
-                    "files" => mask(&self.files),
-                    "s3_access_key_id" => masked(&self.s3_keys.access_key_id),
-                    "s3_secret_access_key" => masked(&self.s3_keys.secret_access_key),
-                    "media_delivery" => match self.media_delivery {
-                        MediaDelivery::Site => "site".to_owned(),
-                        MediaDelivery::Signed => "signed".to_owned(),
-                    },
-                    "transcoder" => mask(&self.transcoder),
-                    "sns_topics" => list(&self.sns_topics),
-                    "sns_trust" => list(
-                        &self
-                            .sns_trust
-                            .iter()
-                            .map(|(host, pem)| format!("{host}={}", pem.display()))
-                            .collect::<Vec<_>>(),
-                    ),
-                    "ffmpeg" => self
-                        .ffmpeg
-                        .as_ref()
-                        .map_or_else(|| "found on PATH".to_owned(), |p| p.display().to_string()),
-                    "mail" => mask(&self.mail),
-                    "secret" => format!("{:?}", self.secret),
-                    "upload_max" => self.upload_max_bytes.to_string(),
-                    "image_max" => self.image_max_bytes.to_string(),
-                    "quota" => self.quota_bytes.to_string(),
-                    "upload_expiry_hours" => self.upload_expiry_hours.to_string(),
-                    "audio_formats" => list(&self.audio_formats),
-                    "workers" => self.workers.to_string(),
-                    "lease_seconds" => self.lease_seconds.to_string(),
-                    "trusted_proxies" => list(
-                        &self
-                            .trusted_proxies
-                            .iter()
-                            .map(ToString::to_string)
-                            .collect::<Vec<_>>(),
-                    ),
-                    "log" => self.log.clone(),
-                    "metrics" => self.metrics.clone().unwrap_or_default(),
-                    _ => if self.log_as_json { "json" } else { "text" }.to_owned(),
-                };
-                (setting.key, value)
-            })
-            .collect()
     }
 }
 

@@ -1,10 +1,11 @@
 //! From files and variables to typed values; every fault is collected, none stops the reading.
 
+mod files;
 mod page_cache;
+mod rest;
 
-use super::{Config, Listen, MediaDelivery, SETTINGS, Secret, Values};
+use super::{Config, Listen, SETTINGS, Secret, Values};
 use backends::cache::Cache;
-use backends::files::S3Keys;
 use backends::mediaconvert::Settings as MediaConvertSettings;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -162,6 +163,9 @@ impl Reader<'_> {
                 .filter(|path| !path.is_empty())
                 .map(|path| whole_path(&path)),
             mail: self.url("mail", &["file", "smtp", "smtps", "log"]),
+            remote_user_header: self.remote_user_header(),
+            api_visitor_rate: self.rate("api_visitor_rate"),
+            api_user_rate: self.rate("api_user_rate"),
             secret: self.secret(),
             upload_max_bytes: self.size("upload_max"),
             image_max_bytes: self.size("image_max"),
@@ -276,34 +280,6 @@ impl Reader<'_> {
         named
             .map(|(key, name)| (name.to_owned(), self.cache(key)))
             .collect()
-    }
-
-    fn s3_keys(&mut self) -> S3Keys {
-        let keys = S3Keys {
-            access_key_id: self.text("s3_access_key_id"),
-            secret_access_key: self.text("s3_secret_access_key"),
-        };
-        if keys.access_key_id.is_empty() != keys.secret_access_key.is_empty() {
-            self.fault(
-                "s3_secret_access_key",
-                "it is set together with s3_access_key_id, or not at all",
-            );
-        }
-        keys
-    }
-
-    fn media_delivery(&mut self) -> MediaDelivery {
-        let choice = self.choice("media_delivery", &["site", "signed"]);
-        if choice != "signed" {
-            return MediaDelivery::Site;
-        }
-        if !self.text("files").starts_with("s3:") {
-            self.fault(
-                "media_delivery",
-                "signed addresses need files in an object store (files = s3://...)",
-            );
-        }
-        MediaDelivery::Signed
     }
 
     fn database(&mut self) -> String {

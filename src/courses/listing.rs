@@ -4,8 +4,12 @@
 //! A page's ids are found first, from an index alone; only then are its two dozen rows read. That keeps the
 //! last page of 20,000 courses as quick as the first.
 
+use crate::entities::course;
 use crate::error::Result;
-use sea_orm::{ConnectionTrait, DbBackend, FromQueryResult, Statement, Value};
+use sea_orm::sea_query::Expr;
+use sea_orm::{
+    ColumnTrait, Condition, ConnectionTrait, DbBackend, FromQueryResult, Statement, Value,
+};
 
 /// More words than this are not looked for.
 const MOST_WORDS: usize = 16;
@@ -148,6 +152,24 @@ impl Wanted {
             _ => "c.created_at DESC",
         }
     }
+}
+
+/// Courses that have all these words, as a condition on [`course`]; none when there is no word.
+pub fn holding(backend: DbBackend, words: &[String]) -> Condition {
+    if words.is_empty() {
+        return Condition::all().add(course::Column::Id.is_in(Vec::<i64>::new()));
+    }
+    let matching = match backend {
+        DbBackend::Sqlite => Expr::cust_with_values(
+            "\"courses\".\"id\" IN (SELECT rowid FROM courses_search WHERE courses_search MATCH ?)",
+            [fts5_query(words)],
+        ),
+        _ => Expr::cust_with_values(
+            "\"courses\".\"search\" @@ to_tsquery('english', $1)",
+            [tsquery(words)],
+        ),
+    };
+    Condition::all().add(matching)
 }
 
 /// Each word as a quoted prefix (FTS5 documentation, section 3.2 and 3.3): all of them must be there.

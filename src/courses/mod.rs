@@ -6,6 +6,7 @@
 //! files are the feature `media`.
 
 mod about;
+pub mod api;
 pub mod authoring;
 pub mod captions;
 mod card;
@@ -32,6 +33,7 @@ mod store;
 mod syllabus;
 mod video;
 
+pub use api::{ContentView, CourseHead, CourseView, FULL_COURSE, find_course, with_modules};
 pub use content_form::title_of;
 pub use content_store::{add_file, placement};
 pub use store::{

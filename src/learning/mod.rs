@@ -5,6 +5,7 @@
 //! lessons and the API show it. Finding and writing courses is the feature `courses`, stored files are
 //! the feature `media`.
 
+pub mod api;
 pub mod lesson;
 pub mod marks;
 mod material;

@@ -28,6 +28,7 @@ use tokio::sync::Mutex;
 const WRONG: &str = "Invalid username/password.";
 const MALFORMED: &str = "Invalid basic header. Credentials not correctly base64 encoded.";
 const WRONG_TOKEN: &str = "Invalid token.";
+const NOBODY: &str = "Nobody here is called as the proxy says.";
 
 /// Credentials that were found good lately, by a keyed hash of their header.
 pub struct Credentials {
@@ -62,11 +63,15 @@ impl Credentials {
     }
 
     fn name(&self, header: &HeaderValue) -> [u8; 32] {
+        self.name_of(b"credential:", header)
+    }
+
+    fn name_of(&self, kind: &[u8], header: &HeaderValue) -> [u8; 32] {
         // HMAC takes keys of any length, so that this cannot fail.
         let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(&self.key) else {
             return [0; 32];
         };
-        mac.update(b"credential:");
+        mac.update(kind);
         mac.update(header.as_bytes());
         mac.finalize().into_bytes().into()
     }
@@ -114,6 +119,37 @@ async fn remembered(app: &App, name: &[u8; 32]) -> Option<Arc<Person>> {
     }
     let known = app.credentials.known.get(name).await?;
     Some(Arc::clone(&known.person))
+}
+
+/// Whom a trusted proxy names. She is remembered like a credential that was checked.
+///
+/// # Errors
+/// [`Error::WrongCredentials`] when nobody who may come in is called so.
+pub async fn named_by_proxy(app: &App, header: &HeaderValue) -> Result<Arc<Person>> {
+    let memory = &app.credentials;
+    // No header of a client begins like this.
+    let name = memory.name_of(b"proxy:", header);
+    if let Some(person) = remembered(app, &name).await {
+        return Ok(person);
+    }
+    let began = memory.known.moment();
+    let username = std::str::from_utf8(header.as_bytes()).unwrap_or("");
+    let account = if may_be_stored(username) {
+        user::Entity::find()
+            .filter(user::Column::Username.eq(username))
+            .filter(user::Column::IsActive.eq(true))
+            .one(app.db.read())
+            .await?
+    } else {
+        None
+    };
+    let account = account.ok_or(Error::WrongCredentials(NOBODY))?;
+    let person = Arc::new(sessions::load_person(app.db.read(), account).await?);
+    memory
+        .known
+        .keep(name, began, Arc::clone(&person), None)
+        .await;
+    Ok(person)
 }
 
 /// What a header shows. Not `Debug`: it holds a secret.

@@ -267,14 +267,14 @@ fn plain(error: &Error) -> Response {
 
 fn title(error: &Error) -> &'static str {
     match error {
-        Error::NotFound => "This page is not here",
+        Error::NotFound | Error::NoSuchPage => "This page is not here",
         Error::LoginRequired | Error::WrongCredentials(_) => "Please log in",
         Error::Forbidden(_) => "This is not open to you",
         Error::BadRequest(_) | Error::Invalid(_) | Error::NotAcceptable => {
             "That did not make sense to us"
         }
         Error::MethodNotAllowed => "That cannot be done here",
-        Error::Conflict(_) => "Somebody was quicker",
+        Error::Conflict(_) | Error::PreconditionFailed => "Somebody was quicker",
         Error::Gone(_) => "It is no longer here",
         Error::TooLarge(_) => "That is too large",
         Error::UnsupportedType(_) => "That kind of file is not taken here",

@@ -7,13 +7,13 @@
 use crate::app::App;
 use crate::entities::user;
 use crate::error::{Error, Result};
-use crate::web::headers::client_address;
+use crate::web::headers::{client_address, is_by_proxy};
 use crate::web::response_cache::Marks;
 use crate::web::{credentials, sessions};
 use axum::extract::{FromRequestParts, Request, State};
-use axum::http::Extensions;
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
+use axum::http::{Extensions, HeaderValue};
 use axum::middleware::Next;
 use axum::response::Response;
 use axum_extra::extract::CookieJar;
@@ -193,6 +193,18 @@ impl<S: Sync> FromRequestParts<S> for Staff {
     }
 }
 
+/// The name that a trusted proxy gives to the API, where the site is set so. A header that comes twice names nobody.
+fn named_by_proxy(app: &App, request: &Request) -> Option<HeaderValue> {
+    let name = app.config.remote_user_header.as_ref()?;
+    let mut values = request.headers().get_all(name).iter();
+    let (Some(value), None) = (values.next(), values.next()) else {
+        return None;
+    };
+    let is_api = request.uri().path().starts_with("/api/");
+    let is_given = is_api && !value.is_empty() && is_by_proxy(&app.config, request);
+    is_given.then(|| value.clone())
+}
+
 /// Finds out who asks, before anything else looks at the request.
 ///
 /// An `Authorization` header wins over the cookie: a program that sends one means it.
@@ -202,9 +214,14 @@ pub async fn identify(
     next: Next,
 ) -> Result<Response> {
     let header = request.headers().get(AUTHORIZATION).cloned();
-    let by_header = match header {
-        Some(value) => credentials::check(&app, &value, client_address(&request)).await?,
-        None => None,
+    let named = named_by_proxy(&app, &request);
+    let by_header = match (header, named) {
+        (Some(value), _) => {
+            let address = client_address(&request);
+            Box::pin(credentials::check(&app, &value, address)).await?
+        }
+        (None, Some(name)) => Some(Box::pin(credentials::named_by_proxy(&app, &name)).await?),
+        (None, None) => None,
     };
     let visitor = if let Some(person) = by_header {
         request.extensions_mut().insert(ByHeader);

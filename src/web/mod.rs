@@ -21,6 +21,7 @@ pub mod passwords;
 pub mod redirect;
 pub mod remembered;
 pub mod response_cache;
+pub mod rest;
 pub mod sessions;
 pub mod shell;
 pub mod streams;

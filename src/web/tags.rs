@@ -16,7 +16,7 @@ use crate::db::Db;
 use crate::db::tag::{self, Grown};
 use crate::error::{Error, Result};
 use backends::bus::{Bus, Delivery};
-use backends::cache::{Cache, Timeout};
+use backends::cache::{Cache, CacheError, Timeout};
 use bytes::Bytes;
 use sea_orm::DatabaseConnection;
 use serde::de::DeserializeOwned;
@@ -202,7 +202,7 @@ impl Tags {
 
 /// Values in a cache, each gone for the next request once one of its tags has changed.
 ///
-/// A value is stored as one line of JSON with the versions that it carries, and then its own JSON.
+/// A value is stored as one line of JSON with the versions that it carries, and then its own JSON or bytes.
 #[derive(Clone, Debug)]
 pub struct Tagged {
     cache: Cache,
@@ -294,19 +294,60 @@ impl Tagged {
         if let Some(value) = self.get(key).await? {
             return Ok(value);
         }
+        let make = |noting| async move {
+            let value = compute(noting).await?;
+            let json = serde_json::to_vec(&value).map_err(Error::internal)?;
+            Ok(Bytes::from(json))
+        };
+        let is_readable = |json: &Bytes| serde_json::from_slice::<T>(json).is_ok();
+        let json = self.join(key, tags, timeout, make, is_readable).await?;
+        serde_json::from_slice(&json).map_err(Error::internal)
+    }
+
+    /// As [`Tagged::get_or_set_noting`], for bytes: a hit neither reads nor copies them.
+    pub async fn get_or_make_bytes<F, Fut>(
+        &self,
+        key: &str,
+        tags: &[Tag],
+        timeout: Timeout,
+        compute: F,
+    ) -> Result<Bytes>
+    where
+        F: FnOnce(Noting) -> Fut,
+        Fut: Future<Output = Result<Bytes>>,
+    {
+        if let Some(made) = self.find(key).await? {
+            return Ok(made.json);
+        }
+        self.join(key, tags, timeout, compute, |_| true).await
+    }
+
+    /// Makes the value, or waits for who is making it.
+    async fn join<F, Fut>(
+        &self,
+        key: &str,
+        tags: &[Tag],
+        timeout: Timeout,
+        compute: F,
+        is_usable: fn(&Bytes) -> bool,
+    ) -> Result<Bytes>
+    where
+        F: FnOnce(Noting) -> Fut,
+        Fut: Future<Output = Result<Bytes>>,
+    {
         let mut compute = Some(compute);
         let mut has_waited = false;
         loop {
             let flight = self.board(key);
             let made = flight
                 .cell
-                .get_or_try_init(|| self.make(key, tags, timeout, compute.take()))
+                .get_or_try_init(|| self.make(key, tags, timeout, compute.take(), is_usable))
                 .await?
                 .clone();
             drop(flight);
             // Begun by another one before this one asked, it may lack what this one has seen change.
             if compute.is_none() || has_waited || self.tags.is_current(&made.seen).await? {
-                return serde_json::from_slice(&made.json).map_err(Error::internal);
+                return Ok(made.json);
             }
             has_waited = true;
         }
@@ -334,21 +375,21 @@ impl Tagged {
         Ok(is_current.then_some(made))
     }
 
-    async fn make<T, F, Fut>(
+    async fn make<F, Fut>(
         &self,
         key: &str,
         tags: &[Tag],
         timeout: Timeout,
         compute: Option<F>,
+        is_usable: fn(&Bytes) -> bool,
     ) -> Result<Made>
     where
-        T: Serialize + DeserializeOwned,
         F: FnOnce(Noting) -> Fut,
-        Fut: Future<Output = Result<T>>,
+        Fut: Future<Output = Result<Bytes>>,
     {
         // Another flight may have landed between the look at the cache and boarding this one.
         if let Some(made) = self.find(key).await?
-            && serde_json::from_slice::<T>(&made.json).is_ok()
+            && is_usable(&made.json)
         {
             return Ok(made);
         }
@@ -360,14 +401,18 @@ impl Tagged {
             tags: self.tags.clone(),
             is_fleeting: Arc::default(),
         };
-        let value = compute(noting.clone()).await?;
+        let json = compute(noting.clone()).await?;
         let made = Made {
             seen: std::mem::take(&mut *noting.lock()),
-            json: serde_json::to_vec(&value).map_err(Error::internal)?.into(),
+            json,
         };
         let is_kept = !noting.is_fleeting.load(Ordering::Relaxed);
         if is_kept && self.tags.is_current(&made.seen).await? {
-            self.cache.set_bytes(key, made.pack()?, timeout).await?;
+            let kept = self.cache.set_bytes(key, made.pack()?, timeout).await;
+            // What is larger than this cache takes is made anew each time.
+            if !matches!(kept, Err(CacheError::TooLarge { .. })) {
+                kept?;
+            }
         }
         Ok(made)
     }

@@ -19,7 +19,7 @@ const FAILURES_OF_AN_ADDRESS: i64 = 200;
 
 /// Who is counted as one: an IPv4 address, or the network of 2^64 IPv6 addresses that a
 /// single customer is given.
-fn place(address: IpAddr) -> IpAddr {
+pub fn place(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) => {
             let network = address.to_bits() & !u128::from(u64::MAX);

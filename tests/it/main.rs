@@ -34,6 +34,7 @@ mod process;
 mod processing;
 mod replacing;
 mod response_cache;
+mod rest;
 mod sns;
 mod stopping;
 mod tags;

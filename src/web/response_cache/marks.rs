@@ -10,9 +10,9 @@ use crate::web::shell;
 use crate::web::tags::{Seen, Tag};
 use askama::Template;
 use axum::extract::FromRequestParts;
-use axum::http::HeaderValue;
 use axum::http::header::CACHE_CONTROL;
 use axum::http::request::Parts;
+use axum::http::{Extensions, HeaderValue};
 use axum::response::Response;
 use chrono::{DateTime, Utc};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -96,7 +96,7 @@ impl<S: Sync> FromRequestParts<S> for Keep {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self> {
-        Ok(Self(parts.extensions.get::<Marks>().cloned()))
+        Ok(Self::of(&parts.extensions))
     }
 }
 
@@ -141,7 +141,13 @@ impl Keep {
     /// The page, as an answer: one that caches may keep where it is nobody's, else as every page.
     pub fn page(&self, template: &impl Template) -> Result<Response> {
         let mut response = shell::page(template)?;
-        // Only now, since drawing the page may have left marks.
+        self.offer(&mut response);
+        Ok(response)
+    }
+
+    /// Lets caches keep this answer where it is nobody's; else it stays as it is.
+    pub fn offer(&self, response: &mut Response) {
+        // Only now, since making the answer may have left marks.
         let is_kept = self
             .0
             .as_ref()
@@ -152,6 +158,10 @@ impl Keep {
             response.headers_mut().insert(CACHE_CONTROL, ask_again);
             response.extensions_mut().insert(ToBeKept);
         }
-        Ok(response)
+    }
+
+    /// What is known of a request whose answer may be kept.
+    pub fn of(known: &Extensions) -> Self {
+        Self(known.get::<Marks>().cloned())
     }
 }

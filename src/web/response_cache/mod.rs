@@ -289,7 +289,7 @@ impl ResponseCache {
         vary.extend((!self.0.policy.is_for_everyone).then_some(COOKIE.as_str()));
         let others = selects.headers.iter().map(String::as_str);
         vary.extend(others.filter(|name| *name != COOKIE.as_str()));
-        head.vary = vary.join(", ");
+        head.vary = capitalized(&vary.join(", "));
         head
     }
 
@@ -347,6 +347,17 @@ impl Asked {
         (self.place.asked(), self.is_anonymous).hash(&mut hasher);
         hasher.finish()
     }
+}
+
+/// Names of headers as programs of all ages write them: `Accept-Encoding`.
+fn capitalized(names: &str) -> String {
+    let mut is_first = true;
+    let capital = names.chars().map(|c| {
+        let made = if is_first { c.to_ascii_uppercase() } else { c };
+        is_first = !c.is_ascii_alphanumeric();
+        made
+    });
+    capital.collect()
 }
 
 /// The headers of the request on which an answer depends; in which form it is sent is looked after apart.

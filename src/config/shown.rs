@@ -1,0 +1,85 @@
+//! The configuration in force, as it is shown.
+
+use super::{Config, MediaDelivery, SETTINGS, mask, masked};
+
+impl Config {
+    /// Key and value of every setting in force, secrets masked.
+    pub fn shown(&self) -> Vec<(&'static str, String)> {
+        let list = |values: &[String]| values.join(",");
+        SETTINGS
+            .iter()
+            .map(|setting| {
+                let value = match setting.key {
+                    "data" => self.data.display().to_string(),
+                    "listen" => self.listen.to_string(),
+                    "public_url" => self.site_url(),
+                    "site_name" => self.site_name.clone(),
+                    "database" => mask(&self.database),
+                    "cache" => mask(&self.cache),
+                    "cache_<name>" => self.shown_caches(),
+                    "page_cache" => self.page_cache.clone(),
+                    "page_cache_seconds" => self.page_cache_seconds.to_string(),
+                    "page_cache_prefix" => self.page_cache_prefix.clone(),
+                    "bus" => mask(&self.bus),
+                    "files" => mask(&self.files),
+                    "s3_access_key_id" => masked(&self.s3_keys.access_key_id),
+                    "s3_secret_access_key" => masked(&self.s3_keys.secret_access_key),
+                    "media_delivery" => match self.media_delivery {
+                        MediaDelivery::Site => "site".to_owned(),
+                        MediaDelivery::Signed => "signed".to_owned(),
+                    },
+                    "transcoder" => mask(&self.transcoder),
+                    "sns_topics" => list(&self.sns_topics),
+                    "sns_trust" => list(
+                        &self
+                            .sns_trust
+                            .iter()
+                            .map(|(host, pem)| format!("{host}={}", pem.display()))
+                            .collect::<Vec<_>>(),
+                    ),
+                    "ffmpeg" => self
+                        .ffmpeg
+                        .as_ref()
+                        .map_or_else(|| "found on PATH".to_owned(), |p| p.display().to_string()),
+                    "mail" => mask(&self.mail),
+                    "secret" => format!("{:?}", self.secret),
+                    "upload_max" => self.upload_max_bytes.to_string(),
+                    "image_max" => self.image_max_bytes.to_string(),
+                    "quota" => self.quota_bytes.to_string(),
+                    "upload_expiry_hours" => self.upload_expiry_hours.to_string(),
+                    "audio_formats" => list(&self.audio_formats),
+                    "workers" => self.workers.to_string(),
+                    "lease_seconds" => self.lease_seconds.to_string(),
+                    other => self.shown_of_the_door(other),
+                };
+                (setting.key, value)
+            })
+            .collect()
+    }
+}
+
+impl Config {
+    /// Of those settings that say who comes in and what is written down of it.
+    fn shown_of_the_door(&self, key: &str) -> String {
+        match key {
+            "trusted_proxies" => {
+                let proxies: Vec<String> = self
+                    .trusted_proxies
+                    .iter()
+                    .map(ToString::to_string)
+                    .collect();
+                proxies.join(",")
+            }
+            "remote_user_header" => text_of(self.remote_user_header.as_ref()),
+            "api_visitor_rate" => text_of(self.api_visitor_rate.as_ref()),
+            "api_user_rate" => text_of(self.api_user_rate.as_ref()),
+            "log" => self.log.clone(),
+            "metrics" => self.metrics.clone().unwrap_or_default(),
+            _ => if self.log_as_json { "json" } else { "text" }.to_owned(),
+        }
+    }
+}
+
+fn text_of(value: Option<&impl ToString>) -> String {
+    value.map(ToString::to_string).unwrap_or_default()
+}

@@ -1,0 +1,304 @@
+//! A call as handlers see it, and what they answer.
+
+use super::fields::{Field, write_object};
+use super::negotiation::Wish;
+use super::permissions::Object;
+use crate::app::App;
+use crate::error::{Error, Result};
+use crate::web::fragments;
+use crate::web::identity::Person;
+use crate::web::response_cache::Keep;
+use crate::web::tags::{Noting, Tag};
+use axum::http::header::HOST;
+use axum::http::uri::Authority;
+use axum::http::{HeaderMap, Method, StatusCode, Uri};
+use backends::cache::Timeout;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use bytes::Bytes;
+use futures::stream::BoxStream;
+use serde::Serialize;
+use sha2::{Digest as _, Sha256};
+use std::any::Any;
+use std::sync::Arc;
+use url::form_urlencoded;
+
+/// Characters of a validator.
+const VALIDATOR: usize = 22;
+
+/// A call that is allowed.
+pub struct Call {
+    /// The site.
+    pub app: App,
+    /// Who asks.
+    pub person: Option<Arc<Person>>,
+    /// How.
+    pub method: Method,
+    /// The number in the path; 0 where there is none.
+    pub id: i64,
+    /// In which format she wants it.
+    pub wish: Wish,
+    pub(super) uri: Uri,
+    pub(super) headers: HeaderMap,
+    pub(super) parameters: Vec<(String, String)>,
+    pub(super) known: Vec<&'static str>,
+    pub(super) object: Option<Box<dyn Object>>,
+    pub(super) keep: Keep,
+}
+
+impl Call {
+    /// What the call is about.
+    ///
+    /// # Errors
+    /// When the operation declares something else.
+    pub fn object<T: Object>(&self) -> Result<&T> {
+        let object = self.object.as_deref().map(|object| object as &dyn Any);
+        object
+            .and_then(|object| object.downcast_ref())
+            .ok_or_else(|| Error::internal("an operation is about something else than it declares"))
+    }
+
+    /// Who asks, where the rule lets in nobody else than those who are logged in.
+    ///
+    /// # Errors
+    /// [`Error::LoginRequired`].
+    pub fn person(&self) -> Result<&Person> {
+        self.person.as_deref().ok_or(Error::LoginRequired)
+    }
+
+    /// A parameter of the query; the last wins when it comes twice, and an empty one counts as absent.
+    pub fn parameter(&self, name: &str) -> Option<&str> {
+        let found = self.sent(name);
+        found.filter(|value| !value.is_empty())
+    }
+
+    /// As [`Call::parameter`], empty ones included.
+    pub fn sent(&self, name: &str) -> Option<&str> {
+        let found = self
+            .parameters
+            .iter()
+            .rev()
+            .find(|(known, _)| known == name);
+        found.map(|(_, value)| value.as_str())
+    }
+
+    /// A parameter that is a whole number.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] when it is none.
+    pub fn number(&self, name: &str) -> Result<Option<i64>> {
+        let Some(text) = self.parameter(name) else {
+            return Ok(None);
+        };
+        let number = text.parse().map_err(|_| {
+            let message = format!(
+                "A whole number is expected here, not “{}”.",
+                shortened(text)
+            );
+            Error::invalid(name, message)
+        })?;
+        Ok(Some(number))
+    }
+
+    /// A parameter that is `true` or `false`.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] when it is neither.
+    pub fn flag(&self, name: &str) -> Result<Option<bool>> {
+        match self.parameter(name) {
+            None => Ok(None),
+            Some("true") => Ok(Some(true)),
+            Some("false") => Ok(Some(false)),
+            Some(other) => Err(Error::invalid(
+                name,
+                format!(
+                    "true or false is expected here, not “{}”.",
+                    shortened(other)
+                ),
+            )),
+        }
+    }
+
+    /// Whether nothing in the address changes what is answered, but the format.
+    pub fn is_plain(&self) -> bool {
+        !self
+            .parameters
+            .iter()
+            .any(|(name, _)| name != "format" && self.known.contains(&name.as_str()))
+    }
+
+    /// Those of the fields that `?fields=` names, or all.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for a name that there is not.
+    pub fn selected<T>(&self, fields: &'static [Field<T>]) -> Result<Vec<&'static Field<T>>> {
+        let Some(wanted) = self.parameter("fields") else {
+            return Ok(fields.iter().collect());
+        };
+        let wanted: Vec<&str> = wanted.split(',').map(str::trim).collect();
+        let is_there = |name: &&str| fields.iter().any(|field| field.declared.name == *name);
+        if let Some(unknown) = wanted.iter().find(|name| !is_there(name)) {
+            let names: Vec<&str> = fields.iter().map(|field| field.declared.name).collect();
+            let message = format!(
+                "There is no field “{}”; there are {}.",
+                shortened(unknown),
+                names.join(", ")
+            );
+            return Err(Error::invalid("fields", message));
+        }
+        let is_wanted = |field: &&Field<T>| wanted.contains(&field.declared.name);
+        Ok(fields.iter().filter(is_wanted).collect())
+    }
+
+    /// The answer with one thing.
+    pub fn one<T>(&self, fields: &'static [Field<T>], row: &T) -> Result<Answer> {
+        let fields = self.selected(fields)?;
+        let mut out = Vec::new();
+        write_object(fields.into_iter(), row, &mut out);
+        Ok(Answer::json(out.into()))
+    }
+
+    /// One thing as finished bytes.
+    pub fn bytes<T>(fields: &'static [Field<T>], row: &T) -> Result<Bytes> {
+        let mut out = Vec::new();
+        write_object(fields.iter(), row, &mut out);
+        Ok(out.into())
+    }
+
+    /// The answer that `make` makes, kept for all callers to whom this key leads, while none of the tags has changed.
+    /// For visitors it may be kept as a whole, too.
+    pub async fn kept<F, Fut>(&self, key: &str, tags: &[Tag], make: F) -> Result<Answer>
+    where
+        F: FnOnce(Noting) -> Fut,
+        Fut: Future<Output = Result<Bytes>>,
+    {
+        let key = format!("rest:{}:{key}", fragments::edition(&self.app.config));
+        let sealed = self
+            .app
+            .tagged
+            .get_or_make_bytes(&key, tags, Timeout::Default, async |noting| {
+                Ok(seal(&make(noting).await?))
+            })
+            .await?;
+        unseal(&sealed).ok_or_else(|| Error::internal("a kept answer of another shape"))
+    }
+
+    /// Says that the answer is the same for all visitors while none of the tags changes: to be called before
+    /// anything is read. Only for calls whose address is [plain](Call::is_plain).
+    pub async fn rests_on(&self, tags: &[Tag]) -> Result<()> {
+        if self.person.is_some() || !self.is_plain() {
+            return Ok(());
+        }
+        self.keep.rests_on(&self.app, tags, &self.known).await
+    }
+
+    /// The address of the site, as the caller sees it, without a slash at the end.
+    pub fn site(&self) -> String {
+        if let Some(url) = &self.app.config.public_url {
+            return url.as_str().trim_end_matches('/').to_owned();
+        }
+        let host = self.headers.get(HOST).and_then(|value| value.to_str().ok());
+        let host = self.uri.authority().map(Authority::as_str).or(host);
+        let is_host = |host: &&str| {
+            !host.is_empty()
+                && host
+                    .bytes()
+                    .all(|b| b.is_ascii_alphanumeric() || b".-_:[]".contains(&b))
+        };
+        host.filter(is_host).map_or_else(
+            || self.app.config.site_url().trim_end_matches('/').to_owned(),
+            |host| format!("http://{host}"),
+        )
+    }
+
+    /// The address of this call with some parameters of the query set or, by `None`, left out.
+    pub fn address_with(&self, changes: &[(&str, Option<String>)]) -> String {
+        let mut query = form_urlencoded::Serializer::new(String::new());
+        for (name, value) in &self.parameters {
+            if !changes.iter().any(|(changed, _)| changed == name) {
+                query.append_pair(name, value);
+            }
+        }
+        for (name, value) in changes {
+            if let Some(value) = value {
+                query.append_pair(name, value);
+            }
+        }
+        let query = query.finish();
+        let mark = if query.is_empty() { "" } else { "?" };
+        format!("{}{}{mark}{query}", self.site(), self.uri.path())
+    }
+}
+
+/// What was typed, in a sentence.
+pub fn shortened(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control()).take(40).collect()
+}
+
+/// What a handler answers.
+pub struct Answer {
+    pub(super) status: StatusCode,
+    pub(super) body: Content,
+    /// The value of `Link`, or empty.
+    pub(super) links: String,
+}
+
+/// What an answer holds.
+pub(super) enum Content {
+    /// Everything, with its validator where that is known.
+    Whole(Bytes, Option<String>),
+    /// More than is held in memory at once.
+    Stream(BoxStream<'static, Result<Bytes>>),
+}
+
+impl Answer {
+    /// Finished bytes in the format that was wished for, or compact JSON.
+    pub fn json(bytes: Bytes) -> Self {
+        Self::of(Content::Whole(bytes, None))
+    }
+
+    /// What can be serialized.
+    pub fn value(value: &impl Serialize) -> Result<Self> {
+        let bytes = serde_json::to_vec(value).map_err(Error::internal)?;
+        Ok(Self::json(bytes.into()))
+    }
+
+    pub(super) fn stream(stream: BoxStream<'static, Result<Bytes>>) -> Self {
+        Self::of(Content::Stream(stream))
+    }
+
+    fn of(body: Content) -> Self {
+        Self {
+            status: StatusCode::OK,
+            body,
+            links: String::new(),
+        }
+    }
+
+    /// Whether there is anything in it.
+    pub(super) fn is_empty(&self) -> bool {
+        matches!(&self.body, Content::Whole(bytes, _) if bytes.is_empty())
+    }
+}
+
+/// The validator of these bytes, without quotes.
+pub(super) fn validator(bytes: &[u8]) -> String {
+    let digest = Sha256::digest(bytes);
+    let mut text = URL_SAFE_NO_PAD.encode(digest);
+    text.truncate(VALIDATOR);
+    text
+}
+
+/// Bytes with their validator in front, so that it is computed once.
+fn seal(bytes: &Bytes) -> Bytes {
+    let mut sealed = Vec::with_capacity(VALIDATOR + bytes.len());
+    sealed.extend_from_slice(validator(bytes).as_bytes());
+    sealed.extend_from_slice(bytes);
+    sealed.into()
+}
+
+fn unseal(sealed: &Bytes) -> Option<Answer> {
+    let validator = std::str::from_utf8(sealed.get(..VALIDATOR)?).ok()?;
+    let content = Content::Whole(sealed.slice(VALIDATOR..), Some(validator.to_owned()));
+    Some(Answer::of(content))
+}

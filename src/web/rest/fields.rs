@@ -1,0 +1,349 @@
+//! The fields of a representation: each declared once, with its name, what it holds, and how it is read.
+//!
+//! What is sent (JSON and CSV) and what is said of it (`OPTIONS`, the schema) both come from the declaration,
+//! so that they cannot drift apart. Values go straight into the bytes of the answer.
+
+use chrono::{DateTime, Utc};
+use serde::{Serialize, Serializer};
+use std::borrow::Cow;
+
+/// What a field holds.
+#[derive(Clone, Copy)]
+pub enum Kind {
+    /// A whole number.
+    Integer,
+    /// Text of any length.
+    Text,
+    /// Text with at most so many characters.
+    ShortText(usize),
+    /// Letters, digits, `-` and `_`, at most so many.
+    Slug(usize),
+    /// HTML that is safe to show.
+    Html,
+    /// An absolute address.
+    Url,
+    /// Yes or no.
+    Boolean,
+    /// A moment, `2026-03-02T09:30:00.123456Z`.
+    Time,
+    /// The number of one of another resource, which is named.
+    Reference(&'static str),
+    /// A list of objects with fields of their own.
+    List(fn() -> Vec<Declared>),
+}
+
+/// Who sets a field.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// The site.
+    ReadOnly,
+    /// The caller, always.
+    Required,
+    /// The caller, if she likes.
+    Optional,
+}
+
+/// A field as it is declared, whatever it is read from.
+#[derive(Clone, Copy)]
+pub struct Declared {
+    /// Its name in JSON and CSV.
+    pub name: &'static str,
+    /// What it holds.
+    pub kind: Kind,
+    /// Who sets it.
+    pub access: Access,
+    /// What it is, in a sentence.
+    pub about: &'static str,
+}
+
+/// A field of what is represented by `T`.
+pub struct Field<T: 'static> {
+    /// What is said of it.
+    pub declared: Declared,
+    /// How it is read.
+    pub get: for<'a> fn(&'a T) -> Cell<'a>,
+}
+
+// Not derived: that would ask for `T: Copy`.
+impl<T> Clone for Field<T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T> Copy for Field<T> {}
+
+impl<T> Field<T> {
+    /// A field that the site sets.
+    pub const fn new(
+        name: &'static str,
+        kind: Kind,
+        about: &'static str,
+        get: for<'a> fn(&'a T) -> Cell<'a>,
+    ) -> Self {
+        let declared = Declared {
+            name,
+            kind,
+            access: Access::ReadOnly,
+            about,
+        };
+        Self { declared, get }
+    }
+
+    /// The same, set by the caller as this says.
+    #[must_use]
+    pub const fn set_by_caller(mut self, access: Access) -> Self {
+        self.declared.access = access;
+        self
+    }
+}
+
+/// What is said of these fields.
+pub fn declared<T>(fields: &[Field<T>]) -> Vec<Declared> {
+    fields.iter().map(|field| field.declared).collect()
+}
+
+/// One value on its way out.
+pub enum Cell<'a> {
+    /// Nothing.
+    Null,
+    /// Yes or no.
+    Boolean(bool),
+    /// A whole number.
+    Integer(i64),
+    /// Text.
+    Text(Cow<'a, str>),
+    /// A moment.
+    Time(DateTime<Utc>),
+    /// Objects.
+    List(Box<dyn Objects + 'a>),
+}
+
+impl<'a> Cell<'a> {
+    /// Text that is kept elsewhere.
+    pub fn text(text: &'a str) -> Self {
+        Self::Text(Cow::Borrowed(text))
+    }
+
+    /// Objects with fields of their own.
+    pub fn list<T>(fields: &'a [Field<T>], rows: &'a [T]) -> Self {
+        Self::List(Box::new(Rows { fields, rows }))
+    }
+
+    /// Appends it as JSON.
+    fn write_json(&self, out: &mut Vec<u8>) {
+        match self {
+            Self::Null => out.extend_from_slice(b"null"),
+            Self::Boolean(true) => out.extend_from_slice(b"true"),
+            Self::Boolean(false) => out.extend_from_slice(b"false"),
+            Self::Integer(number) => write_serialized(number, out),
+            Self::Text(text) => write_serialized(text, out),
+            Self::Time(at) => {
+                out.push(b'"');
+                out.extend_from_slice(time(*at).as_bytes());
+                out.push(b'"');
+            }
+            Self::List(objects) => objects.write_json(out),
+        }
+    }
+
+    /// What stands in a cell of a table.
+    fn plain(&self) -> String {
+        match self {
+            Self::Null => String::new(),
+            Self::Text(text) => defused(text),
+            Self::Time(at) => time(*at),
+            other => {
+                let mut out = Vec::new();
+                other.write_json(&mut out);
+                String::from_utf8(out).unwrap_or_default()
+            }
+        }
+    }
+}
+
+/// Objects in a field.
+pub trait Objects {
+    /// Appends them as a JSON array.
+    fn write_json(&self, out: &mut Vec<u8>);
+}
+
+struct Rows<'a, T: 'static> {
+    fields: &'a [Field<T>],
+    rows: &'a [T],
+}
+
+impl<T> Objects for Rows<'_, T> {
+    fn write_json(&self, out: &mut Vec<u8>) {
+        out.push(b'[');
+        for (at, row) in self.rows.iter().enumerate() {
+            if at > 0 {
+                out.push(b',');
+            }
+            write_object(self.fields.iter(), row, out);
+        }
+        out.push(b']');
+    }
+}
+
+/// Appends the object as compact JSON.
+pub fn write_object<'a, T: 'static>(
+    fields: impl Iterator<Item = &'a Field<T>>,
+    row: &T,
+    out: &mut Vec<u8>,
+) {
+    let mut before = b'{';
+    for field in fields {
+        out.push(before);
+        // Names are ours, and plain ASCII.
+        out.push(b'"');
+        out.extend_from_slice(field.declared.name.as_bytes());
+        out.extend_from_slice(b"\":");
+        (field.get)(row).write_json(out);
+        before = b',';
+    }
+    if before == b'{' {
+        out.push(b'{');
+    }
+    out.push(b'}');
+}
+
+/// Appends the objects as compact JSON, with commas between.
+pub fn write_objects<T: 'static>(fields: &[&Field<T>], rows: &[T], out: &mut Vec<u8>) {
+    for (at, row) in rows.iter().enumerate() {
+        if at > 0 {
+            out.push(b',');
+        }
+        write_object(fields.iter().copied(), row, out);
+    }
+}
+
+/// Appends a line of a table (RFC 4180).
+pub fn write_line<'a, T: 'static>(
+    fields: impl Iterator<Item = &'a Field<T>>,
+    row: &T,
+    out: &mut Vec<u8>,
+) {
+    write_cells(fields.map(|field| (field.get)(row).plain()), out);
+}
+
+/// Appends the first line of a table: the names.
+pub fn write_heading<'a, T: 'static>(
+    fields: impl Iterator<Item = &'a Field<T>>,
+    out: &mut Vec<u8>,
+) {
+    write_cells(fields.map(|field| field.declared.name.to_owned()), out);
+}
+
+fn write_cells(cells: impl Iterator<Item = String>, out: &mut Vec<u8>) {
+    for (at, cell) in cells.enumerate() {
+        if at > 0 {
+            out.push(b',');
+        }
+        if cell.contains(['"', ',', '\r', '\n']) {
+            out.push(b'"');
+            out.extend_from_slice(cell.replace('"', "\"\"").as_bytes());
+            out.push(b'"');
+        } else {
+            out.extend_from_slice(cell.as_bytes());
+        }
+    }
+    out.extend_from_slice(b"\r\n");
+}
+
+/// A spreadsheet runs what begins like a formula (OWASP, "CSV Injection"): an apostrophe makes it text.
+fn defused(text: &str) -> String {
+    if text.starts_with(['=', '+', '-', '@', '\t', '\r']) {
+        format!("'{text}")
+    } else {
+        text.to_owned()
+    }
+}
+
+/// Appends a number or text as JSON, which cannot fail for these.
+fn write_serialized<T: Serialize + ?Sized>(value: &T, out: &mut Vec<u8>) {
+    let _ = serde_json::to_writer(out, value);
+}
+
+/// `2026-03-02T09:30:00.123456Z` (contract, section 4).
+pub fn time(at: DateTime<Utc>) -> String {
+    at.format("%Y-%m-%dT%H:%M:%S%.6fZ").to_string()
+}
+
+/// The same for `#[serde(serialize_with)]`.
+pub fn serialize_time<S: Serializer>(at: &DateTime<Utc>, to: S) -> Result<S::Ok, S::Error> {
+    to.collect_str(&at.format("%Y-%m-%dT%H:%M:%S%.6fZ"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    struct Part(&'static str);
+
+    struct Whole {
+        id: i64,
+        title: String,
+        parts: Vec<Part>,
+    }
+
+    const PARTS: [Field<Part>; 1] = [Field::new("name", Kind::Text, "", |part| {
+        Cell::text(part.0)
+    })];
+
+    const FIELDS: [Field<Whole>; 4] = [
+        Field::new("id", Kind::Integer, "", |whole| Cell::Integer(whole.id)),
+        Field::new("title", Kind::Text, "", |whole| Cell::text(&whole.title)),
+        Field::new("none", Kind::Text, "", |_| Cell::Null),
+        Field::new("parts", Kind::List(|| declared(&PARTS)), "", |whole| {
+            Cell::list(&PARTS, &whole.parts)
+        }),
+    ];
+
+    fn whole(title: &str) -> Whole {
+        Whole {
+            id: 7,
+            title: title.to_owned(),
+            parts: vec![Part("a"), Part("b")],
+        }
+    }
+
+    #[test]
+    fn an_object_is_compact_json_in_the_order_of_its_fields() {
+        let mut out = Vec::new();
+        write_object(FIELDS.iter(), &whole("Bow \"hair\""), &mut out);
+        assert_eq!(
+            String::from_utf8(out).unwrap(),
+            r#"{"id":7,"title":"Bow \"hair\"","none":null,"parts":[{"name":"a"},{"name":"b"}]}"#
+        );
+    }
+
+    #[test]
+    fn a_table_quotes_what_it_must_and_runs_nothing() {
+        let mut out = Vec::new();
+        write_heading(FIELDS.iter().take(3), &mut out);
+        write_line(FIELDS.iter().take(3), &whole("a, \"b\"\nc"), &mut out);
+        write_line(FIELDS.iter().take(3), &whole("=1+1"), &mut out);
+        assert_eq!(
+            String::from_utf8(out).unwrap(),
+            "id,title,none\r\n7,\"a, \"\"b\"\"\nc\",\r\n7,'=1+1,\r\n"
+        );
+    }
+
+    #[test]
+    fn times_have_microseconds_even_when_they_are_none() {
+        let at = "2026-03-02T09:30:00Z".parse().unwrap();
+        assert_eq!(time(at), "2026-03-02T09:30:00.000000Z");
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_a_text_holds_it_is_read_back_as_it_was(title in "\\PC{0,60}|[\\x00-\\x7f]{0,20}") {
+            let mut out = Vec::new();
+            write_object(FIELDS.iter(), &whole(&title), &mut out);
+            let read: serde_json::Value = serde_json::from_slice(&out).unwrap();
+            prop_assert_eq!(read["title"].as_str(), Some(title.as_str()));
+        }
+    }
+}

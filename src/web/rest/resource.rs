@@ -1,0 +1,215 @@
+//! Resources as they are declared: routes, permissions, `OPTIONS` and the schema all come from here.
+
+use super::call::{Answer, Call};
+use super::fields::Declared;
+use super::negotiation::Format;
+use super::permissions::{ALLOW_ANY, Object, Rule};
+use crate::error::Result;
+use axum::http::Method;
+use futures::future::BoxFuture;
+use std::sync::Arc;
+
+/// What answers a call that is allowed.
+pub type Handle = Arc<dyn Fn(Call) -> BoxFuture<'static, Result<Answer>> + Send + Sync>;
+
+/// What finds the thing that a call is about, as far as the caller can see it.
+pub type Find = for<'a> fn(&'a Call) -> BoxFuture<'a, Result<Box<dyn Object>>>;
+
+/// One method of one path.
+#[derive(Clone)]
+pub struct Operation {
+    /// By which method it is called. HEAD comes with GET.
+    pub method: Method,
+    /// What it does, in a sentence.
+    pub about: &'static str,
+    /// Who may.
+    pub rule: Rule,
+    /// Finds what it is about; none where it is about nothing in particular.
+    pub find: Option<Find>,
+    /// What of the query it looks at, each with a sentence.
+    pub parameters: Vec<(&'static str, &'static str)>,
+    /// The formats of its answer, besides pages.
+    pub formats: &'static [Format],
+    /// The fields of its answer.
+    pub answers: Vec<Declared>,
+    /// The fields of the body that it takes.
+    pub takes: Vec<Declared>,
+    /// Whether its answer is a list of those.
+    pub is_list: bool,
+    /// What answers.
+    pub(super) handle: Handle,
+}
+
+impl Operation {
+    /// An operation that everybody may call, about nothing in particular, answered in JSON.
+    pub fn new<F, Fut>(method: Method, about: &'static str, handle: F) -> Self
+    where
+        F: Fn(Call) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<Answer>> + Send + 'static,
+    {
+        Self {
+            method,
+            about,
+            rule: ALLOW_ANY,
+            find: None,
+            parameters: Vec::new(),
+            formats: &[Format::Json, Format::Page],
+            answers: Vec::new(),
+            takes: Vec::new(),
+            is_list: false,
+            handle: Arc::new(move |call| Box::pin(handle(call))),
+        }
+    }
+
+    /// Only for those.
+    #[must_use]
+    pub fn only(mut self, rule: Rule) -> Self {
+        self.rule = rule;
+        self
+    }
+
+    /// About what this finds.
+    #[must_use]
+    pub fn about(mut self, find: Find) -> Self {
+        self.find = Some(find);
+        self
+    }
+
+    /// Looks at these parameters of the query.
+    #[must_use]
+    pub fn looks_at(mut self, parameters: &[(&'static str, &'static str)]) -> Self {
+        self.parameters.extend_from_slice(parameters);
+        self
+    }
+
+    /// Answers these fields.
+    #[must_use]
+    pub fn answers(mut self, fields: Vec<Declared>) -> Self {
+        self.answers = fields;
+        self
+    }
+
+    /// Takes these fields in its body.
+    #[must_use]
+    pub fn takes(mut self, fields: Vec<Declared>) -> Self {
+        self.takes = fields;
+        self
+    }
+
+    /// Answers a list, which is to be had as a table, too.
+    #[must_use]
+    pub fn list(mut self) -> Self {
+        self.is_list = true;
+        self.formats = &Format::ALL;
+        self
+    }
+}
+
+/// One path, with all that can be done there.
+#[derive(Clone)]
+pub struct Endpoint {
+    /// As axum writes it, with the closing slash: `/api/courses/{id}/`.
+    pub path: String,
+    /// What its page is called.
+    pub name: String,
+    /// What it is, in a sentence or two.
+    pub about: &'static str,
+    /// What can be done there, each method once.
+    pub operations: Vec<Operation>,
+}
+
+impl Endpoint {
+    /// The operation behind a method.
+    pub fn operation(&self, method: &Method) -> Option<&Operation> {
+        let wanted = if *method == Method::HEAD {
+            &Method::GET
+        } else {
+            method
+        };
+        self.operations
+            .iter()
+            .find(|operation| operation.method == wanted)
+    }
+
+    /// The value of `Allow`: `GET, POST, HEAD, OPTIONS`.
+    pub fn allow(&self) -> String {
+        let mut methods: Vec<&str> = self
+            .operations
+            .iter()
+            .map(|op| op.method.as_str())
+            .collect();
+        if methods.contains(&"GET") {
+            methods.push("HEAD");
+        }
+        methods.push("OPTIONS");
+        methods.join(", ")
+    }
+}
+
+/// A resource: its list, its single things, and what can be done with one.
+#[derive(Clone)]
+pub struct Resource {
+    /// Its name in paths: `courses`.
+    pub name: &'static str,
+    list: Endpoint,
+    one: Endpoint,
+    actions: Vec<Endpoint>,
+}
+
+impl Resource {
+    /// A resource at `/api/<name>/`, of which nothing can be done yet. `title` names one of them.
+    pub fn new(name: &'static str, title: &'static str, about: &'static str) -> Self {
+        let endpoint = |path, name| Endpoint {
+            path,
+            name,
+            about,
+            operations: Vec::new(),
+        };
+        Self {
+            name,
+            list: endpoint(format!("/api/{name}/"), format!("{title} List")),
+            one: endpoint(format!("/api/{name}/{{id}}/"), format!("{title} Instance")),
+            actions: Vec::new(),
+        }
+    }
+
+    /// What can be done with all of them.
+    #[must_use]
+    pub fn all(mut self, operation: Operation) -> Self {
+        self.list.operations.push(operation);
+        self
+    }
+
+    /// What can be done with one of them.
+    #[must_use]
+    pub fn one(mut self, operation: Operation) -> Self {
+        self.one.operations.push(operation);
+        self
+    }
+
+    /// A path of its own below one of them: `/api/courses/<id>/enroll/`.
+    #[must_use]
+    pub fn action(
+        mut self,
+        path: &'static str,
+        title: &'static str,
+        about: &'static str,
+        operation: Operation,
+    ) -> Self {
+        self.actions.push(Endpoint {
+            path: format!("/api/{}/{{id}}/{path}/", self.name),
+            name: title.to_owned(),
+            about,
+            operations: vec![operation],
+        });
+        self
+    }
+
+    /// Its paths, those left out at which nothing can be done.
+    pub fn endpoints(self) -> impl Iterator<Item = Endpoint> {
+        [self.list, self.one]
+            .into_iter()
+            .chain(self.actions)
+            .filter(|endpoint| !endpoint.operations.is_empty())
+    }
+}
