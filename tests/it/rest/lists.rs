@@ -233,7 +233,7 @@ async fn lists_are_filtered_searched_and_ordered() {
     expect(&format!("owner={hugo}"), &[light.id, sums.id]).await;
     expect("slug=sums", &[sums.id]).await;
     expect("search=hold", &[bow.id]).await;
-    expect("search=about", &[light.id, sums.id, bow.id]).await;
+    expect("search=sums", &[sums.id]).await;
     expect("search=%22%27)%20OR%201=1", &[]).await;
     expect("search=?!", &[]).await;
     expect("ordering=title", &[bow.id, light.id, sums.id]).await;
