@@ -244,12 +244,13 @@ impl ResponseCache {
             }
         };
         let id = parts.headers.get(REQUEST_ID).cloned();
-        let entry = self.keep(&asked, &declared, &headers, parts, body).await;
+        let (entry, is_stored) = self.keep(&asked, &declared, &headers, parts, body).await;
         self.0.unkept.invalidate(&asked.hash()).await;
-        (self.dressed(&asked, entry, id), true)
+        (self.dressed(&asked, entry, id), is_stored)
     }
 
-    /// Keeps an answer in all its forms; answers the one that was asked for.
+    /// Keeps an answer in all its forms; answers the one that was asked for, and whether those who wait for it will find
+    /// it.
     async fn keep(
         &self,
         asked: &Asked,
@@ -257,22 +258,23 @@ impl ResponseCache {
         headers: &HeaderMap,
         mut parts: Parts,
         body: Bytes,
-    ) -> Entry {
+    ) -> (Entry, bool) {
         let selects = Selects {
             parameters: declared.parameters.clone(),
             headers: headers_of(&parts.headers),
         };
         let head = self.head(declared, &selects, &mut parts);
         let forms = forms_of(head, body).await;
+        let mut is_stored = true;
         for (wanted, entry) in &forms {
-            self.store(asked, *wanted, &selects, headers, entry).await;
+            is_stored &= self.store(asked, *wanted, &selects, headers, entry).await;
         }
         let wanted = forms
             .iter()
             .find(|(encoding, _)| *encoding == asked.encoding);
         // There is one for each.
         let [(_, plain), ..] = &forms;
-        wanted.map_or(plain, |(_, entry)| entry).clone()
+        (wanted.map_or(plain, |(_, entry)| entry).clone(), is_stored)
     }
 
     fn head(&self, declared: &Declared, selects: &Selects, parts: &mut Parts) -> Head {
@@ -293,7 +295,7 @@ impl ResponseCache {
         head
     }
 
-    /// A cache that does not take it is no reason not to answer; it says so itself.
+    /// Whether the cache has it now. One that does not take it is no reason not to answer; it says so itself.
     async fn store(
         &self,
         asked: &Asked,
@@ -301,30 +303,25 @@ impl ResponseCache {
         selects: &Selects,
         headers: &HeaderMap,
         entry: &Entry,
-    ) {
+    ) -> bool {
         let name = asked.place.name(encoding);
         let policy = &self.0.policy;
         let Some(stored) = entry.encode() else {
-            return;
+            return false;
+        };
+        let set = async |name: &str, bytes| {
+            let set = policy.cache.set_bytes(name, bytes, policy.timeout()).await;
+            // One that is away takes everything and has nothing.
+            set.is_ok() && policy.cache.is_available()
         };
         if selects.is_empty() {
-            let _ = policy
-                .cache
-                .set_bytes(&name, stored, policy.timeout())
-                .await;
-            return;
+            return set(&name, stored).await;
         }
         let selected = asked.place.selected(encoding, selects, headers);
-        let _ = policy
-            .cache
-            .set_bytes(&selected, stored, policy.timeout())
-            .await;
-        if let Some(several) = entry::encode_several(selects) {
-            let _ = policy
-                .cache
-                .set_bytes(&name, several, policy.timeout())
-                .await;
-        }
+        let Some(several) = entry::encode_several(selects) else {
+            return false;
+        };
+        set(&selected, stored).await && set(&name, several).await
     }
 
     /// The answer with what belongs to each by itself; the date comes from the connection.
