@@ -1,9 +1,10 @@
 //! The running site: its configuration and its services, handed to every request and job.
 
 use crate::config::Config;
-use crate::db::{Db, Write};
+use crate::db::{Db, Write, tag};
 use crate::error::Result;
 use crate::web::credentials::Credentials;
+use crate::web::fragments;
 use crate::web::metrics::History;
 use crate::web::passwords::Passwords;
 use crate::web::sessions::{self, Sessions};
@@ -127,7 +128,12 @@ impl App {
         let bus = within(Box::pin(open_bus(&config, &db, &clock)))
             .await
             .map_err(|e| failed("bus", e))?;
-        let caches = open_caches(&config, &db, &bus, &clock).map_err(|e| failed("cache", e))?;
+        let site = tag::site(db.writer())
+            .await
+            .map_err(|e| failed("database", e.to_string()))?;
+        let space = format!("{site:x}-{}", fragments::edition(&config));
+        let caches =
+            open_caches(&config, &db, &bus, &clock, space).map_err(|e| failed("cache", e))?;
         let cache = caches.default_cache().clone();
         let counts = open_counts(&cache, &clock).map_err(|e| failed("cache", e))?;
         let files = open_files(&config).await.map_err(|e| failed("files", e))?;
@@ -173,7 +179,13 @@ impl App {
 }
 
 /// Opens the caches. A cache that does not answer does not keep the site from beginning.
-fn open_caches(config: &Config, db: &Db, bus: &Bus, clock: &Clock) -> Result<Caches, String> {
+fn open_caches(
+    config: &Config,
+    db: &Db,
+    bus: &Bus,
+    clock: &Clock,
+    space: String,
+) -> Result<Caches, String> {
     let surroundings = Surroundings {
         clock: clock.clone(),
         folder: Some(config.data.join("cache")),
@@ -182,6 +194,7 @@ fn open_caches(config: &Config, db: &Db, bus: &Bus, clock: &Clock) -> Result<Cac
             write: db.writer().clone(),
         }),
         bus: Some(bus.clone()),
+        space: Some(space),
     };
     Caches::open(&config.cache, &config.caches, &surroundings).map_err(|error| match error.name {
         Some(name) => format!("cache_{name}: {}", error.reason),

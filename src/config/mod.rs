@@ -91,7 +91,7 @@ pub const SETTINGS: &[Setting] = &[
     setting(
         "page_cache_prefix",
         "",
-        "What the names of kept pages begin with, for example where several sites share a cache.",
+        "What the names of kept pages begin with. Sites that share a cache are kept apart without it.",
     ),
     setting(
         "bus",

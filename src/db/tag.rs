@@ -4,9 +4,10 @@
 //! grow. Who remembers what, and asks whether it still holds, is the business of `web::tags`.
 
 use crate::entities::tag_version;
-use crate::error::Result;
-use sea_orm::sea_query::{Expr, ExprTrait, OnConflict, Query};
-use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter};
+use crate::error::{Error, Result};
+use backends::clock::Clock;
+use sea_orm::sea_query::{Expr, ExprTrait, Func, IntoColumnRef, OnConflict, Query, SimpleExpr};
+use sea_orm::{ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, QueryFilter};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
@@ -14,6 +15,9 @@ use std::str::FromStr;
 
 /// Who is told of versions that grew.
 pub const GROUP: &str = "tags";
+
+/// The row that is no tag: a number of this database's own.
+const SITE: &str = "site";
 
 /// Tags in one statement and in one event; SQLite takes 32,766 values a statement.
 pub(super) const AT_ONCE: usize = 500;
@@ -187,13 +191,37 @@ pub async fn load(db: &impl ConnectionTrait, tags: &[Tag]) -> Result<HashMap<Tag
     Ok(versions)
 }
 
+/// A number that no other database has, for names in stores that several sites may share; made at the first call.
+pub async fn site(db: &impl ConnectionTrait) -> Result<i64> {
+    // Never from a clock whose randomness is fixed: two sites must differ.
+    let made = i64::from_le_bytes(Clock::system().random_bytes()) & i64::MAX;
+    let mut insert = Query::insert();
+    insert
+        .into_table(tag_version::Entity)
+        .columns([tag_version::Column::Tag, tag_version::Column::Version])
+        .values_panic([SITE.into(), made.into()])
+        .on_conflict(
+            OnConflict::column(tag_version::Column::Tag)
+                .do_nothing()
+                .to_owned(),
+        );
+    db.execute(&insert).await?;
+    let row = tag_version::Entity::find_by_id(SITE).one(db).await?;
+    row.map(|row| row.version)
+        .ok_or_else(|| Error::internal("the number of this site is not in its table"))
+}
+
 /// Makes the versions of these tags grow, in the caller's transaction; answers the new ones. In the order of
 /// their names, whichever release does it, so that two writers wait for each other and never both.
+///
+/// A version is the time in microseconds, or one more than the one before where the clock is behind: a database that
+/// was restored never comes to the versions that values carry from before.
 pub(super) async fn grow(
     db: &impl ConnectionTrait,
     tags: &BTreeSet<String>,
 ) -> Result<BTreeMap<String, i64>> {
     let names: Vec<&String> = tags.iter().collect();
+    let now = Clock::system().now().timestamp_micros();
     let mut grown = BTreeMap::new();
     for some in names.chunks(AT_ONCE) {
         let version = (tag_version::Entity, tag_version::Column::Version);
@@ -203,7 +231,7 @@ pub(super) async fn grow(
             .columns([tag_version::Column::Tag, tag_version::Column::Version])
             .on_conflict(
                 OnConflict::column(tag_version::Column::Tag)
-                    .value(tag_version::Column::Version, Expr::col(version).add(1))
+                    .value(tag_version::Column::Version, later(db, version, now))
                     .to_owned(),
             )
             .returning(
@@ -211,13 +239,24 @@ pub(super) async fn grow(
                     .columns([tag_version::Column::Tag, tag_version::Column::Version]),
             );
         for name in some {
-            insert.values_panic([(*name).clone().into(), 1_i64.into()]);
+            insert.values_panic([(*name).clone().into(), now.into()]);
         }
         for row in db.query_all(&insert).await? {
             grown.insert(row.try_get("", "tag")?, row.try_get("", "version")?);
         }
     }
     Ok(grown)
+}
+
+/// The later of now and of the moment after `version`.
+fn later(db: &impl ConnectionTrait, version: impl IntoColumnRef, now: i64) -> SimpleExpr {
+    let next = Expr::col(version).add(1);
+    // SQLite calls it by the name that PostgreSQL has for the aggregate.
+    let name = match db.get_database_backend() {
+        DbBackend::Sqlite => "max",
+        _ => "greatest",
+    };
+    Func::cust(name).arg(next).arg(now).into()
 }
 
 #[cfg(test)]

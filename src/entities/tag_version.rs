@@ -9,7 +9,7 @@ pub struct Model {
     /// What, as `db::Tag` writes it: `course:7`. Without a row it never changed.
     #[sea_orm(primary_key, auto_increment = false)]
     pub tag: String,
-    /// Grows by one with each transaction that changes it. Rows are never deleted, so that no version comes back.
+    /// Grows with each transaction that changes it. Rows are never deleted, so that no version comes back.
     pub version: i64,
 }
 

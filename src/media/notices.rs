@@ -36,7 +36,8 @@ pub async fn converted_elsewhere(
     let shown = store::find_shown(&**write, upload.id).await?;
     let link = match &shown {
         Some(shown) if upload.state == UploadState::Ready => lesson(shown),
-        _ => LIBRARY.into(),
+        Some(_) => String::new(),
+        None => LIBRARY.into(),
     };
     let key = format!("upload:{}:elsewhere:{job}", upload.id);
     processed(app, write, upload, shown.as_ref(), link, key).await

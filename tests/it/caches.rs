@@ -102,3 +102,59 @@ async fn a_cache_is_found_by_its_name_and_the_default_one_by_every_other() {
         Some(1)
     );
 }
+
+#[tokio::test]
+async fn sites_and_caches_that_share_a_store_see_and_clear_nothing_of_each_other() {
+    let folder = tempfile::tempdir().unwrap();
+    let cache = format!("file:{}", folder.path().display());
+    let settings = [("cache", cache.as_str()), ("cache_pages", &cache)];
+    let one = TestApp::start_with(&settings).await;
+    let other = TestApp::start_with(&settings).await;
+    let pages = one.app.caches.named("pages");
+    let set = async |cache: &backends::cache::Cache, value: i64| {
+        cache
+            .set("unread:7", &value, Timeout::Default)
+            .await
+            .unwrap();
+    };
+    set(&one.app.cache, 1).await;
+    assert!(!other.app.cache.has("unread:7").await.unwrap());
+    assert!(!pages.has("unread:7").await.unwrap());
+    set(&other.app.cache, 2).await;
+    set(pages, 3).await;
+    one.app.cache.clear().await.unwrap();
+    let left = [&one.app.cache, &other.app.cache, pages];
+    let mut found = Vec::new();
+    for cache in left {
+        found.push(cache.get::<i64>("unread:7").await.unwrap());
+    }
+    assert_eq!(found, [None, Some(2), Some(3)]);
+    let again = one.second().await;
+    assert_eq!(
+        again
+            .app
+            .caches
+            .named("pages")
+            .get::<i64>("unread:7")
+            .await
+            .unwrap(),
+        Some(3),
+        "another node of the same site"
+    );
+}
+
+#[tokio::test]
+async fn a_value_that_the_cache_cannot_take_is_made_for_each_who_asks() {
+    let folder = tempfile::tempdir().unwrap();
+    let cache = format!("file:{}?max_bytes=20000", folder.path().display());
+    let site = TestApp::start_with(&[("cache", &cache)]).await;
+    let large = "a".repeat(100_000);
+    for _ in 0..2 {
+        let made = large.clone();
+        let tagged = &site.app.tagged;
+        let got: lyceum::error::Result<String> = tagged
+            .get_or_set("large", &[], Timeout::Default, || async { Ok(made) })
+            .await;
+        assert_eq!(got.unwrap(), large);
+    }
+}

@@ -392,7 +392,7 @@ impl School {
                 };
                 Some(
                     reader
-                        .post(path, &[("id", &newest), ("up_to", &newest)])
+                        .post(path, &[("message_id", &newest), ("up_to", &newest)])
                         .await,
                 )
             }

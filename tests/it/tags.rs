@@ -194,7 +194,7 @@ async fn a_transaction_that_changes_thousands_of_tags_tells_them_all() {
     let now = site.app.tags.note(&tags).await.unwrap();
     let grown = seen.tags().iter().zip(now.tags());
     assert!(grown.clone().count() == tags.len());
-    assert!(grown.into_iter().all(|(old, new)| new.1 == old.1 + 1));
+    assert!(grown.into_iter().all(|(old, new)| new.1 > old.1));
 }
 
 #[tokio::test]
@@ -209,7 +209,30 @@ async fn writers_that_change_the_same_tags_in_any_order_all_get_through() {
             change(&app, &tags).await;
         });
     }
-    writers.join_all().await;
+    // One that was chosen to break a dead-lock would have panicked.
+    assert_eq!(writers.join_all().await.len(), 20);
     let seen = site.app.tags.note(&[Tag::course(0)]).await.unwrap();
-    assert_eq!(seen.tags(), [(Tag::course(0), 20)]);
+    assert!(seen.tags()[0].1 > 0);
+}
+
+#[tokio::test]
+async fn a_database_that_is_restored_never_comes_to_versions_from_after_its_copy() {
+    use lyceum::entities::tag_version::{self, Entity};
+    use sea_orm::{
+        ActiveModelTrait as _, ActiveValue::Set, EntityTrait as _, IntoActiveModel as _,
+    };
+    let site = TestApp::start().await;
+    let row = async || {
+        let found = Entity::find_by_id("course:7").one(site.app.db.read()).await;
+        found.unwrap().unwrap()
+    };
+    change(&site.app, &[COURSE]).await;
+    let copied = row().await;
+    change(&site.app, &[COURSE]).await;
+    let lost = row().await;
+    let mut back: tag_version::ActiveModel = lost.clone().into_active_model();
+    back.version = Set(copied.version);
+    back.update(site.app.db.writer()).await.unwrap();
+    change(&site.app, &[COURSE]).await;
+    assert!(row().await.version > lost.version);
 }

@@ -34,6 +34,10 @@ pub struct Surroundings {
     pub database: Option<CacheDatabase>,
     /// How near caches hear of what other processes changed; without one there are none.
     pub bus: Option<Bus>,
+    /// Joined to the prefix (or to `lyceum`, where the URL names none) of caches that others may share, so
+    /// that nothing of another site, another database or another release is ever taken for ours, and clearing
+    /// leaves theirs alone.
+    pub space: Option<String>,
 }
 
 /// The connections of `database:`, of which there is one writer on SQLite.
@@ -53,6 +57,7 @@ impl Surroundings {
             folder: None,
             database: None,
             bus: None,
+            space: None,
         }
     }
 }

@@ -34,7 +34,7 @@ impl Caches {
         named_urls: &BTreeMap<String, String>,
         surroundings: &Surroundings,
     ) -> Result<Self, CachesError> {
-        let open = |name: Option<&String>, url: &str| {
+        let open = |name: Option<&String>, url: &str, surroundings: &Surroundings| {
             Cache::open_in(url, surroundings).map_err(|reason| CachesError {
                 name: name.cloned(),
                 reason,
@@ -42,10 +42,18 @@ impl Caches {
         };
         let mut named = BTreeMap::new();
         for (name, url) in named_urls {
-            named.insert(name.clone(), open(Some(name), url)?);
+            // A space of its own, too, so that clearing it leaves the others alone.
+            let surroundings = Surroundings {
+                space: surroundings
+                    .space
+                    .as_ref()
+                    .map(|space| format!("{space}-{name}")),
+                ..surroundings.clone()
+            };
+            named.insert(name.clone(), open(Some(name), url, &surroundings)?);
         }
         Ok(Self {
-            default: open(None, default_url)?,
+            default: open(None, default_url, surroundings)?,
             named: Arc::new(named),
         })
     }

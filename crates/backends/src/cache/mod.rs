@@ -177,7 +177,10 @@ impl Cache {
 
     /// As [`Cache::open`], with what some backends need besides.
     pub fn open_in(url: &str, surroundings: &Surroundings) -> Result<Self, CacheError> {
-        let options = Options::parse(url)?;
+        let mut options = Options::parse(url)?;
+        if let Some(space) = &surroundings.space {
+            options.enter(space);
+        }
         let backend = Backend::open(&options, surroundings)?;
         let near = open_near(&options, &backend, surroundings)?;
         let layers = Layers {

@@ -11,6 +11,8 @@ const DEFAULT_PATIENCE: Duration = Duration::from_millis(50);
 /// Of `database:` and `file:`, which stand in line with the site's own writing and do not die of it.
 const LOCAL_PATIENCE: Duration = Duration::from_secs(1);
 const DEFAULT_TIMEOUT: Duration = Duration::from_mins(5);
+/// Of stores that programs share, where a [`super::Surroundings::space`] is to be joined to a prefix.
+const DEFAULT_PREFIX: &str = "lyceum";
 
 /// A cache URL taken apart and checked, as far as all backends have it in common.
 #[derive(Clone, Debug)]
@@ -81,6 +83,21 @@ impl Options {
             options.take(&name, &value)?;
         }
         Ok(options)
+    }
+
+    /// Keeps this program's entries apart from those of others in a store that they may share.
+    pub fn enter(&mut self, space: &str) {
+        if matches!(
+            self.scheme.as_str(),
+            "redis" | "rediss" | "memcached" | "file"
+        ) {
+            let prefix = if self.prefix.is_empty() {
+                DEFAULT_PREFIX
+            } else {
+                &self.prefix
+            };
+            self.prefix = format!("{prefix}-{space}");
+        }
     }
 
     /// How many bytes the backend may keep: 64 MiB when the URL does not say.
