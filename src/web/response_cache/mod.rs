@@ -166,7 +166,7 @@ impl ResponseCache {
     /// What is to be known of a request whose answer may be kept; `None` for all others.
     fn asked(&self, request: &Request) -> Option<Asked> {
         let policy = &self.0.policy;
-        let is_anonymous = rules::is_anonymous(request.headers());
+        let is_anonymous = rules::is_anonymous(request.headers()) && !self.is_named(request);
         if !rules::may_be_kept(request) || !(is_anonymous || policy.is_for_everyone) {
             return None;
         }
@@ -177,6 +177,12 @@ impl ResponseCache {
             wish: Wish::of(request),
             is_anonymous,
         })
+    }
+
+    /// Whether a proxy tells who asks, in the header that the site is set to believe.
+    fn is_named(&self, request: &Request) -> bool {
+        let header = self.0.app.config.remote_user_header.as_ref();
+        header.is_some_and(|name| request.headers().contains_key(name))
     }
 
     /// The answer that is kept for such a request and still right; else the name under which it would be.

@@ -268,3 +268,21 @@ async fn the_header_of_a_proxy_counts_for_nothing_where_none_is_trusted() {
         page.expect(401);
     }
 }
+
+#[tokio::test]
+async fn whom_a_proxy_names_is_not_given_what_is_kept_for_visitors() {
+    let site = TestApp::start_with(&[
+        ("trusted_proxies", "127.0.0.1"),
+        ("remote_user_header", "Remote-User"),
+    ])
+    .await;
+    let owner = teacher(&site).await;
+    site.course(owner, "bow-hold").await;
+    let browser = site.visitor();
+    for _ in 0..2 {
+        browser.get("/api/courses/").await.expect(200);
+    }
+    let page = get_with(&browser, "/api/courses/", "remote-user", "ingrid").await;
+    let control = page.expect(200).header("cache-control").unwrap();
+    assert!(control.contains("private"), "{control}");
+}
