@@ -128,12 +128,9 @@ impl App {
         let bus = within(Box::pin(open_bus(&config, &db, &clock)))
             .await
             .map_err(|e| failed("bus", e))?;
-        let site = tag::site(db.writer())
+        let caches = within(open_caches(&config, &db, &bus, &clock))
             .await
-            .map_err(|e| failed("database", e.to_string()))?;
-        let space = format!("{site:x}-{}", fragments::edition(&config));
-        let caches =
-            open_caches(&config, &db, &bus, &clock, space).map_err(|e| failed("cache", e))?;
+            .map_err(|e| failed("cache", e))?;
         let cache = caches.default_cache().clone();
         let counts = open_counts(&cache, &clock).map_err(|e| failed("cache", e))?;
         let files = open_files(&config).await.map_err(|e| failed("files", e))?;
@@ -179,13 +176,10 @@ impl App {
 }
 
 /// Opens the caches. A cache that does not answer does not keep the site from beginning.
-fn open_caches(
-    config: &Config,
-    db: &Db,
-    bus: &Bus,
-    clock: &Clock,
-    space: String,
-) -> Result<Caches, String> {
+async fn open_caches(config: &Config, db: &Db, bus: &Bus, clock: &Clock) -> Result<Caches, String> {
+    let site = tag::site(db.writer())
+        .await
+        .map_err(|error| error.to_string())?;
     let surroundings = Surroundings {
         clock: clock.clone(),
         folder: Some(config.data.join("cache")),
@@ -194,7 +188,7 @@ fn open_caches(
             write: db.writer().clone(),
         }),
         bus: Some(bus.clone()),
-        space: Some(space),
+        space: Some(format!("{site:x}-{}", fragments::edition(config))),
     };
     Caches::open(&config.cache, &config.caches, &surroundings).map_err(|error| match error.name {
         Some(name) => format!("cache_{name}: {}", error.reason),

@@ -153,6 +153,18 @@ async fn through(cache: &Cache, callers: usize, time: Duration) -> Outcome<f64> 
     .await
 }
 
+/// One get of the bare client.
+async fn bare_get(
+    mut bare: redis::aio::MultiplexedConnection,
+    names: std::sync::Arc<Vec<String>>,
+    index: usize,
+) -> Outcome {
+    let name = names.get(index).ok_or("no such name")?;
+    let found: Option<Vec<u8>> = bare.get(name).await?;
+    black_box(found.ok_or("a value is missing")?);
+    Ok(())
+}
+
 async fn redis(rounds: usize, port: u16, time: Duration) -> Outcome {
     let cache = Cache::open(&format!("redis://127.0.0.1:{port}?wait=1000"))?;
     let keys = keys();
@@ -171,28 +183,16 @@ async fn redis(rounds: usize, port: u16, time: Duration) -> Outcome {
             ours.push(through(&cache, callers, time).await?);
             let rate = rate(callers, time, |_| {
                 let (bare, names) = (bare.clone(), std::sync::Arc::clone(&names));
-                move |index| {
-                    let (mut bare, names) = (bare.clone(), std::sync::Arc::clone(&names));
-                    async move {
-                        let name = names.get(index).ok_or("no such name")?;
-                        let found: Option<Vec<u8>> = bare.get(name).await?;
-                        black_box(found.ok_or("a value is missing")?);
-                        Ok(())
-                    }
-                }
+                move |index| bare_get(bare.clone(), std::sync::Arc::clone(&names), index)
             });
             theirs.push(rate.await?);
         }
         print(&ours, &theirs);
     }
-    let (mut ours, mut theirs) = (
-        Side::new(format!("Redis, {MANY} keys"), "calls/s"),
-        Side::new(format!("its client, {MANY} keys"), "calls/s"),
-    );
-    let (some, same) = (
-        keys.get(..MANY).unwrap_or_default(),
-        names.get(..MANY).unwrap_or_default(),
-    );
+    let mut ours = Side::new(format!("Redis, {MANY} keys"), "calls/s");
+    let mut theirs = Side::new(format!("its client, {MANY} keys"), "calls/s");
+    let some = keys.get(..MANY).unwrap_or_default();
+    let by_name = names.get(..MANY).unwrap_or_default();
     for _ in 0..rounds {
         let (began, mut count) = (Instant::now(), 0_u32);
         while began.elapsed() < time {
@@ -202,7 +202,7 @@ async fn redis(rounds: usize, port: u16, time: Duration) -> Outcome {
         ours.push(f64::from(count) / began.elapsed().as_secs_f64());
         let (began, mut count, mut bare) = (Instant::now(), 0_u32, bare.clone());
         while began.elapsed() < time {
-            let found: Vec<Option<Vec<u8>>> = bare.mget(same).await?;
+            let found: Vec<Option<Vec<u8>>> = bare.mget(by_name).await?;
             black_box(found);
             count += 1;
         }

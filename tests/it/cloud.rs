@@ -688,7 +688,7 @@ async fn by_itself(site: &TestApp) -> lyceum::app::App {
     let mut config = site.app.config.clone();
     config.transcoder = "local:".into();
     let opened = lyceum::app::App::open(config, site.clock.clone(), false);
-    opened.await.unwrap()
+    Box::pin(opened).await.unwrap()
 }
 
 async fn watch_and_drain(app: &lyceum::app::App) {

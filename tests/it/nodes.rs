@@ -105,7 +105,7 @@ impl School {
 const ROUNDS: usize = 10;
 
 /// The wait of a writer for the others is bounded, and the machine may be busy: of ten, so many are seen at once.
-const AT_ONCE: usize = 6;
+const AT_ONCE: usize = 4;
 
 #[tokio::test]
 async fn a_change_that_was_answered_is_seen_by_the_next_request_to_the_other_process() {

@@ -384,26 +384,28 @@ fn header(response: &mut Response, name: axum::http::HeaderName, value: &'static
 
 type Asked = (State<App>, Keep);
 
+type Spoil = fn(&mut Response);
+
 /// What is the matter with an answer, by its path.
-const MATTERS: [(&str, fn(&mut Response)); 10] = [
+const MATTERS: [(&str, Spoil); 10] = [
     ("/plain", |_| ()),
     ("/cookie", |response| header(response, SET_COOKIE, "a=b")),
     ("/private", |response| {
-        header(response, CACHE_CONTROL, "private")
+        header(response, CACHE_CONTROL, "private");
     }),
     ("/no-store", |response| {
-        header(response, CACHE_CONTROL, "max-age=9, no-store")
+        header(response, CACHE_CONTROL, "max-age=9, no-store");
     }),
     ("/any", |response| header(response, VARY, "*")),
     ("/language", |response| {
-        header(response, VARY, "Accept-Language, Accept")
+        header(response, VARY, "Accept-Language, Accept");
     }),
     ("/choice", |response| header(response, VARY, "Cookie")),
     ("/gone", |response| {
-        *response.status_mut() = StatusCode::GONE
+        *response.status_mut() = StatusCode::GONE;
     }),
     ("/large", |response| {
-        *response.body_mut() = vec![b'a'; 2 << 20].into()
+        *response.body_mut() = vec![b'a'; 2 << 20].into();
     }),
     ("/streamed", |response| {
         let part = futures::stream::iter([Ok::<_, std::io::Error>("a")]);

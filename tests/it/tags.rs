@@ -29,6 +29,17 @@ async fn ask(app: &App, key: &str, tag: Tag, made: &str) -> String {
         .unwrap()
 }
 
+/// Asks for the value of the course under `a`.
+async fn ask_for<F: Future<Output = Result<String>>>(
+    app: &App,
+    make: impl FnOnce() -> F,
+) -> String {
+    let value = app
+        .tagged
+        .get_or_set("a", &[COURSE], Timeout::Forever, make);
+    value.await.unwrap()
+}
+
 #[tokio::test]
 async fn a_value_is_gone_once_one_of_its_tags_changes_and_stays_when_others_do() {
     let site = TestApp::start().await;
@@ -96,16 +107,14 @@ async fn many_that_ask_at_once_share_one_computation() {
     for _ in 0..200 {
         let (app, made) = (site.app.clone(), Arc::clone(&made));
         let (all_here, go) = (Arc::clone(&all_here), Arc::clone(&go));
+        let compute = async move || {
+            made.fetch_add(1, Ordering::SeqCst);
+            go.notified().await;
+            Ok("one".to_owned())
+        };
         askers.spawn(async move {
             all_here.wait().await;
-            let value = app
-                .tagged
-                .get_or_set("a", &[COURSE], Timeout::Forever, || async {
-                    made.fetch_add(1, Ordering::SeqCst);
-                    go.notified().await;
-                    Ok("one".to_owned())
-                });
-            value.await.unwrap()
+            ask_for(&app, compute).await
         });
     }
     all_here.wait().await;
@@ -121,16 +130,12 @@ async fn who_asks_after_a_change_is_not_given_what_was_being_made_before_it() {
     let (began, go) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
     let early = {
         let (app, began, go) = (site.app.clone(), Arc::clone(&began), Arc::clone(&go));
-        tokio::spawn(async move {
-            let value = app
-                .tagged
-                .get_or_set("a", &[COURSE], Timeout::Forever, || async {
-                    began.notify_one();
-                    go.notified().await;
-                    Ok("old".to_owned())
-                });
-            value.await.unwrap()
-        })
+        let compute = async move || {
+            began.notify_one();
+            go.notified().await;
+            Ok("old".to_owned())
+        };
+        tokio::spawn(async move { ask_for(&app, compute).await })
     };
     began.notified().await;
     change(&site.app, &[COURSE]).await;
