@@ -31,7 +31,7 @@ pub enum BusError {
     /// The connection on which the bus listens could not be opened or broke.
     #[error("the bus cannot listen to the database: {0}")]
     Listening(String),
-    /// [`Bus::check`] did not hear itself within five seconds.
+    /// [`super::Bus::check`] did not hear itself within five seconds.
     #[error("the bus does not hear what it says")]
     Deaf,
     /// The bus was closed.
@@ -71,7 +71,7 @@ impl Event {
     }
 }
 
-/// What a [`Subscription`] receives.
+/// What a [`super::Subscription`] receives.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Delivery {
     /// An event, shared by all its readers.
