@@ -276,6 +276,7 @@ fn about(space: &str) -> &'static str {
         "transcript" | "transcript-start" => "Lines of captions",
         "lesson" | "lesson-outline" => "Lessons as all their students see them",
         "study" => "What somebody has done in a course",
+        "rest" => "Answers of the API",
         "shelf" => "Somebody's own courses",
         "unread" => "Somebody's unread messages",
         "login-failures" => "Counts of wrong passwords",
