@@ -14,6 +14,8 @@ npm_ci := npm ci --silent --ignore-scripts --no-audit --no-fund
 help: ## Lists the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
+# Tests build with --workspace throughout: for one package alone others get other features, and all is built twice.
+
 # --- Running -----------------------------------------------------------------------------------
 
 .PHONY: demo
@@ -74,8 +76,8 @@ test-s3: assets ## Runs the tests that touch files against an S3 server
 	scripts/need ffmpeg:ffmpeg
 	scripts/with-servers s3 -- cargo nextest run --workspace --run-ignored ignored-only -E 'test(/s3/)'
 	scripts/with-servers s3 -- env LYCEUM_TEST_FILES=s3 \
-	  cargo nextest run -E 'binary(it) & test(/^(tus|uploads|media|processing|contents|outline|library|captions|files)::/)'
-	cargo build --bin lyceum
+	  cargo nextest run --workspace -E 'package(lyceum) & binary(it) & test(/^(tus|uploads|media|processing|contents|outline|library|captions|files)::/)'
+	cargo build --workspace --bin lyceum
 	scripts/with-servers s3 -- env LYCEUM_TEST_FILES=s3 \
 	  "$$LYCEUM_TOOLS/tuspy/bin/python" tests/clients/tuspy_upload.py "$$CARGO_TARGET_DIR/debug/lyceum"
 
@@ -83,8 +85,8 @@ test-s3: assets ## Runs the tests that touch files against an S3 server
 test-clients: assets
 	scripts/tools rust tuspy moto caches
 	scripts/need memcached:memcached redis-server:redis-server
-	cargo build --bin lyceum
-	cargo build --package lyceum-backends --example cache
+	cargo build --workspace --bin lyceum
+	cargo build --workspace --example cache
 	"$$LYCEUM_TOOLS/tuspy/bin/python" tests/clients/tuspy_upload.py "$$CARGO_TARGET_DIR/debug/lyceum"
 	"$$LYCEUM_TOOLS/moto/bin/python" tests/clients/aws_cloud.py "$$CARGO_TARGET_DIR/debug/lyceum" \
 	  crates/backends/tests/data/mediaconvert-jobs.json
@@ -94,7 +96,7 @@ test-clients: assets
 test-browser: assets tests/browser/node_modules/.package-lock.json
 	scripts/tools rust
 	scripts/need ffmpeg:ffmpeg chromium:chromium
-	cargo build --bin lyceum
+	cargo build --workspace --bin lyceum
 	cd tests/browser && LYCEUM_BIN="$(abspath $(CARGO_TARGET_DIR))/debug/lyceum" npm test --silent
 
 # What `test-long` uploads through three kills of the server.
