@@ -70,8 +70,7 @@ pub fn router(app: &App) -> Router {
         .merge(forms)
         .merge(media_routes())
         .merge(streams)
-        .merge(resumable_routes(app))
-        .merge(open());
+        .merge(resumable_routes(app));
     kept(app, served(app, routes))
 }
 
@@ -97,13 +96,16 @@ pub fn api() -> Api {
 
 /// Routes with all that the site puts around them: who asks, tokens, fault pages, headers, the log.
 pub fn served(app: &App, routes: Router<App>) -> Router {
-    routes
-        .fallback(errors::not_found)
-        .method_not_allowed_fallback(errors::method_not_allowed)
-        .layer(DefaultBodyLimit::disable())
-        .layer(CatchPanicLayer::custom(errors::caught))
+    let bare = |routes: Router<App>| {
+        routes
+            .method_not_allowed_fallback(errors::method_not_allowed)
+            .layer(DefaultBodyLimit::disable())
+            .layer(CatchPanicLayer::custom(errors::caught))
+    };
+    bare(routes.fallback(errors::not_found))
         .layer(from_fn_with_state(app.clone(), csrf::issue))
         .layer(from_fn_with_state(app.clone(), identity::identify))
+        .merge(bare(open()))
         .layer(from_fn_with_state(app.clone(), errors::present))
         .layer(from_fn_with_state(
             Arc::new(Security::new(app)),
@@ -312,7 +314,8 @@ fn content_routes() -> Router<App> {
         .at("/library/upload/{kind}/", post(library::sending::send))
 }
 
-/// What needs neither a person nor a form.
+/// What needs neither a person nor a form, and answers while nobody can be looked up: health, and the styles of the page
+/// that says so.
 fn open() -> Router<App> {
     Router::new()
         .route("/healthz", get(health::alive))
