@@ -25,7 +25,7 @@ const UNFINISHED: &str = ".unfinished";
 const PARTIAL: &str = ".partial";
 
 /// Attempts to put a file into a folder that others may remove for being empty.
-const ATTEMPTS: usize = 8;
+const ATTEMPTS: usize = 64;
 
 /// A folder of objects.
 #[derive(Clone, Debug)]
@@ -338,14 +338,9 @@ pub fn place(from: &Path, target: &Path) -> io::Result<()> {
     let mut attempts = 0;
     loop {
         attempts += 1;
-        fs::create_dir_all(folder)?;
-        match fs::rename(from, target) {
+        match fs::create_dir_all(folder).and_then(|()| fs::rename(from, target)) {
             Ok(()) => break,
-            // The folder was removed as empty between the two steps.
-            Err(error)
-                if error.kind() == io::ErrorKind::NotFound
-                    && attempts < ATTEMPTS
-                    && from.exists() => {}
+            Err(error) if attempts < ATTEMPTS && is_removed_meanwhile(&error, from, folder) => {}
             Err(error) => return Err(error),
         }
     }
@@ -358,6 +353,19 @@ pub fn place(from: &Path, target: &Path) -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+/// Whether a folder was removed as empty between the steps of a placing: before the file came into it, or after it
+/// was found there and before that was seen to be a folder.
+fn is_removed_meanwhile(error: &io::Error, from: &Path, folder: &Path) -> bool {
+    let is_race = match error.kind() {
+        io::ErrorKind::NotFound => true,
+        io::ErrorKind::AlreadyExists => folder
+            .ancestors()
+            .all(|part| !part.exists() || part.is_dir()),
+        _ => false,
+    };
+    is_race && from.exists()
 }
 
 /// Removes what lies in the folders and was not changed since `older_than`.
