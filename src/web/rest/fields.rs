@@ -30,12 +30,31 @@ pub enum Kind {
     Reference(&'static str),
     /// A list of objects with fields of their own.
     List(fn() -> Vec<Declared>),
+    /// One object with fields of its own.
+    Object(fn() -> Vec<Declared>),
+    /// A whole number from the first to the second, both included.
+    Range(i64, i64),
+    /// A number that need not be whole.
+    Number,
+    /// One of these words.
+    Choice(&'static [&'static str]),
+    /// An address of e-mail.
+    Email,
+    /// Something that is sent in and never answered, such as a password.
+    Secret,
+    /// The path of one of another resource, which is named: `/api/courses/7/`. In bodies the absolute address will do,
+    /// too.
+    Link(&'static str),
+    /// Numbers of another resource, which is named, each once; their order counts.
+    References(&'static str),
+    /// A list of short texts.
+    Texts,
 }
 
-/// Who sets a field.
+/// Who sets a field. In the body of PATCH no field is `Required`; one that is left out stays as it is, also with PUT.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Access {
-    /// The site.
+    /// The site. It may stand in a body all the same, and is passed over, so that what was read can be sent back.
     ReadOnly,
     /// The caller, always.
     Required,
@@ -43,7 +62,11 @@ pub enum Access {
     Optional,
 }
 
-/// A field as it is declared, whatever it is read from.
+/// A field as it is declared, whatever it is read from: of an answer, or of a body.
+///
+/// What a body may hold is checked against this before any handler sees it (`body`, `given`): its type, its length or
+/// range, and that nothing else is sent. What depends on what there is (whether a subject exists, whether an address is
+/// taken) is checked by the feature.
 #[derive(Clone, Copy)]
 pub struct Declared {
     /// Its name in JSON and CSV.
@@ -52,8 +75,44 @@ pub struct Declared {
     pub kind: Kind,
     /// Who sets it.
     pub access: Access,
+    /// Whether it may be null, in answers and in bodies.
+    pub is_nullable: bool,
     /// What it is, in a sentence.
     pub about: &'static str,
+}
+
+impl Declared {
+    /// A field that only bodies have.
+    pub const fn taken(
+        name: &'static str,
+        kind: Kind,
+        access: Access,
+        about: &'static str,
+    ) -> Self {
+        Self {
+            name,
+            kind,
+            access,
+            is_nullable: false,
+            about,
+        }
+    }
+
+    /// The same, where null stands for none.
+    #[must_use]
+    pub const fn or_null(mut self) -> Self {
+        self.is_nullable = true;
+        self
+    }
+
+    /// The same, where nobody has to send it.
+    #[must_use]
+    pub const fn optional(mut self) -> Self {
+        if matches!(self.access, Access::Required) {
+            self.access = Access::Optional;
+        }
+        self
+    }
 }
 
 /// A field of what is represented by `T`.
@@ -85,9 +144,17 @@ impl<T> Field<T> {
             name,
             kind,
             access: Access::ReadOnly,
+            is_nullable: false,
             about,
         };
         Self { declared, get }
+    }
+
+    /// The same, where null stands for none.
+    #[must_use]
+    pub const fn or_null(mut self) -> Self {
+        self.declared.is_nullable = true;
+        self
     }
 
     /// The same, set by the caller as this says.

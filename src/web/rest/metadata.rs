@@ -46,31 +46,105 @@ struct About {
     read_only: bool,
     label: String,
     help_text: &'static str,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    allow_null: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     max_length: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    min_value: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    max_value: Option<i64>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    choices: Vec<Choice>,
+    /// The fields of an object.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    children: Option<Fields>,
+    /// What a list is made of.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    child: Option<Child>,
+}
+
+#[derive(Serialize)]
+struct Choice {
+    value: &'static str,
+    display_name: &'static str,
+}
+
+#[derive(Serialize)]
+struct Child {
+    r#type: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    children: Option<Fields>,
+}
+
+impl Child {
+    fn of(kind: &Kind) -> Option<Self> {
+        let (kind, children) = match kind {
+            Kind::List(fields) => ("nested object", Some(Fields(fields()))),
+            Kind::References(_) => ("field", None),
+            Kind::Texts => ("string", None),
+            _ => return None,
+        };
+        Some(Self {
+            r#type: kind,
+            children,
+        })
+    }
 }
 
 impl About {
     fn of(field: &Declared) -> Self {
-        let (kind, max_length) = match field.kind {
-            Kind::Integer => ("integer", None),
-            Kind::Text | Kind::Html => ("string", None),
-            Kind::ShortText(longest) => ("string", Some(longest)),
-            Kind::Slug(longest) => ("slug", Some(longest)),
-            Kind::Url => ("url", None),
-            Kind::Boolean => ("boolean", None),
-            Kind::Time => ("datetime", None),
-            Kind::Reference(_) => ("field", None),
-            Kind::List(_) => ("list", None),
+        let max_length = match field.kind {
+            Kind::ShortText(longest) | Kind::Slug(longest) => Some(longest),
+            _ => None,
+        };
+        let (min_value, max_value) = match field.kind {
+            Kind::Range(least, most) => (Some(least), Some(most)),
+            _ => (None, None),
+        };
+        let choices: &[&'static str] = match field.kind {
+            Kind::Choice(words) => words,
+            _ => &[],
+        };
+        let choice = |&value| Choice {
+            value,
+            display_name: value,
         };
         Self {
-            r#type: kind,
+            r#type: type_name(&field.kind),
             required: field.access == Access::Required,
             read_only: field.access == Access::ReadOnly,
             label: label(field.name),
             help_text: field.about,
+            allow_null: field.is_nullable,
             max_length,
+            min_value,
+            max_value,
+            choices: choices.iter().map(choice).collect(),
+            children: match field.kind {
+                Kind::Object(fields) => Some(Fields(fields())),
+                _ => None,
+            },
+            child: Child::of(&field.kind),
         }
+    }
+}
+
+/// The name by which clients of the older system know a kind.
+fn type_name(kind: &Kind) -> &'static str {
+    match kind {
+        Kind::Integer | Kind::Range(..) => "integer",
+        Kind::Number => "float",
+        Kind::Text | Kind::Html | Kind::ShortText(_) | Kind::Secret => "string",
+        Kind::Slug(_) => "slug",
+        Kind::Url => "url",
+        Kind::Email => "email",
+        Kind::Boolean => "boolean",
+        Kind::Time => "datetime",
+        Kind::Choice(_) => "choice",
+        Kind::Reference(_) | Kind::Link(_) => "field",
+        Kind::Object(_) => "nested object",
+        Kind::List(_) | Kind::References(_) | Kind::Texts => "list",
     }
 }
 

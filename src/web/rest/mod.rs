@@ -25,6 +25,7 @@ pub use call::{Answer, Call, shortened};
 pub use cursor::Orders;
 pub use fields::{Access, Cell, Declared, Field, Kind, Objects, declared, serialize_time};
 pub use list::{Dress, LARGEST_KEPT, Listing, PARAMETERS, orders_of};
+pub use metadata::PARSES;
 pub use negotiation::{Format, Wish};
 pub use permissions::{
     ALLOW_ANY, Asked, Check, IS_AUTHENTICATED, IS_OWNER, IS_STAFF, MAY_ADD_COURSES, Object,

@@ -5,7 +5,7 @@ use super::fields::Declared;
 use super::negotiation::Format;
 use super::permissions::{ALLOW_ANY, Object, Rule};
 use crate::error::Result;
-use axum::http::Method;
+use axum::http::{Method, StatusCode};
 use futures::future::BoxFuture;
 use std::sync::Arc;
 
@@ -32,8 +32,18 @@ pub struct Operation {
     pub formats: &'static [Format],
     /// The fields of its answer.
     pub answers: Vec<Declared>,
-    /// The fields of the body that it takes.
+    /// The fields of the body that it takes, in one of the [types](super::PARSES): each as it is [declared](Declared),
+    /// with [who sets it](super::Access). Empty: whatever is sent is not looked at. What is not declared is refused by
+    /// its name (400); a body of another type is 415, one over a megabyte 413.
     pub takes: Vec<Declared>,
+    /// The status of its answer: 200, 201 with `Location`, or 204 without a body.
+    pub status: StatusCode,
+    /// The faults that it may answer besides those of every operation (400 where it looks at parameters or takes a
+    /// body, 401 and 403 by its rule, 404 where it is about something, 406, 412 where it is
+    /// [conditional](Self::is_conditional), 413, 415, 429, 503), each with the reason in a sentence.
+    pub faults: Vec<(StatusCode, &'static str)>,
+    /// The name under which its calls are counted apart, besides those of a caller in all.
+    pub scope: Option<&'static str>,
     /// Whether its answer is a list of those.
     pub is_list: bool,
     /// What answers.
@@ -56,6 +66,9 @@ impl Operation {
             formats: &[Format::Json, Format::Page],
             answers: Vec::new(),
             takes: Vec::new(),
+            status: StatusCode::OK,
+            faults: Vec::new(),
+            scope: None,
             is_list: false,
             handle: Arc::new(move |call| Box::pin(handle(call))),
         }
@@ -89,11 +102,48 @@ impl Operation {
         self
     }
 
-    /// Takes these fields in its body.
+    /// Takes these fields in its body. With PATCH none of them is required.
     #[must_use]
     pub fn takes(mut self, fields: Vec<Declared>) -> Self {
         self.takes = fields;
+        if self.method == Method::PATCH {
+            self.takes = self.takes.into_iter().map(Declared::optional).collect();
+        }
         self
+    }
+
+    /// Makes something: 201, with its address in `Location`.
+    #[must_use]
+    pub fn creates(mut self) -> Self {
+        self.status = StatusCode::CREATED;
+        self
+    }
+
+    /// Answers nothing but that it is done: 204.
+    #[must_use]
+    pub fn without_answer(mut self) -> Self {
+        self.status = StatusCode::NO_CONTENT;
+        self
+    }
+
+    /// May answer this fault besides those that every operation has.
+    #[must_use]
+    pub fn may_answer(mut self, status: StatusCode, why: &'static str) -> Self {
+        self.faults.push((status, why));
+        self
+    }
+
+    /// Its calls are counted apart, under this name.
+    #[must_use]
+    pub fn scope(mut self, name: &'static str) -> Self {
+        self.scope = Some(name);
+        self
+    }
+
+    /// Whether it changes or deletes the thing at its path, and heeds `If-Match` (RFC 9110, section 13.1.1) before it
+    /// does: the thing must still be as the validator of a GET without parameters says, else 412.
+    pub fn is_conditional(&self) -> bool {
+        self.find.is_some() && matches!(self.method, Method::PUT | Method::PATCH | Method::DELETE)
     }
 
     /// Answers a list, which is to be had as a table, too.
