@@ -7,8 +7,8 @@ use crate::app::App;
 use crate::entities::{course, module, subject};
 use crate::error::{Error, Result};
 use crate::web::rest::{
-    Access, Answer, Call, Cell, Declared, Field, Kind, Listing, Object, Operation, PARAMETERS,
-    Resource, declared, orders_of,
+    Access, Answer, Call, Cell, Declared, FIELDS, Field, Kind, Listing, Object, Operation,
+    PARAMETERS, Parameter, Resource, Takes, declared, orders_of,
 };
 use crate::web::tags::Tag;
 use axum::http::Method;
@@ -188,6 +188,19 @@ const SUBJECT_FIELDS: [Field<subject::Model>; 3] = [
     ),
 ];
 
+/// By what subjects can be ordered.
+const SUBJECT_ORDERS: [(&str, subject::Column); 2] = [
+    ("title", subject::Column::Title),
+    ("id", subject::Column::Id),
+];
+
+/// By what courses can be ordered.
+const COURSE_ORDERS: [(&str, course::Column); 3] = [
+    ("created", course::Column::CreatedAt),
+    ("title", course::Column::Title),
+    ("id", course::Column::Id),
+];
+
 /// What decides who sees a course.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct CourseHead {
@@ -217,12 +230,13 @@ pub fn subjects() -> Resource {
         Operation::new(Method::GET, "Lists the subjects by title.", list_subjects)
             .list()
             .looks_at(&PARAMETERS)
+            .looks_at(&[Parameter::ordering(&SUBJECT_ORDERS)])
             .looks_at(&[("search", "Words in the title.")])
             .answers(fields()),
     )
     .one(
         Operation::new(Method::GET, "One subject.", show_subject)
-            .looks_at(&[("fields", "Names of the fields to answer, comma-separated.")])
+            .looks_at(&[FIELDS])
             .answers(fields()),
     )
 }
@@ -244,21 +258,28 @@ pub fn courses() -> Resource {
         .list()
         .looks_at(&PARAMETERS)
         .looks_at(&[
-            ("search", "Words in title or overview."),
-            ("subject", "The number of a subject."),
-            ("owner", "The number of an instructor, or me."),
-            ("slug", "The address of a course."),
-            (
+            Parameter::ordering(&COURSE_ORDERS),
+            Parameter::id("subject", "The number of a subject."),
+            Parameter::new(
+                "owner",
+                "The number of an instructor, or me.",
+                Takes::IntegerOr(i64::MIN, "me"),
+            ),
+            Parameter::flag(
                 "draft",
                 "true: your drafts (staff: all drafts) instead of published courses.",
             ),
+        ])
+        .looks_at(&[
+            ("search", "Words in title or overview."),
+            ("slug", "The address of a course."),
         ])
         .answers(fields()),
     )
     .one(
         Operation::new(Method::GET, "One course.", show_course)
             .about(find_course)
-            .looks_at(&[("fields", "Names of the fields to answer, comma-separated.")])
+            .looks_at(&[FIELDS])
             .answers(fields()),
     )
 }
@@ -271,8 +292,8 @@ async fn list_subjects(call: Call) -> Result<Answer> {
             select = select.filter(Column::Title.contains(&word));
         }
     }
-    let known = [("title", Column::Title), ("id", Column::Id)];
-    let orders = orders_of(&call, &known, &[(Column::Title, Order::Asc)], Column::Id)?;
+    let usual = [(Column::Title, Order::Asc)];
+    let orders = orders_of(&call, &SUBJECT_ORDERS, &usual, Column::Id)?;
     let listing = Listing {
         select,
         orders,
@@ -292,17 +313,8 @@ async fn show_subject(call: Call) -> Result<Answer> {
 
 async fn list_courses(call: Call) -> Result<Answer> {
     use course::Column;
-    let known = [
-        ("created", Column::CreatedAt),
-        ("title", Column::Title),
-        ("id", Column::Id),
-    ];
-    let orders = orders_of(
-        &call,
-        &known,
-        &[(Column::CreatedAt, Order::Desc)],
-        Column::Id,
-    )?;
+    let usual = [(Column::CreatedAt, Order::Desc)];
+    let orders = orders_of(&call, &COURSE_ORDERS, &usual, Column::Id)?;
     let select = wanted(&call)?;
     let listing = Listing {
         select,

@@ -9,15 +9,14 @@ use crate::entities::upload::UploadState;
 use crate::error::{Error, Result};
 use crate::media::{FileView, list_files};
 use crate::web::rest::{
-    Answer, Asked, Call, IS_AUTHENTICATED, IS_OWNER, IS_STAFF, Operation, Resource, Rule, Verdict,
-    declared,
+    Answer, Asked, Call, Cell, FIELDS, Field, IS_AUTHENTICATED, IS_OWNER, IS_STAFF, Kind,
+    Operation, Resource, Rule, Verdict, declared,
 };
 use crate::web::tags::{Noting, Tag};
 use axum::http::Method;
 use backends::cache::Timeout;
 use futures::future::BoxFuture;
 use sea_orm::EntityTrait;
-use serde::Serialize;
 use std::collections::HashMap;
 
 /// Who is in the course.
@@ -26,10 +25,15 @@ pub const IS_ENROLLED: Rule = Rule::Is("IsEnrolled", is_enrolled);
 /// Who may read what a course holds.
 const MAY_STUDY: Rule = Rule::Any(&[IS_STAFF, IS_OWNER, IS_ENROLLED]);
 
-#[derive(Serialize)]
-struct Enrolled {
-    enrolled: bool,
-}
+/// Who asked is in the course now.
+struct Enrolled;
+
+const ENROLLED: [Field<Enrolled>; 1] = [Field::new(
+    "enrolled",
+    Kind::Boolean,
+    "Always true: you are in the course.",
+    |_| Cell::Boolean(true),
+)];
 
 /// Adds to the courses what students do with them.
 pub fn with_studies(courses: Resource) -> Resource {
@@ -40,7 +44,8 @@ pub fn with_studies(courses: Resource) -> Resource {
             "Enrolls you in the course. Twice is once.",
             Operation::new(Method::POST, "Enrolls the caller; the body is ignored.", enroll)
                 .only(IS_AUTHENTICATED)
-                .about(find_course),
+                .about(find_course)
+                .answers(declared(&ENROLLED)),
         )
         .action(
             "contents",
@@ -49,7 +54,7 @@ pub fn with_studies(courses: Resource) -> Resource {
             Operation::new(Method::GET, "The course with its contents.", contents)
                 .only(MAY_STUDY)
                 .about(find_course)
-                .looks_at(&[("fields", "Names of the fields to answer, comma-separated.")])
+                .looks_at(&[FIELDS])
                 .answers(declared(&FULL_COURSE)),
         )
 }
@@ -59,7 +64,7 @@ async fn enroll(call: Call) -> Result<Answer> {
     let write = call.app.write().await?;
     enroll_in(&call.app, &write, person.id, call.id).await?;
     write.commit().await?;
-    Answer::value(&Enrolled { enrolled: true })
+    Ok(Answer::json(Call::bytes(&ENROLLED, &Enrolled)?))
 }
 
 async fn contents(call: Call) -> Result<Answer> {

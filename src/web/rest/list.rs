@@ -21,33 +21,6 @@ const PAGE_SIZE: u64 = 20;
 /// Entries of a page at most.
 const LARGEST_PAGE: u64 = 500;
 
-/// What every list looks at in the query.
-pub const PARAMETERS: [(&str, &str); 8] = [
-    (
-        "page",
-        "The number of a page, from 1, or last; then the answer is {count, next, previous, results}.",
-    ),
-    (
-        "page_size",
-        "Entries a page, up to 500; 20 when nothing is said.",
-    ),
-    (
-        "limit",
-        "Entries at most, up to 500; then the answer is {count, next, previous, results}.",
-    ),
-    ("offset", "How many entries to leave out before them."),
-    (
-        "cursor",
-        "A place in the list, taken from next or previous; empty for the first page. The surest way through a list that changes.",
-    ),
-    (
-        "ordering",
-        "Names of fields, comma-separated, each with - in front for the other way round.",
-    ),
-    ("fields", "Names of the fields to answer, comma-separated."),
-    ("format", "json, api or csv, whatever Accept says."),
-];
-
 /// What makes rows of models, with a constant number of queries.
 pub type Dress<M, T> = fn(App, Vec<M>) -> BoxFuture<'static, Result<Vec<T>>>;
 

@@ -16,6 +16,7 @@ mod finish;
 mod list;
 mod metadata;
 mod negotiation;
+mod parameters;
 mod permissions;
 mod resource;
 mod serve;
@@ -24,9 +25,10 @@ mod throttle;
 pub use call::{Answer, Call, shortened};
 pub use cursor::Orders;
 pub use fields::{Access, Cell, Declared, Field, Kind, Objects, declared, serialize_time};
-pub use list::{Dress, LARGEST_KEPT, Listing, PARAMETERS, orders_of};
+pub use list::{Dress, LARGEST_KEPT, Listing, orders_of};
 pub use metadata::PARSES;
 pub use negotiation::{Format, Wish};
+pub use parameters::{FIELDS, PARAMETERS, Parameter, Takes};
 pub use permissions::{
     ALLOW_ANY, Asked, Check, IS_AUTHENTICATED, IS_OWNER, IS_STAFF, MAY_ADD_COURSES, Object,
     READ_ONLY, Rule, Verdict, said,

@@ -3,6 +3,7 @@
 use super::call::{Answer, Call};
 use super::fields::Declared;
 use super::negotiation::Format;
+use super::parameters::{FORMAT, Parameter};
 use super::permissions::{ALLOW_ANY, Object, Rule};
 use crate::error::Result;
 use axum::http::{Method, StatusCode};
@@ -26,8 +27,8 @@ pub struct Operation {
     pub rule: Rule,
     /// Finds what it is about; none where it is about nothing in particular.
     pub find: Option<Find>,
-    /// What of the query it looks at, each with a sentence.
-    pub parameters: Vec<(&'static str, &'static str)>,
+    /// What of the query it looks at.
+    pub parameters: Vec<Parameter>,
     /// The formats of its answer, besides pages.
     pub formats: &'static [Format],
     /// The fields of its answer.
@@ -62,7 +63,7 @@ impl Operation {
             about,
             rule: ALLOW_ANY,
             find: None,
-            parameters: Vec::new(),
+            parameters: vec![FORMAT],
             formats: &[Format::Json, Format::Page],
             answers: Vec::new(),
             takes: Vec::new(),
@@ -88,10 +89,11 @@ impl Operation {
         self
     }
 
-    /// Looks at these parameters of the query.
+    /// Looks at these parameters of the query, `format` besides.
     #[must_use]
-    pub fn looks_at(mut self, parameters: &[(&'static str, &'static str)]) -> Self {
-        self.parameters.extend_from_slice(parameters);
+    pub fn looks_at<P: Into<Parameter> + Clone>(mut self, parameters: &[P]) -> Self {
+        let parameters = parameters.iter().cloned().map(Into::into);
+        self.parameters.extend(parameters);
         self
     }
 

@@ -4,6 +4,7 @@
 //! (406), how often (429), does the thing exist for you (404), may you (403).
 
 use super::call::{Answer, Call};
+use super::fields::{Access, Declared, Kind};
 use super::finish;
 use super::metadata;
 use super::negotiation::{Format, choose};
@@ -45,9 +46,14 @@ impl Api {
     /// With these resources, and the list of them at `/api/`.
     pub fn new(resources: Vec<Resource>) -> Self {
         let names: Vec<&'static str> = resources.iter().map(|resource| resource.name).collect();
+        let fields = names
+            .iter()
+            .map(|name| Declared::taken(name, Kind::Url, Access::ReadOnly, "Where it is."))
+            .collect();
         let list = Operation::new(Method::GET, "Lists the resources.", move |call| {
             std::future::ready(root(&call, &names))
-        });
+        })
+        .answers(fields);
         let root = Endpoint {
             path: ROOT.to_owned(),
             name: "Api Root".to_owned(),
@@ -224,7 +230,11 @@ async fn answer(
         uri: parts.uri,
         headers: parts.headers,
         parameters,
-        known: operation.parameters.iter().map(|(name, _)| *name).collect(),
+        known: operation
+            .parameters
+            .iter()
+            .map(|known| known.name)
+            .collect(),
         object: None,
         keep: Keep::of(&parts.extensions),
         app,
