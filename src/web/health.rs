@@ -17,6 +17,9 @@ const TRANSCODER_TIMEOUT: Duration = Duration::from_secs(20);
 /// How long the transcoder's answer is kept.
 const TRANSCODER_KEPT: Duration = Duration::from_secs(15);
 
+/// How long an older answer of the transcoder is told while it is asked anew: nobody who asks for the health waits.
+const TRANSCODER_STALE: Duration = Duration::from_secs(45);
+
 /// What one service says.
 #[derive(Debug, Serialize)]
 pub struct Health {
@@ -24,7 +27,8 @@ pub struct Health {
     pub service: String,
     /// Whether it answers.
     pub is_well: bool,
-    /// Whether the site is of no use without it; without a cache it is only slower.
+    /// Whether the site is of no use without it: without a cache it is only slower, and without a transcoder
+    /// recordings wait in line.
     #[serde(skip)]
     pub is_needed: bool,
     /// What is wrong, for the log and for `lyceum check`; never sent to visitors.
@@ -38,7 +42,7 @@ pub async fn alive() -> &'static str {
 }
 
 /// 200 when every service that the site needs answers, else 503; either way with a line for each.
-/// A cache that is away takes no node out of service, since all would go at once.
+/// A cache or a transcoder that is away takes no node out of service: all would go at once.
 pub async fn ready(State(app): State<App>) -> (StatusCode, Json<Vec<Health>>) {
     let health = Box::pin(check(&app)).await;
     for sick in health.iter().filter(|service| !service.is_well) {
@@ -75,6 +79,10 @@ pub async fn check(app: &App) -> Vec<Health> {
         answer("mail", app.mail.check()),
         answer_within(TRANSCODER_TIMEOUT, "transcoder", Box::pin(transcoder(app))),
     );
+    let transcoder = Health {
+        is_needed: false,
+        ..transcoder
+    };
     let mut all = vec![database];
     all.extend(caches);
     all.extend([bus, files, mail, transcoder]);
@@ -94,18 +102,24 @@ async fn check_cache(name: &str, cache: &Cache) -> Health {
 
 /// Asking ffmpeg starts several programs, and a service is in the net, so that the answer is kept for a while.
 async fn transcoder(app: &App) -> Result<(), String> {
-    let ask = || async {
-        let faults = match app.transcoder.service() {
+    let asked = app.clone();
+    let ask = || async move {
+        Ok::<_, CacheError>(match asked.transcoder.service() {
             Some(service) => service.check().await.err().unwrap_or_default(),
-            None => app.tools.check().await.err().unwrap_or_default().join(" "),
-        };
-        Ok::<_, CacheError>(faults)
+            None => asked
+                .tools
+                .check()
+                .await
+                .err()
+                .unwrap_or_default()
+                .join(" "),
+        })
     };
     let kept = Timeout::After(TRANSCODER_KEPT);
     let faults: String = app
         .counts
         .here
-        .get_or_set("health:transcoder", kept, ask)
+        .get_or_refresh("health:transcoder", kept, TRANSCODER_STALE, ask)
         .await
         .map_err(|error| error.to_string())?;
     if faults.is_empty() {
