@@ -24,6 +24,18 @@ const PREFIX_DEPTH: usize = 1024;
 pub struct Hub {
     channels: RwLock<Channels>,
     is_deaf: AtomicBool,
+    /// Who listens has ended: nothing is heard any more.
+    is_over: AtomicBool,
+}
+
+/// Held by who listens, so that a hub whose listener ended, by a panic too, does not pass for one that hears.
+#[derive(Debug)]
+pub struct Listening(pub Arc<Hub>);
+
+impl Drop for Listening {
+    fn drop(&mut self) {
+        self.0.is_over.store(true, Ordering::SeqCst);
+    }
 }
 
 #[derive(Debug, Default)]
@@ -160,7 +172,7 @@ impl Hub {
 
     /// Whether other processes can be heard, as far as is known.
     pub fn is_hearing(&self) -> bool {
-        !self.is_deaf.load(Ordering::SeqCst)
+        !self.is_deaf.load(Ordering::SeqCst) && !self.is_over.load(Ordering::SeqCst)
     }
 
     /// Whether [`Hub::close`] was called.

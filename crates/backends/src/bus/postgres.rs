@@ -21,6 +21,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout, timeout_at};
 
+use super::hub::Listening;
 use super::table::Row;
 use super::{BusDatabase, BusError, Event, Station, peers};
 use crate::clock::Clock;
@@ -260,7 +261,11 @@ pub async fn start(
         .await
         .map_err(|error| BusError::Listening(error.to_string()))?;
     presence.asked.get_or_init(Instant::now);
-    Ok(tokio::spawn(listener.run(connection)))
+    let listening = Listening(Arc::clone(&station.hub));
+    Ok(tokio::spawn(async move {
+        let _listening = listening;
+        listener.run(connection).await;
+    }))
 }
 
 struct Listener {

@@ -15,7 +15,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use tokio::net::UnixDatagram;
 use tokio::task::JoinHandle;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout, timeout_at};
 
 use super::peers::{Expected, PATIENCE, Peers};
 use super::sqlite::Poller;
@@ -125,22 +125,20 @@ impl Sockets {
             Err(error) => return tracing::debug!(%error, "other processes cannot be asked"),
         };
         let message = format!("look {} {last}", socket.name);
+        // One for all: a process that is stopped, and whose line is full, holds up each change no longer.
+        let until = Instant::now() + PATIENCE;
         for other in &others {
-            self.ask(socket, other, &message).await;
+            self.ask(socket, other, &message, until).await;
         }
         self.peers.wait(expected).await;
     }
 
-    async fn ask(&self, socket: &Socket, other: &str, message: &str) {
+    async fn ask(&self, socket: &Socket, other: &str, message: &str, until: Instant) {
         let address = match self.folder.address(other) {
             Ok(address) => address,
             Err(error) => return tracing::debug!(%error, "another process cannot be reached"),
         };
-        let sent = timeout(
-            PATIENCE,
-            socket.datagrams.send_to(message.as_bytes(), address),
-        )
-        .await;
+        let sent = timeout_at(until, socket.datagrams.send_to(message.as_bytes(), address)).await;
         match sent {
             Ok(Err(error)) if is_ended(&error) => {
                 self.peers.gone(other);

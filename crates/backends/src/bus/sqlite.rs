@@ -17,6 +17,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::MissedTickBehavior;
 
+use super::hub::Listening;
 use super::{BusDatabase, BusError, Event, Station};
 
 const INTERVAL: Duration = Duration::from_millis(50);
@@ -56,7 +57,11 @@ impl Poller {
             last_version: None,
             is_down: false,
         };
-        let task = tokio::spawn(listener.run(connection, asked));
+        let listening = Listening(Arc::clone(&station.hub));
+        let task = tokio::spawn(async move {
+            let _listening = listening;
+            listener.run(connection, asked).await;
+        });
         Ok((Self { ask }, task))
     }
 
