@@ -22,6 +22,9 @@ use super::report::Space;
 /// How much longer a call may take that nobody waits for: a try whether a backend answers again.
 const PROBE_PATIENCE: Duration = Duration::from_secs(1);
 
+/// So often in a row a backend has to answer as quickly as calls expect before it is taken up again.
+const QUICK_PROBES: usize = 3;
+
 /// How long it may take to forget everything, which means to look at every name.
 const CLEAR_PATIENCE: Duration = Duration::from_secs(60);
 
@@ -324,10 +327,16 @@ impl Inner {
         Ok(())
     }
 
-    /// Whether the backend answers again.
+    /// Whether the backend answers again: at all, which may take a new connection, and then within what calls have
+    /// the patience for, a few times, so that a slow one is not taken up and given up by turns.
     async fn probe(&self) -> bool {
         let name = format!("{}:0:probe", self.prefix);
-        let probe = self.within(PROBE_PATIENCE, self.backend.get(&name)).await;
+        let mut probe = self.within(PROBE_PATIENCE, self.backend.get(&name)).await;
+        for _ in 0..QUICK_PROBES {
+            if probe.is_ok() {
+                probe = self.within(self.patience, self.backend.get(&name)).await;
+            }
+        }
         if probe.is_err() {
             self.backend.reset();
         }
@@ -362,7 +371,16 @@ async fn recover(inner: std::sync::Weak<Inner>) {
 
 /// Has the backend forget what a call left undone that was given up while the backend was well.
 async fn pay(inner: Arc<Inner>) {
-    if inner.pay().await.is_err() && inner.breaker.open(inner.breaker.era()) {
+    let Err(fault) = inner.pay().await else {
+        return;
+    };
+    if inner.breaker.open(inner.breaker.era()) {
+        tracing::warn!(
+            cache = inner.backend.place(),
+            kind = inner.backend.kind(),
+            %fault,
+            "the cache does not forget what it has to; going on without it"
+        );
         inner.backend.reset();
         recover(Arc::downgrade(&inner)).await;
     }
