@@ -668,3 +668,20 @@ async fn pages_are_kept_where_and_as_long_as_the_configuration_says() {
         }
     }
 }
+
+#[tokio::test]
+async fn made_up_names_of_the_site_do_not_fill_the_cache() {
+    let site = TestApp::start().await;
+    let browser = site.visitor();
+    let is_kept = async |host: String| {
+        let page = get_with(&browser, "/", &[("host", &host)]).await;
+        page.expect(200).header("etag").is_some()
+    };
+    assert!(is_kept("school.example".to_owned()).await);
+    let mut kept = 0;
+    for number in 0..40 {
+        kept += usize::from(is_kept(format!("made-up-{number}.example")).await);
+    }
+    assert_eq!(kept, 15, "sixteen with the first");
+    assert!(is_kept("school.example".to_owned()).await);
+}

@@ -113,7 +113,7 @@ impl Place {
 }
 
 /// The host as it was asked for, in lower case; `None` when there is not exactly one, or an odd one.
-fn host(uri: &Uri, headers: &HeaderMap) -> Option<String> {
+pub(super) fn host(uri: &Uri, headers: &HeaderMap) -> Option<String> {
     let mut named = headers.get_all(HOST).iter();
     let named = match (named.next(), named.next()) {
         (_, Some(_)) => return None,

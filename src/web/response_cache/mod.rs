@@ -35,10 +35,11 @@ use entry::{Entry, Found, Head};
 use flight::{Flights, Part};
 use key::{Place, Selects};
 use marks::Declared;
+use std::collections::HashSet;
 use std::convert::Infallible;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::task::{Context, Poll};
 use tower_layer::Layer;
 use tower_service::Service;
@@ -46,6 +47,8 @@ use variants::Encoding;
 
 /// Addresses whose answers are not kept, as far as they are remembered: those who ask for one wait for nobody.
 const UNKEPT: u64 = 10_000;
+/// Names of one site that are told apart.
+const HOSTS: usize = 16;
 /// So often somebody waits for an answer that another makes, before she makes it herself.
 const WAITS: usize = 3;
 
@@ -60,6 +63,8 @@ struct Inner {
     flights: Flights,
     /// By the hash of their address.
     unkept: moka::future::Cache<u64, ()>,
+    /// The names that the site is called by, where it has no public URL.
+    hosts: RwLock<HashSet<String>>,
 }
 
 /// A service whose answers are kept.
@@ -119,6 +124,7 @@ impl ResponseCache {
             security: Security::new(app),
             flights: Flights::default(),
             unkept: moka::future::Cache::new(UNKEPT),
+            hosts: RwLock::default(),
         }))
     }
 
@@ -171,12 +177,38 @@ impl ResponseCache {
             return None;
         }
         let has_public_url = self.0.app.config.public_url.is_some();
+        let place = Place::of(request, &policy.prefix, has_public_url)?;
+        if !has_public_url && !self.knows_host(request) {
+            return None;
+        }
         Some(Asked {
-            place: Place::of(request, &policy.prefix, has_public_url)?,
+            place,
             encoding: Encoding::wanted(request.headers()),
             wish: Wish::of(request),
             is_anonymous,
         })
+    }
+
+    /// Whether pages are kept under this `Host`: the first few that are asked for, since anybody may make up others
+    /// without end.
+    fn knows_host(&self, request: &Request) -> bool {
+        let Some(host) = key::host(request.uri(), request.headers()) else {
+            return false;
+        };
+        let hosts = &self.0.hosts;
+        if hosts
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .contains(&host)
+        {
+            return true;
+        }
+        let mut hosts = hosts.write().unwrap_or_else(PoisonError::into_inner);
+        let has_room = hosts.len() < HOSTS;
+        if has_room {
+            hosts.insert(host);
+        }
+        has_room
     }
 
     /// Whether a proxy tells who asks, in the header that the site is set to believe.
