@@ -1,6 +1,6 @@
 //! Every route of the site, in one table, by feature.
 
-use crate::accounts::{pages as accounts, settings};
+use crate::accounts::{pages as accounts, settings, token_pages};
 use crate::admin::cache;
 use crate::app::App;
 use crate::courses::{
@@ -142,6 +142,14 @@ fn accounts_routes() -> Router<App> {
         .at(
             "/accounts/sessions/",
             get(settings::sessions_page).post(settings::end_sessions),
+        )
+        .at(
+            "/accounts/tokens/",
+            get(token_pages::list).post(token_pages::create),
+        )
+        .at(
+            "/accounts/tokens/{id}/revoke/",
+            get(token_pages::ask).post(token_pages::revoke),
         )
         .at(
             "/students/register/",

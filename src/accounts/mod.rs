@@ -10,14 +10,17 @@ mod profile;
 mod rules;
 pub mod settings;
 mod store;
+pub mod token_pages;
+mod tokens;
 
 pub use profile::{Profile, set_theme, update_profile};
 pub use rules::{check_email, check_password, check_username};
 pub use store::{find_user, list_members, list_users};
+pub use tokens::{NewToken, create_token, end_after, free_name, list_tokens, revoke_token};
 
 use crate::app::App;
 use crate::db::Write;
-use crate::entities::{group, token, user, user_group};
+use crate::entities::{group, user, user_group};
 use crate::error::{Error, Problems, Result};
 use crate::web::sessions;
 use sea_orm::sea_query::{Expr, ExprTrait as _, OnConflict};
@@ -132,22 +135,4 @@ pub async fn set_password(write: &mut Write, user_id: i64, password_hash: String
         .exec(&**write)
         .await?;
     sessions::end_all(write, user_id, None).await
-}
-
-/// Makes a key by which a program acts for a person, and answers it: 43 characters that are
-/// stored nowhere and cannot be shown again.
-pub async fn create_token(app: &App, write: &Write, user_id: i64, name: &str) -> Result<String> {
-    let key = app.clock.random_token();
-    let row = token::ActiveModel {
-        user_id: Set(user_id),
-        name: Set(name.to_owned()),
-        token_hash: Set(sessions::hash(&key)),
-        created_at: Set(app.clock.now()),
-        last_used_at: Set(None),
-        ..Default::default()
-    };
-    token::Entity::insert(row)
-        .exec_without_returning(&**write)
-        .await?;
-    Ok(key)
 }

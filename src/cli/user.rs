@@ -1,9 +1,10 @@
 //! `lyceum user`: accounts from the command line. Every running process of the site hears of it.
 
+mod token;
+
 use super::{CliResult, say};
 use crate::accounts::{self, INSTRUCTORS, NewUser};
 use crate::app::App;
-use crate::db::Write;
 use crate::entities::user;
 use crate::error::{Error, Problems};
 use clap::Subcommand;
@@ -41,11 +42,8 @@ pub enum UserCommand {
         #[arg(long)]
         password_stdin: bool,
     },
-    /// Make a key by which a program acts for somebody, and print it alone
-    Token {
-        /// The user name
-        name: String,
-    },
+    /// Make a key by which a program acts for somebody, and print it alone; list or revoke her keys
+    Token(token::TokenArgs),
     /// List all accounts
     List,
 }
@@ -78,7 +76,7 @@ pub async fn run(app: &App, command: UserCommand) -> CliResult {
             name,
             password_stdin,
         } => passwd(app, &name, password_stdin).await,
-        UserCommand::Token { name } => token(app, &name).await,
+        UserCommand::Token(args) => token::run(app, args).await,
         UserCommand::List => list(app).await,
     }
 }
@@ -113,15 +111,6 @@ async fn passwd(app: &App, username: &str, from_stdin: bool) -> CliResult {
         &chosen,
         &format!("{username} has a new password; all sessions have ended."),
     );
-    Ok(ExitCode::SUCCESS)
-}
-
-async fn token(app: &App, username: &str) -> CliResult {
-    let account = get(app, username).await?;
-    let write: Write = app.write().await?;
-    let key = accounts::create_token(app, &write, account.id, "command line").await?;
-    write.commit().await?;
-    say(&key);
     Ok(ExitCode::SUCCESS)
 }
 

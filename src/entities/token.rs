@@ -20,6 +20,11 @@ pub struct Model {
     pub created_at: DateTimeUtc,
     /// When it was last used, to the hour.
     pub last_used_at: Option<DateTimeUtc>,
+    /// For what it may be used, `read learn`; none: for everything that its owner may, as keys were before there
+    /// were scopes.
+    pub scopes: Option<String>,
+    /// From when on it opens nothing.
+    pub expires_at: Option<DateTimeUtc>,
 }
 
 /// What a row points at.

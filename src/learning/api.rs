@@ -12,6 +12,7 @@ use crate::web::rest::{
     Answer, Asked, Call, Cell, FIELDS, Field, IS_AUTHENTICATED, IS_OWNER, IS_STAFF, Kind,
     Operation, Resource, Rule, Verdict, declared,
 };
+use crate::web::scopes::Scope;
 use crate::web::tags::{Noting, Tag};
 use axum::http::Method;
 use backends::cache::Timeout;
@@ -44,6 +45,7 @@ pub fn with_studies(courses: Resource) -> Resource {
             "Enrolls you in the course. Twice is once.",
             Operation::new(Method::POST, "Enrolls the caller; the body is ignored.", enroll)
                 .only(IS_AUTHENTICATED)
+                .within(Scope::Learn)
                 .about(find_course)
                 .answers(declared(&ENROLLED)),
         )

@@ -17,6 +17,7 @@ mod m0009_cloud;
 mod m0010_replacing;
 mod m0011_cache;
 mod m0012_tags;
+mod m0014_token_scopes;
 
 /// All steps, in order.
 pub struct Migrator;
@@ -37,6 +38,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0010_replacing::Migration),
             Box::new(m0011_cache::Migration),
             Box::new(m0012_tags::Migration),
+            Box::new(m0014_token_scopes::Migration),
         ]
     }
 }

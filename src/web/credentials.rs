@@ -11,13 +11,15 @@ use crate::entities::{token, user};
 use crate::error::{Error, Result};
 use crate::web::identity::Person;
 use crate::web::remembered::Remembered;
+use crate::web::scopes::Scopes;
 use crate::web::{sessions, throttle};
 use axum::http::HeaderValue;
 use base64::Engine as _;
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use moka::future::Cache;
-use sea_orm::{ActiveModelTrait, ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter};
+use sea_orm::sea_query::Expr;
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 use sha2::Sha256;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -100,14 +102,14 @@ pub async fn check(
         return Ok(Some(person));
     }
     let began = memory.known.moment();
-    let person = match shown {
-        Shown::Basic(value) => basic(app, &value, address).await?,
+    let (person, expires_at) = match shown {
+        Shown::Basic(value) => (basic(app, &value, address).await?, None),
         Shown::Token(key) => by_token(app, &key, address).await?,
     };
     let person = Arc::new(person);
     memory
         .known
-        .keep(name, began, Arc::clone(&person), None)
+        .keep(name, began, Arc::clone(&person), expires_at)
         .await;
     Ok(Some(person))
 }
@@ -118,7 +120,8 @@ async fn remembered(app: &App, name: &[u8; 32]) -> Option<Arc<Person>> {
         return None;
     }
     let known = app.credentials.known.get(name).await?;
-    Some(Arc::clone(&known.person))
+    let lasts = known.expires_at.is_none_or(|end| end > app.clock.now());
+    lasts.then(|| Arc::clone(&known.person))
 }
 
 /// Whom a trusted proxy names. She is remembered like a credential that was checked.
@@ -239,32 +242,54 @@ fn may_be_stored(username: &str) -> bool {
     !username.contains('\0') && username.chars().count() <= 150
 }
 
-async fn by_token(app: &App, key: &str, address: IpAddr) -> Result<Person> {
+/// The person behind a key, and until when.
+async fn by_token(
+    app: &App,
+    key: &str,
+    address: IpAddr,
+) -> Result<(Person, Option<DateTime<Utc>>)> {
     throttle::check_address(app, address).await?;
+    let now = app.clock.now();
+    let is_good = |row: &token::Model, account: Option<&user::Model>| {
+        row.expires_at.is_none_or(|end| end > now) && account.is_some_and(|a| a.is_active)
+    };
     let found = token::Entity::find()
         .filter(token::Column::TokenHash.eq(sessions::hash(key)))
         .find_also_related(user::Entity)
         .one(app.db.read())
         .await?;
-    let Some((row, Some(account))) =
-        found.filter(|(_, account)| account.as_ref().is_some_and(|a| a.is_active))
-    else {
+    let found = found.filter(|(row, account)| is_good(row, account.as_ref()));
+    let Some((row, Some(account))) = found else {
         throttle::failed_address(app, address).await?;
         return Err(Error::WrongCredentials(WRONG_TOKEN));
     };
-    let now = app.clock.now();
-    if row
-        .last_used_at
-        .is_none_or(|last| now - last >= TimeDelta::hours(1))
-    {
-        let update = token::ActiveModel {
-            id: Set(row.id),
-            last_used_at: Set(Some(now)),
-            ..Default::default()
-        };
-        if let Err(error) = update.update(app.db.writer()).await {
-            tracing::warn!(%error, "the last use of a token could not be noted");
-        }
+    touch(app, &row, now).await;
+    let person = sessions::load_person(app.db.read(), account).await?;
+    let person = match &row.scopes {
+        Some(names) => person.within(Scopes::stored(names)),
+        None => person,
+    };
+    Ok((person, row.expires_at))
+}
+
+/// Notes the hour of use; a failure must not keep anybody out.
+async fn touch(app: &App, row: &token::Model, now: DateTime<Utc>) {
+    let is_noted = |last: DateTime<Utc>| now - last < TimeDelta::hours(1);
+    if row.last_used_at.is_some_and(is_noted) {
+        return;
     }
-    sessions::load_person(app.db.read(), account).await
+    // Of several nodes that see it at once, one writes; one that was revoked meanwhile is not there any more.
+    let before = match row.last_used_at {
+        Some(last) => token::Column::LastUsedAt.eq(last),
+        None => token::Column::LastUsedAt.is_null(),
+    };
+    let noted = token::Entity::update_many()
+        .col_expr(token::Column::LastUsedAt, Expr::value(now))
+        .filter(token::Column::Id.eq(row.id))
+        .filter(before)
+        .exec(app.db.writer())
+        .await;
+    if let Err(error) = noted {
+        tracing::warn!(%error, "the last use of a token could not be noted");
+    }
 }

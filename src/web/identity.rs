@@ -9,6 +9,7 @@ use crate::entities::user;
 use crate::error::{Error, Result};
 use crate::web::headers::{client_address, is_by_proxy};
 use crate::web::response_cache::Marks;
+use crate::web::scopes::{Scope, Scopes};
 use crate::web::{credentials, sessions};
 use axum::extract::{FromRequestParts, Request, State};
 use axum::http::header::AUTHORIZATION;
@@ -44,6 +45,8 @@ pub struct Person {
     pub session_id: Option<i64>,
     /// Hash of the session's cookie, to which CSRF tokens are bound; else empty.
     pub session_hash: String,
+    /// For what she may use the key that told who she is; none when it was no key, or one for everything.
+    pub scopes: Option<Scopes>,
     permissions: BTreeSet<String>,
 }
 
@@ -66,8 +69,17 @@ impl Person {
             credential_version: account.credential_version,
             session_id: None,
             session_hash: String::new(),
+            scopes: None,
             permissions,
         }
+    }
+
+    /// The same person behind a key with these scopes. What staff may, she may with `admin` alone.
+    #[must_use]
+    pub fn within(mut self, scopes: Scopes) -> Self {
+        self.is_staff &= scopes.allow(Scope::Admin);
+        self.scopes = Some(scopes);
+        self
     }
 
     /// Whether she may, for example `courses.add_course`. Staff may everything.
@@ -154,7 +166,13 @@ impl<S: Sync> FromRequestParts<S> for Visitor {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self> {
-        Ok(visitor_in(&parts.extensions))
+        let visitor = visitor_in(&parts.extensions);
+        // What is declared in the toolkit of the API looks there by itself, and does not come here.
+        let scopes = visitor.0.as_ref().and_then(|person| person.scopes);
+        if let Some(scopes) = scopes {
+            scopes.check_page(&parts.method, parts.uri.path())?;
+        }
+        Ok(visitor)
     }
 }
 

@@ -22,6 +22,7 @@ pub mod redirect;
 pub mod remembered;
 pub mod response_cache;
 pub mod rest;
+pub mod scopes;
 pub mod sessions;
 pub mod shell;
 pub mod streams;

@@ -218,6 +218,7 @@ look("student", "profile-faults", "/accounts/profile/", {
 look("student", "password", "/accounts/password/");
 look("student", "password-faults", "/accounts/password/", { act: sendEmpty("Change the password") });
 look("student", "sessions", "/accounts/sessions/");
+look("student", "tokens", "/accounts/tokens/");
 look("student", "forbidden", "/course/mine/", { status: 403 });
 
 // ---- a teacher

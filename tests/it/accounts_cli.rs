@@ -167,3 +167,56 @@ async fn a_key_is_printed_alone_and_acts_for_its_person() {
         browser.send(request).await.expect(200).has("maya");
     }
 }
+
+#[tokio::test]
+async fn keys_are_made_for_something_and_for_some_days_listed_and_revoked() {
+    let site = TestApp::start().await;
+    site.person("maya", Role::Student).await;
+    for _ in 0..2 {
+        expect(&user(&site, &["token", "maya"], "").await, 0);
+    }
+    let arguments = [
+        "token", "maya", "--name", "backup", "--scope", "read", "--scope", "learn",
+    ];
+    let done = user(&site, &[&arguments[..], &["--expires", "30"]].concat(), "").await;
+    expect(&done, 0);
+    let key = text(&done.stdout).trim().to_owned();
+    let by_key = async || {
+        let browser = site.visitor();
+        let request = browser.request(reqwest::Method::GET, "/students/courses/");
+        browser.send(request.bearer_auth(&key)).await.status
+    };
+    assert_eq!(by_key().await, 200);
+    // The name is taken, nothing is called "fly", and a key lasts for a day at least.
+    expect(&user(&site, &arguments, "").await, 1);
+    expect(
+        &user(&site, &["token", "maya", "--scope", "fly"], "").await,
+        2,
+    );
+    expect(
+        &user(&site, &["token", "maya", "--expires", "0"], "").await,
+        1,
+    );
+    let list = text(&user(&site, &["token", "maya", "--list"], "").await.stdout);
+    let lines: Vec<&str> = list.lines().collect();
+    assert_eq!(lines.len(), 3, "{list}");
+    assert!(
+        lines[0].contains("read,learn") && lines[0].ends_with("backup"),
+        "{list}"
+    );
+    assert!(
+        lines[1].contains("everything") && lines[1].ends_with("command line 2"),
+        "{list}"
+    );
+    assert!(lines[2].ends_with("command line"), "{list}");
+    let number = lines[0].split_whitespace().next().unwrap();
+    expect(
+        &user(&site, &["token", "maya", "--revoke", number], "").await,
+        0,
+    );
+    while by_key().await != 401 {}
+    expect(
+        &user(&site, &["token", "maya", "--revoke", number], "").await,
+        1,
+    );
+}

@@ -1,7 +1,7 @@
 //! Basic and Token credentials, on any page; who is refused, counted, and made to wait.
 
 use crate::kit::{Browser, PASSWORD, Page, Role, TestApp};
-use lyceum::accounts;
+use lyceum::accounts::{self, NewToken};
 use lyceum::entities::{token, user};
 use reqwest::Method;
 use sea_orm::sea_query::Expr;
@@ -23,7 +23,7 @@ async fn by_header(browser: &Browser, value: &str) -> Page {
 
 async fn key_of(site: &TestApp, user_id: i64) -> String {
     let write = site.app.write().await.unwrap();
-    let key = accounts::create_token(&site.app, &write, user_id, "script")
+    let key = accounts::create_token(&site.app, &write, NewToken::unbounded(user_id, "script"))
         .await
         .unwrap();
     write.commit().await.unwrap();

@@ -38,6 +38,7 @@ mod rest;
 mod sns;
 mod stopping;
 mod tags;
+mod tokens;
 mod tus;
 mod uploads;
 mod workers;

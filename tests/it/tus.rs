@@ -359,9 +359,13 @@ async fn programs_send_files_with_a_password_or_a_key() {
     let (site, _clara) = teacher(&[]).await;
     let owner = rows_owner(&site).await;
     let write = site.app.write().await.unwrap();
-    let key = accounts::create_token(&site.app, &write, owner, "script")
-        .await
-        .unwrap();
+    let key = accounts::create_token(
+        &site.app,
+        &write,
+        accounts::NewToken::unbounded(owner, "script"),
+    )
+    .await
+    .unwrap();
     write.commit().await.unwrap();
     let program = site.visitor();
     for credentials in [

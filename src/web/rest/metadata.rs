@@ -190,5 +190,5 @@ async fn may(app: &App, operation: &Operation, person: Option<&Person>) -> Resul
         method: &operation.method,
         object: None,
     };
-    Ok(operation.rule.verdict(asked).await? != Verdict::No)
+    Ok(operation.verdict(asked).await? != Verdict::No)
 }

@@ -4,8 +4,10 @@ use super::call::{Answer, Call};
 use super::fields::Declared;
 use super::negotiation::Format;
 use super::parameters::{FORMAT, Parameter};
-use super::permissions::{ALLOW_ANY, Object, Rule};
-use crate::error::Result;
+use super::permissions::{ALLOW_ANY, Asked, Object, Rule, Verdict};
+use crate::error::{Error, Result};
+use crate::web::identity::Person;
+use crate::web::scopes::{self, Scope};
 use axum::http::{Method, StatusCode};
 use futures::future::BoxFuture;
 use std::sync::Arc;
@@ -25,6 +27,8 @@ pub struct Operation {
     pub about: &'static str,
     /// Who may.
     pub rule: Rule,
+    /// For what a key of a program has to be good to be used for it.
+    pub needs: Scope,
     /// Finds what it is about; none where it is about nothing in particular.
     pub find: Option<Find>,
     /// What of the query it looks at.
@@ -58,10 +62,16 @@ impl Operation {
         F: Fn(Call) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = Result<Answer>> + Send + 'static,
     {
+        let needs = if method == Method::GET {
+            Scope::Read
+        } else {
+            Scope::Teach
+        };
         Self {
             method,
             about,
             rule: ALLOW_ANY,
+            needs,
             find: None,
             parameters: vec![FORMAT],
             formats: &[Format::Json, Format::Page],
@@ -80,6 +90,30 @@ impl Operation {
     pub fn only(mut self, rule: Rule) -> Self {
         self.rule = rule;
         self
+    }
+
+    /// With a key that is good for this; when nothing is said, `read` to look and `teach` to change.
+    #[must_use]
+    pub fn within(mut self, scope: Scope) -> Self {
+        self.needs = scope;
+        self
+    }
+
+    /// Whether somebody may: by the rule, with what showed who she is.
+    ///
+    /// # Errors
+    /// When what decides it cannot be looked up.
+    pub async fn verdict(&self, asked: Asked<'_>) -> Result<Verdict> {
+        if scopes::check(asked.person, self.needs).is_err() {
+            return Ok(Verdict::No);
+        }
+        self.rule.verdict(asked).await
+    }
+
+    /// What somebody is told who may not.
+    pub fn refusal(&self, person: Option<&Person>) -> Error {
+        let lacking = scopes::check(person, self.needs).err();
+        lacking.unwrap_or_else(Error::forbidden)
     }
 
     /// About what this finds.

@@ -244,7 +244,7 @@ async fn answer(
         call.object = Some(object);
     }
     if first != Verdict::Yes && !may(operation, &call).await? {
-        return Err(Error::forbidden());
+        return Err(operation.refusal(call.person.as_deref()));
     }
     let (headers, keep) = (call.headers.clone(), call.keep.clone());
     let is_personal = call.person.is_some();
@@ -267,7 +267,7 @@ async fn said(
         method,
         object: None,
     };
-    operation.rule.verdict(asked).await
+    operation.verdict(asked).await
 }
 
 /// What the rule says with the thing that was found.
@@ -278,7 +278,7 @@ async fn may(operation: &Operation, call: &Call) -> Result<bool> {
         method: &call.method,
         object: call.object.as_deref(),
     };
-    Ok(operation.rule.verdict(asked).await? == Verdict::Yes)
+    Ok(operation.verdict(asked).await? == Verdict::Yes)
 }
 
 /// Whether a path has anything for those who are not logged in.
