@@ -25,7 +25,7 @@ use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, any, get, post};
 use axum::{Extension, Router};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use tower_http::CompressionLevel;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
@@ -48,6 +48,11 @@ impl At for Router<App> {
 
 /// The whole site.
 pub fn router(app: &App) -> Router {
+    kept(app, served(app, routes(app)))
+}
+
+/// Every route that needs to know who asks.
+pub fn routes(app: &App) -> Router<App> {
     let forms = Router::new()
         .merge(accounts_routes())
         .merge(courses_routes())
@@ -66,12 +71,11 @@ pub fn router(app: &App) -> Router {
         .at("/api/uploads/{id}/retry/", any(uploads::again));
     let forms = forms.layer(from_fn_with_state(app.clone(), csrf::guard));
     let streams = content_routes().layer(from_fn_with_state(app.clone(), csrf::guard_streams));
-    let routes = Router::new()
+    Router::new()
         .merge(forms)
         .merge(media_routes())
         .merge(streams)
-        .merge(resumable_routes(app));
-    kept(app, served(app, routes))
+        .merge(resumable_routes(app))
 }
 
 /// The site with the cache of whole pages around it, outside of everything else: what is found there costs none of
@@ -87,11 +91,14 @@ pub fn kept(app: &App, site: Router) -> Router {
 }
 
 /// What programs find under `/api/`.
-pub fn api() -> Api {
-    Api::new(vec![
-        courses_api::subjects(),
-        studies::with_studies(courses_api::courses()),
-    ])
+pub fn api() -> &'static Api {
+    static API: LazyLock<Api> = LazyLock::new(|| {
+        Api::new(vec![
+            courses_api::subjects(),
+            studies::with_studies(courses_api::courses()),
+        ])
+    });
+    &API
 }
 
 /// Routes with all that the site puts around them: who asks, tokens, fault pages, headers, the log.

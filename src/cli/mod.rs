@@ -9,8 +9,8 @@ mod user;
 
 use crate::app::App;
 use crate::config::Config;
-use crate::media;
 use crate::web::{errors, health};
+use crate::{media, router};
 use backends::clock::Clock;
 use clap::{Args, Parser, Subcommand};
 use std::io::{IsTerminal as _, Write as _};
@@ -70,6 +70,8 @@ enum Command {
     Cache(cache::CacheCommand),
     /// Bring the tables up to date
     Migrate,
+    /// Print the schema of the API, OpenAPI 3.1, as served at /api/schema/
+    Openapi,
     /// Show the configuration in force and try every service that it names
     Check,
 }
@@ -103,6 +105,9 @@ pub type CliError = Box<dyn std::error::Error + Send + Sync>;
 pub type CliResult<T = ExitCode> = Result<T, CliError>;
 
 async fn run(cli: Cli) -> CliResult {
+    if matches!(cli.command, Command::Openapi) {
+        return openapi();
+    }
     let mut flags = Vec::new();
     if let Some(data) = cli.site.data {
         flags.push(("data", data));
@@ -153,6 +158,8 @@ async fn run(cli: Cli) -> CliResult {
             say("The tables are up to date.");
         }
         Command::Check => return Box::pin(check(config)).await,
+        // Told above: it needs no configuration.
+        Command::Openapi => {}
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -162,6 +169,11 @@ fn config_files(app: &App) -> String {
     let shown = app.config.shown().into_iter();
     let files = shown.filter(|(key, _)| *key == "files");
     files.map(|(_, url)| url).collect()
+}
+
+fn openapi() -> CliResult {
+    say(&router::api().schema()?.pretty()?);
+    Ok(ExitCode::SUCCESS)
 }
 
 async fn check(config: Config) -> CliResult {

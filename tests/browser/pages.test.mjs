@@ -185,6 +185,12 @@ look("anonymous", "login-faults", "/accounts/login/", { act: sendEmpty("Log in")
 look("anonymous", "register", "/students/register/");
 look("anonymous", "register-faults", "/students/register/", { act: sendEmpty("Make the account") });
 look("anonymous", "not-found", "/course/nothing-here/", { status: 404 });
+look("anonymous", "api-reference", "/api/docs/");
+look("anonymous", "api-reference-courses", "/api/docs/courses/", {
+  act: async (page) => {
+    await page.locator("details > summary", { hasText: "Example" }).first().click();
+  },
+});
 
 // ---- a student
 

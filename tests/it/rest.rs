@@ -4,6 +4,7 @@ mod answers;
 mod checks;
 mod kept;
 mod lists;
+mod schema;
 mod studies;
 
 use crate::kit::{Browser, PASSWORD, Page, Role, TestApp};

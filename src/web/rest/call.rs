@@ -4,6 +4,7 @@ use super::fields::{Field, write_object};
 use super::negotiation::Wish;
 use super::permissions::Object;
 use crate::app::App;
+use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::web::fragments;
 use crate::web::identity::Person;
@@ -194,21 +195,7 @@ impl Call {
 
     /// The address of the site, as the caller sees it, without a slash at the end.
     pub fn site(&self) -> String {
-        if let Some(url) = &self.app.config.public_url {
-            return url.as_str().trim_end_matches('/').to_owned();
-        }
-        let host = self.headers.get(HOST).and_then(|value| value.to_str().ok());
-        let host = self.uri.authority().map(Authority::as_str).or(host);
-        let is_host = |host: &&str| {
-            !host.is_empty()
-                && host
-                    .bytes()
-                    .all(|b| b.is_ascii_alphanumeric() || b".-_:[]".contains(&b))
-        };
-        host.filter(is_host).map_or_else(
-            || self.app.config.site_url().trim_end_matches('/').to_owned(),
-            |host| format!("http://{host}"),
-        )
+        site_at(&self.app.config, &self.uri, &self.headers)
     }
 
     /// The address of this call with some parameters of the query set or, by `None`, left out.
@@ -228,6 +215,25 @@ impl Call {
         let mark = if query.is_empty() { "" } else { "?" };
         format!("{}{}{mark}{query}", self.site(), self.uri.path())
     }
+}
+
+/// The address of the site, as whoever sent this sees it, without a slash at the end.
+pub(super) fn site_at(config: &Config, uri: &Uri, headers: &HeaderMap) -> String {
+    if let Some(url) = &config.public_url {
+        return url.as_str().trim_end_matches('/').to_owned();
+    }
+    let host = headers.get(HOST).and_then(|value| value.to_str().ok());
+    let host = uri.authority().map(Authority::as_str).or(host);
+    let is_host = |host: &&str| {
+        !host.is_empty()
+            && host
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b".-_:[]".contains(&b))
+    };
+    host.filter(is_host).map_or_else(
+        || config.site_url().trim_end_matches('/').to_owned(),
+        |host| format!("http://{host}"),
+    )
 }
 
 /// What was typed, in a sentence.
@@ -255,6 +261,11 @@ impl Answer {
     /// Finished bytes in the format that was wished for, or compact JSON.
     pub fn json(bytes: Bytes) -> Self {
         Self::of(Content::Whole(bytes, None))
+    }
+
+    /// Finished bytes of which the validator is known.
+    pub(super) fn sealed(bytes: Bytes, validator: String) -> Self {
+        Self::of(Content::Whole(bytes, Some(validator)))
     }
 
     /// What can be serialized.

@@ -19,6 +19,7 @@ mod negotiation;
 mod parameters;
 mod permissions;
 mod resource;
+pub mod schema;
 mod serve;
 mod throttle;
 

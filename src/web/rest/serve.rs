@@ -10,6 +10,7 @@ use super::metadata;
 use super::negotiation::{Format, choose};
 use super::permissions::{Asked, Verdict};
 use super::resource::{Endpoint, Operation, Resource};
+use super::schema::{Pending, Schema, pages};
 use super::throttle;
 use crate::app::App;
 use crate::error::{Error, Result};
@@ -40,6 +41,7 @@ const ROOT: &str = "/api/";
 #[derive(Clone)]
 pub struct Api {
     endpoints: Vec<Arc<Endpoint>>,
+    schema: Pending,
 }
 
 impl Api {
@@ -60,11 +62,24 @@ impl Api {
             about: "What programs find here.",
             operations: vec![list],
         };
+        let schema = Pending::default();
         let others = resources.into_iter().flat_map(Resource::endpoints);
-        let endpoints = std::iter::once(root).chain(others).map(Arc::new);
-        Self {
+        let endpoints = std::iter::once(root).chain(others);
+        let endpoints = endpoints.chain([schema.endpoint()]).map(Arc::new);
+        let api = Self {
             endpoints: endpoints.collect(),
-        }
+            schema,
+        };
+        api.schema.settle(api.endpoints());
+        api
+    }
+
+    /// The schema of all of it, made when the declarations were taken.
+    ///
+    /// # Errors
+    /// When it could not be made.
+    pub fn schema(&self) -> Result<&Schema> {
+        self.schema.get()
     }
 
     /// Every path with what can be done there: what a schema is made from.
@@ -88,6 +103,11 @@ impl Api {
                 routes = routes.route(&path, route(endpoint, Suffix::Is(format)));
             }
         }
+        for (path, page) in pages::routes(&self.schema) {
+            let bare = path.trim_end_matches('/');
+            let slash = any(async |request: Request| add_slash(&request));
+            routes = routes.route(path, page).route(bare, slash);
+        }
         routes
     }
 
@@ -104,6 +124,10 @@ impl Api {
             }
             allowed.insert(endpoint.path.clone(), value.clone());
             allowed.insert(bare, value);
+        }
+        for path in [pages::PATH, pages::RESOURCE_PATH] {
+            let value = HeaderValue::from_static("GET, HEAD");
+            allowed.insert(path.to_owned(), value);
         }
         Allowed(Arc::new(allowed))
     }

@@ -1,0 +1,287 @@
+//! Makes the document of the declarations.
+
+use super::document::{
+    Answer, Body, Components, Document, Entries, Header, Info, Link, Media, Operation, Path,
+    Response, Schema, Server, Tag,
+};
+use super::shapes::Shapes;
+use super::{access, examples, faults, naming, pages, query};
+use crate::web::rest::metadata::PARSES;
+use crate::web::rest::negotiation::Format;
+use crate::web::rest::parameters::Takes;
+use crate::web::rest::resource::{Endpoint, Operation as Declared};
+use axum::http::{Method, StatusCode};
+
+/// What holds for all of it. In Markdown, as the specification wants it.
+const ABOUT: &str = "What people do on pages, programs do here. Addresses end with a slash. \
+Answers are JSON unless `Accept`, `?format=` or a suffix (`/api/courses.csv`) asks for another format. HEAD is GET \
+without the body; OPTIONS tells what a path is and takes. A list is a bare array unless a page of it is asked for, by \
+`page`, by `limit` and `offset`, or by `cursor`: one of the three. Faults are `{\"detail\": \"...\"}`, wrong fields \
+`{\"<field>\": [\"...\"]}`. They are looked for in this order: 401, 405, 406, 429, 404, 403, and then the rest.";
+
+/// The document of these endpoints.
+pub fn document<'a>(endpoints: impl Iterator<Item = &'a Endpoint>) -> Document {
+    let endpoints: Vec<&Endpoint> = endpoints.collect();
+    let mut shapes = Shapes::default();
+    let responses = faults::components(&mut shapes);
+    let mut paths = Entries::default();
+    for endpoint in &endpoints {
+        let path = path(endpoint, &endpoints, &mut shapes);
+        paths.push(endpoint.path.clone(), path);
+    }
+    for (address, path) in pages::paths() {
+        paths.push(address, path);
+    }
+    let schemas = shapes.into_components();
+    for (_, path) in &mut paths.0 {
+        path.show_examples(&schemas);
+    }
+    Document {
+        openapi: "3.1.1",
+        info: Info {
+            title: "Lyceum",
+            version: env!("CARGO_PKG_VERSION"),
+            description: ABOUT,
+        },
+        servers: [Server { url: "/" }],
+        tags: tags(&paths),
+        paths,
+        components: Components {
+            schemas,
+            responses,
+            security_schemes: access::schemes(),
+        },
+    }
+}
+
+/// The resource to which a path belongs.
+fn resource(path: &str) -> &str {
+    naming::parts(path).first().copied().unwrap_or("api")
+}
+
+/// Every resource once, with what its first path says of itself.
+fn tags(paths: &Entries<Path>) -> Vec<Tag> {
+    let mut tags: Vec<Tag> = Vec::new();
+    for (address, path) in &paths.0 {
+        let name = resource(address);
+        if !tags.iter().any(|tag| tag.name == name) {
+            tags.push(Tag {
+                name: name.to_owned(),
+                description: path.description.clone(),
+            });
+        }
+    }
+    tags
+}
+
+fn path(endpoint: &Endpoint, all: &[&Endpoint], shapes: &mut Shapes) -> Path {
+    let mut operations = Entries::default();
+    for declared in &endpoint.operations {
+        let operation = operation(endpoint, declared, all, shapes);
+        operations.push(declared.method.as_str().to_ascii_lowercase(), operation);
+    }
+    let has_number = endpoint.path.contains("{id}");
+    Path {
+        summary: endpoint.name.clone(),
+        description: endpoint.about.to_owned(),
+        parameters: has_number.then(query::id).into_iter().collect(),
+        operations,
+    }
+}
+
+fn operation(
+    endpoint: &Endpoint,
+    declared: &Declared,
+    all: &[&Endpoint],
+    shapes: &mut Shapes,
+) -> Operation {
+    let admits_visitors = access::admits_visitors(&declared.rule, &declared.method);
+    let are_several = declared.is_list || declared.status == StatusCode::CREATED;
+    let thing = naming::thing(&endpoint.path, are_several);
+    let mut responses = Entries::default();
+    let answer = success(endpoint, declared, all, &thing, shapes);
+    responses.push(declared.status.as_str(), Answer::Own(answer));
+    if declared.method == Method::GET {
+        responses.push("304", Answer::Own(unchanged()));
+    }
+    for (status, fault) in faults::of(&endpoint.path, declared, admits_visitors) {
+        responses.push(status.as_str(), fault);
+    }
+    Operation {
+        operation_id: naming::operation(&declared.method, &endpoint.path, declared.is_list),
+        tags: vec![resource(&endpoint.path).to_owned()],
+        summary: declared.about.to_owned(),
+        description: format!("Who may: {}", access::words(&declared.rule)),
+        permission: declared.rule.to_string(),
+        security: access::ways(&declared.method, admits_visitors),
+        parameters: query::parameters(declared),
+        request_body: body(declared, &thing, shapes),
+        responses,
+    }
+}
+
+/// What it takes, in each of the types in which bodies come.
+fn body(declared: &Declared, thing: &str, shapes: &mut Shapes) -> Option<Body> {
+    if declared.takes.is_empty() {
+        return None;
+    }
+    let name = match declared.method {
+        Method::POST => format!("New{thing}"),
+        Method::PUT => format!("Whole{thing}"),
+        _ => format!("{thing}Change"),
+    };
+    let schema = shapes.body(&name, &declared.takes);
+    let media = |name: &&str| {
+        let media = Media {
+            schema: schema.clone(),
+            example: None,
+        };
+        ((*name).to_owned(), media)
+    };
+    Some(Body {
+        required: true,
+        content: Entries(PARSES.iter().map(media).collect()),
+    })
+}
+
+/// The answer when all is well.
+fn success(
+    endpoint: &Endpoint,
+    declared: &Declared,
+    all: &[&Endpoint],
+    thing: &str,
+    shapes: &mut Shapes,
+) -> Response {
+    let mut content = Entries::default();
+    if declared.status != StatusCode::NO_CONTENT {
+        for format in declared.formats {
+            let schema = match format {
+                Format::Json => held(declared, thing, shapes),
+                Format::Csv => Schema::of("string"),
+                Format::Page => continue,
+            };
+            let media = Media {
+                schema,
+                example: None,
+            };
+            content.push(format.mime(), media);
+        }
+    }
+    Response {
+        description: declared.about.to_owned(),
+        headers: headers(declared),
+        content,
+        links: links(endpoint, declared, all),
+    }
+}
+
+/// What is in the answer: a thing, or a list of them, bare or as a page.
+fn held(declared: &Declared, thing: &str, shapes: &mut Shapes) -> Schema {
+    if declared.answers.is_empty() {
+        return Schema::default();
+    }
+    let looks_at = |takes: &Takes| {
+        declared
+            .parameters
+            .iter()
+            .any(|known| known.takes == *takes)
+    };
+    let item = if looks_at(&Takes::Fields) {
+        shapes.answer_in_part(thing, &declared.answers)
+    } else {
+        shapes.answer(thing, &declared.answers)
+    };
+    if !declared.is_list {
+        return item;
+    }
+    let bare = Schema::list(item.clone());
+    if !looks_at(&Takes::Cursor) {
+        return bare;
+    }
+    let page = shapes.page(thing, item);
+    Schema::any(vec![bare, page])
+}
+
+fn headers(declared: &Declared) -> Entries<Header> {
+    let mut headers = Entries::default();
+    let mut push = |name: &str, description| {
+        let schema = Schema::of("string");
+        headers.push(
+            name,
+            Header {
+                description,
+                schema,
+            },
+        );
+    };
+    if declared.status == StatusCode::CREATED {
+        push("Location", "Where it is now.");
+    }
+    if declared.method == Method::GET {
+        push(
+            "ETag",
+            "The version of the answer, for If-None-Match; lists that are sent while they are read have none.",
+        );
+    }
+    if declared.is_list {
+        push(
+            "Link",
+            "Of a page: the addresses of others, first, prev, next and last (RFC 8288).",
+        );
+    }
+    headers
+}
+
+fn unchanged() -> Response {
+    Response {
+        description: "It is still the version that If-None-Match names.".to_owned(),
+        headers: Entries::default(),
+        content: Entries::default(),
+        links: Entries::default(),
+    }
+}
+
+/// What can be done with a thing that was made: the operations of its own path.
+fn links(endpoint: &Endpoint, declared: &Declared, all: &[&Endpoint]) -> Entries<Link> {
+    let mut links = Entries::default();
+    let has_number = declared.answers.iter().any(|field| field.name == "id");
+    if declared.status != StatusCode::CREATED || !has_number {
+        return links;
+    }
+    // Things that are made below another one have a path of their own: `/api/modules/{id}/`.
+    let name = naming::parts(&endpoint.path).last().copied().unwrap_or("");
+    let own = format!("/api/{name}/{{id}}/");
+    let Some(own) = all.iter().find(|endpoint| endpoint.path == own) else {
+        return links;
+    };
+    for operation in &own.operations {
+        let name = naming::operation(&operation.method, &own.path, false);
+        let link = Link {
+            operation_id: name.clone(),
+            parameters: Entries(vec![("id".to_owned(), "$response.body#/id")]),
+        };
+        links.push(name, link);
+    }
+    links
+}
+
+impl Path {
+    /// Puts an example beside every body and answer.
+    fn show_examples(&mut self, components: &Entries<Schema>) {
+        for (_, operation) in &mut self.operations.0 {
+            let bodies = operation.request_body.iter_mut();
+            let bodies = bodies.flat_map(|body| body.content.0.iter_mut());
+            let answers = operation.responses.0.iter_mut();
+            let answers = answers.filter_map(|(_, answer)| match answer {
+                Answer::Own(response) => Some(response.content.0.iter_mut()),
+                Answer::Shared { .. } => None,
+            });
+            for (mime, media) in bodies.chain(answers.flatten()) {
+                let is_data = !mime.starts_with("text/") && media.schema != Schema::default();
+                if is_data && media.example.is_none() {
+                    media.example = Some(examples::of_schema(&media.schema, components));
+                }
+            }
+        }
+    }
+}
