@@ -83,14 +83,17 @@ test-s3: assets ## Runs the tests that touch files against an S3 server
 
 .PHONY: test-clients
 test-clients: assets
-	scripts/tools rust tuspy moto caches
-	scripts/need memcached:memcached redis-server:redis-server
+	scripts/tools rust tuspy moto caches schemathesis openapi
+	scripts/need curl:curl memcached:memcached redis-server:redis-server
 	cargo build --workspace --bin lyceum
 	cargo build --workspace --example cache
 	"$$LYCEUM_TOOLS/tuspy/bin/python" tests/clients/tuspy_upload.py "$$CARGO_TARGET_DIR/debug/lyceum"
 	"$$LYCEUM_TOOLS/moto/bin/python" tests/clients/aws_cloud.py "$$CARGO_TARGET_DIR/debug/lyceum" \
 	  crates/backends/tests/data/mediaconvert-jobs.json
 	"$$LYCEUM_TOOLS/caches/bin/python" tests/clients/caches.py "$$CARGO_TARGET_DIR/debug/examples/cache"
+	"$$LYCEUM_TOOLS/openapi/bin/python" tests/clients/api_examples.py "$$CARGO_TARGET_DIR/debug/lyceum"
+	"$$LYCEUM_TOOLS/openapi/bin/python" tests/clients/generated_client.py "$$CARGO_TARGET_DIR/debug/lyceum"
+	"$$LYCEUM_TOOLS/schemathesis/bin/python" tests/clients/api_schema.py "$$CARGO_TARGET_DIR/debug/lyceum"
 
 .PHONY: test-browser
 test-browser: assets tests/browser/node_modules/.package-lock.json
@@ -102,12 +105,16 @@ test-browser: assets tests/browser/node_modules/.package-lock.json
 # What `test-long` uploads through three kills of the server.
 large := 2147483648
 
+# Seconds that each of four roles tries the API in `test-long`.
+trying := 600
+
 .PHONY: test-long
-test-long: assets tests/browser/node_modules/.package-lock.json ## Runs the property tests with a hundred times as many cases, and uploads 2 GiB
-	scripts/tools rust nextest tuspy
+test-long: assets tests/browser/node_modules/.package-lock.json ## Runs the property tests with a hundred times as many cases, tries the API for long, and uploads 2 GiB
+	scripts/tools rust nextest tuspy schemathesis
 	scripts/need ffmpeg:ffmpeg chromium:chromium
 	PROPTEST_CASES=25600 cargo nextest run --workspace --profile long
 	cargo build --release --bin lyceum
+	"$$LYCEUM_TOOLS/schemathesis/bin/python" tests/clients/api_schema.py "$$CARGO_TARGET_DIR/release/lyceum" $(trying)
 	"$$LYCEUM_TOOLS/tuspy/bin/python" tests/clients/tuspy_upload.py "$$CARGO_TARGET_DIR/release/lyceum" $(large)
 	cd tests/browser && LYCEUM_BIN="$(abspath $(CARGO_TARGET_DIR))/release/lyceum" LYCEUM_TEST_UPLOAD_BYTES=$(large) \
 	  node --test --test-timeout=1800000 --test-reporter=spec tus.test.mjs
