@@ -219,11 +219,18 @@ async fn clear(app: &App, name: Option<&str>, tag: Option<&str>, is_sure: bool) 
     }
     for name in names {
         orders::clear(app, name).await?;
-        say(&if named(app, name)?.is_shared() {
-            format!("{name} is empty.")
+        let cache = named(app, name)?;
+        if !cache.is_shared() {
+            say(&format!(
+                "The processes that serve are told to empty {name}."
+            ));
+        } else if cache.report().await.owed == Some(0) {
+            say(&format!("{name} is empty."));
         } else {
-            format!("The processes that serve are told to empty {name}.")
-        });
+            return Ok(failed(&format!(
+                "{name} did not forget all: its server broke off, or its user may not use SCAN and UNLINK there"
+            )));
+        }
     }
     Ok(ExitCode::SUCCESS)
 }

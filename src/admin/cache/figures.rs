@@ -179,7 +179,7 @@ fn tiles(report: &CacheReport) -> Vec<(&'static str, String)> {
         ("Not answered", grouped(sum(report, |one| one.faults))),
         ("Times away", grouped(report.times_away)),
     ];
-    if !report.is_available {
+    if report.owed != Some(0) {
         let owed = report
             .owed
             .map_or("everything".into(), |names| grouped(names as u64));

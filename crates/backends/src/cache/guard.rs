@@ -4,9 +4,10 @@
 //! What a caller sees of a backend that does not answer is decided here. It looks empty, and takes
 //! what it is told without keeping it: reads miss, `set`, `touch` and `delete` do nothing. What was
 //! to be written or deleted is deleted when it answers again, before anybody reads it. Only `add`
-//! and `count`, whose answer the caller builds on, are errors.
+//! and `count`, whose answer the caller builds on, are errors. A backend that answers, but refuses to
+//! delete something, looks so under those names alone.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -113,38 +114,35 @@ impl Guard {
         if inner.backend.guards_itself() || !fault.is_of_the_backend() {
             return;
         }
-        if !inner.breaker.open(era) {
-            return;
-        }
-        inner.backend.reset();
-        tracing::warn!(
-            cache = inner.backend.place(),
-            kind = inner.backend.kind(),
-            %fault,
-            "the cache does not answer; the site goes on without it"
-        );
-        tokio::spawn(recover(Arc::downgrade(inner)));
+        inner.open(fault, era);
+        inner.see_to_it();
     }
 
     /// The value under a name; none where the backend does not answer.
     pub async fn get(&self, space: &Space, name: &str) -> Option<Bytes> {
         let found = self.call(space, self.0.backend.get(name)).await;
-        found.ok().flatten()
+        found.ok().flatten().filter(|_| !self.0.breaker.owes(name))
     }
 
     /// As [`Guard::get`], with how long the value still lasts.
     pub async fn get_aging(&self, space: &Space, name: &str) -> Option<(Bytes, Lasting)> {
         let found = self.call(space, self.0.backend.get_aging(name)).await;
-        found.ok().flatten()
+        found.ok().flatten().filter(|_| !self.0.breaker.owes(name))
     }
 
     /// The values under several names, in their order; as [`Guard::get`].
     pub async fn get_many(&self, space: &Space, names: &[String]) -> Vec<Option<Bytes>> {
         let found = self.call(space, self.0.backend.get_many(names)).await;
-        match found {
+        let mut found = match found {
             Ok(found) if found.len() == names.len() => found,
-            _ => vec![None; names.len()],
+            _ => return vec![None; names.len()],
+        };
+        for (found, name) in found.iter_mut().zip(names) {
+            if found.is_some() && self.0.breaker.owes(name) {
+                *found = None;
+            }
         }
+        found
     }
 
     /// Stores a value; not at all where the backend does not answer.
@@ -157,7 +155,7 @@ impl Guard {
     ) -> Result<(), CacheError> {
         let debt = self.debt([name]);
         let stored = self.call(space, self.0.backend.set(name, value, lifetime));
-        debt.settle(stored.await)
+        debt.settle_stored(stored.await)
     }
 
     /// Stores several values; as [`Guard::set`].
@@ -169,7 +167,7 @@ impl Guard {
     ) -> Result<(), CacheError> {
         let debt = self.debt(entries.iter().map(|(name, _)| name.as_str()));
         let stored = self.call(space, self.0.backend.set_many(entries, lifetime));
-        debt.settle(stored.await)
+        debt.settle_stored(stored.await)
     }
 
     /// Stores a value only where none is; [`CacheError::Unavailable`] where nobody can tell.
@@ -180,6 +178,7 @@ impl Guard {
         value: Bytes,
         lifetime: Option<Duration>,
     ) -> Result<bool, CacheError> {
+        self.refuse_if_owed(name)?;
         let added = self.call(space, self.0.backend.add(name, value, lifetime));
         Ok(added.await?)
     }
@@ -187,7 +186,7 @@ impl Guard {
     /// Gives a stored value a new lifetime; says whether there was one.
     pub async fn touch(&self, space: &Space, name: &str, lifetime: Option<Duration>) -> bool {
         let touched = self.call(space, self.0.backend.touch(name, lifetime));
-        touched.await.unwrap_or(false)
+        touched.await.unwrap_or(false) && !self.0.breaker.owes(name)
     }
 
     /// Adds to a stored whole number; [`CacheError::Unavailable`] where nobody can tell.
@@ -197,7 +196,16 @@ impl Guard {
         name: &str,
         by: i64,
     ) -> Result<Option<i64>, CacheError> {
+        self.refuse_if_owed(name)?;
         Ok(self.call(space, self.0.backend.count(name, by)).await?)
+    }
+
+    /// What is there was to be forgotten: nobody can tell what would be without it.
+    fn refuse_if_owed(&self, name: &str) -> Result<(), CacheError> {
+        if self.0.breaker.owes(name) {
+            return Err(CacheError::Unavailable);
+        }
+        Ok(())
     }
 
     /// Forgets several values; says how many there were.
@@ -220,10 +228,11 @@ impl Guard {
             inner.clear().await
         };
         let Err(fault) = cleared else { return };
-        self.consider(&fault, era);
-        if !inner.backend.guards_itself() && !inner.breaker.owe_all() {
-            tokio::spawn(pay(Arc::clone(inner)));
+        if !inner.backend.guards_itself() {
+            inner.breaker.owe_all();
+            inner.see_to_it();
         }
+        self.consider(&fault, era);
     }
 
     /// Asks the backend for something; what is wrong with it, in words that hold no secret.
@@ -242,7 +251,8 @@ impl Guard {
         if inner.breaker.is_open() {
             return Err(Fault::away());
         }
-        inner.within(PROBE_PATIENCE, inner.backend.look(name)).await
+        let found = inner.within(PROBE_PATIENCE, inner.backend.look(name)).await;
+        Ok(found?.filter(|_| !inner.breaker.owes(name)))
     }
 
     /// What the servers say of themselves.
@@ -301,15 +311,40 @@ impl Inner {
         self.within(CLEAR_PATIENCE, clear).await
     }
 
-    /// Has the backend forget what it owes, and closes the breaker; says how many names that were.
+    /// Opens the breaker, for a call that began in `era`.
+    fn open(&self, fault: &Fault, era: u64) {
+        if !self.breaker.open(era) {
+            return;
+        }
+        self.backend.reset();
+        tracing::warn!(
+            cache = self.backend.place(),
+            kind = self.backend.kind(),
+            %fault,
+            "the cache does not answer; the site goes on without it"
+        );
+    }
+
+    /// Has a task see to it that the breaker closes and what is owed is forgotten.
+    fn see_to_it(self: &Arc<Self>) {
+        // Outside of a runtime, as while the program ends, nobody comes to need it.
+        if let Ok(runtime) = tokio::runtime::Handle::try_current()
+            && self.breaker.hire()
+        {
+            runtime.spawn(see_to(Arc::downgrade(self)));
+        }
+    }
+
+    /// Has the backend forget what it has to; says how many names that were.
     async fn pay(&self) -> Result<usize, Fault> {
         let mut count = 0;
-        while let Some(owed) = self.breaker.take_or_close() {
+        while let Some(owed) = self.breaker.take() {
             let paid = self.forget(&owed).await;
             if let Err(fault) = paid {
-                self.breaker.put_back(&owed);
+                self.breaker.put_back();
                 return Err(fault);
             }
+            self.breaker.paid();
             count += owed.names.len();
         }
         Ok(count)
@@ -345,44 +380,54 @@ impl Inner {
     }
 }
 
-/// Tries a backend that is away until it answers again, for as long as somebody uses it.
-async fn recover(inner: std::sync::Weak<Inner>) {
-    let began = Instant::now();
-    for wait in waits() {
+/// Tries a backend that is away until it answers again, and has it forget what it has to, for as long as somebody
+/// uses it.
+async fn see_to(inner: Weak<Inner>) {
+    let (mut away_since, mut is_told) = (None, false);
+    for wait in std::iter::once(Duration::ZERO).chain(waits()) {
         tokio::time::sleep(wait).await;
         let Some(inner) = inner.upgrade() else {
             return;
         };
-        if !inner.probe().await {
+        let is_open = inner.breaker.is_open();
+        if is_open {
+            away_since.get_or_insert_with(Instant::now);
+        }
+        if is_open && (wait.is_zero() || !inner.probe().await) {
             continue;
         }
-        if let Ok(forgotten) = inner.pay().await {
+        let era = inner.breaker.era();
+        let forgotten = match inner.pay().await {
+            Ok(forgotten) => forgotten,
+            Err(fault) if fault.is_of_the_backend() => {
+                inner.open(&fault, era);
+                continue;
+            }
+            Err(fault) => {
+                if !std::mem::replace(&mut is_told, true) {
+                    tracing::warn!(
+                        cache = inner.backend.place(),
+                        kind = inner.backend.kind(),
+                        %fault,
+                        "the cache refuses to forget what it has to, of which nothing is read until it does"
+                    );
+                }
+                0
+            }
+        };
+        if is_open && inner.breaker.close() {
+            let away = away_since.take().map(|since| since.elapsed());
             tracing::info!(
                 cache = inner.backend.place(),
                 kind = inner.backend.kind(),
-                away_seconds = began.elapsed().as_secs(),
+                away_seconds = away.unwrap_or_default().as_secs(),
                 forgotten,
                 "the cache answers again"
             );
+        }
+        if inner.breaker.dismiss() {
             return;
         }
-    }
-}
-
-/// Has the backend forget what a call left undone that was given up while the backend was well.
-async fn pay(inner: Arc<Inner>) {
-    let Err(fault) = inner.pay().await else {
-        return;
-    };
-    if inner.breaker.open(inner.breaker.era()) {
-        tracing::warn!(
-            cache = inner.backend.place(),
-            kind = inner.backend.kind(),
-            %fault,
-            "the cache does not forget what it has to; going on without it"
-        );
-        inner.backend.reset();
-        recover(Arc::downgrade(&inner)).await;
     }
 }
 
@@ -405,6 +450,14 @@ impl Debt<'_> {
             Err(_) => Ok(()),
         }
     }
+
+    /// As [`Debt::settle`], of values that took the place of what was there.
+    fn settle_stored(self, done: Result<(), Fault>) -> Result<(), CacheError> {
+        if let (Ok(()), Some(names)) = (&done, &self.names) {
+            self.guard.0.breaker.stored(names.iter().copied());
+        }
+        self.settle(done)
+    }
 }
 
 impl Drop for Debt<'_> {
@@ -413,9 +466,7 @@ impl Drop for Debt<'_> {
             return;
         };
         let inner = &self.guard.0;
-        let is_seen_to = inner.breaker.owe(names);
-        if !is_seen_to && let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            runtime.spawn(pay(Arc::clone(inner)));
-        }
+        inner.breaker.owe(names);
+        inner.see_to_it();
     }
 }

@@ -75,7 +75,7 @@ pub struct CacheReport {
     pub is_available: bool,
     /// How often the backend went away.
     pub times_away: u64,
-    /// How many names the backend has to forget before it is asked again; `None` for all.
+    /// How many names the backend still has to forget, under which nothing is read until then; `None` for all.
     pub owed: Option<usize>,
     /// Every key space.
     pub spaces: Vec<SpaceReport>,

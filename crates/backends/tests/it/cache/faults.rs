@@ -254,6 +254,42 @@ async fn a_server_that_has_no_room_refuses_and_keeps_nothing_old() {
 }
 
 #[tokio::test]
+async fn a_server_that_refuses_to_delete_is_used_for_all_the_rest_and_shows_nothing_deleted() {
+    let server = Server::redis().await;
+    let cache = Cache::open(&format!("redis://{}?{PATIENT}", server.address())).unwrap();
+    let text = async |key: &str| cache.get::<String>(key).await.unwrap();
+    for key in ["k", "l", "m"] {
+        cache.set(key, "old", LONG).await.unwrap();
+    }
+    server.tell("ACL SETUSER default -unlink -scan").await;
+    cache.delete("k").await.unwrap();
+    assert!(cache.is_available(), "refusing is answering");
+    assert_eq!(text("k").await, None);
+    assert_eq!(cache.peek("k").await.unwrap(), None);
+    let both = cache.get_many::<String, _>(["k", "l"]).await.unwrap();
+    assert_eq!(both.into_keys().collect::<Vec<_>>(), ["l"]);
+    let added = cache.add("k", "new", LONG).await;
+    assert!(matches!(added, Err(CacheError::Unavailable)), "{added:?}");
+    assert!(!cache.touch("k", LONG).await.unwrap());
+    // What is stored anew is good again.
+    cache.set("k", "new", LONG).await.unwrap();
+    assert_eq!(text("k").await.as_deref(), Some("new"));
+    assert_eq!(text("l").await.as_deref(), Some("old"));
+    cache.clear().await.unwrap();
+    assert_eq!((text("k").await, text("l").await), (None, None));
+    cache.set("l", "newer", LONG).await.unwrap();
+    assert_eq!(text("l").await.as_deref(), Some("newer"));
+    assert_eq!(cache.report().await.times_away, 0);
+    server.tell("ACL SETUSER default +unlink +scan").await;
+    until("all is forgotten", async || {
+        (cache.report().await.owed == Some(0)).then_some(())
+    })
+    .await;
+    assert_eq!((text("k").await, text("m").await), (None, None));
+    assert!(cache.add("k", "newest", LONG).await.unwrap());
+}
+
+#[tokio::test]
 async fn a_dead_server_among_several_takes_only_its_own_keys_along() {
     let mut servers = [Server::memcached().await, Server::memcached().await];
     let url = format!(

@@ -4,6 +4,7 @@ use std::net::TcpListener as StdListener;
 use std::process::{Child, Command, Stdio};
 
 use tempfile::TempDir;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 use super::until;
@@ -87,6 +88,16 @@ impl Server {
 
     pub fn address(&self) -> String {
         format!("127.0.0.1:{}", self.port)
+    }
+
+    /// Has a Redis carry out one command, past all caches.
+    pub async fn tell(&self, command: &str) {
+        let mut stream = TcpStream::connect(self.address()).await.unwrap();
+        let line = format!("{command}\r\n");
+        stream.write_all(line.as_bytes()).await.unwrap();
+        let mut said = [0; 5];
+        stream.read_exact(&mut said).await.unwrap();
+        assert_eq!(&said, b"+OK\r\n", "{command}");
     }
 
     pub fn kill(&mut self) {
