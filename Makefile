@@ -68,7 +68,8 @@ test-postgres: assets
 	scripts/tools rust nextest
 	scripts/need ffmpeg:ffmpeg openssl:openssl redis-server:redis-server memcached:memcached postgresql
 	scripts/with-servers postgres -- env LYCEUM_TEST_DATABASE=postgres \
-	  cargo nextest run --workspace -E 'binary(it) | package(lyceum-backends)'
+	  cargo nextest run --workspace --ignore-default-filter \
+	    -E '(binary(it) | package(lyceum-backends)) & !test(/\bon_sqlite::/)'
 
 .PHONY: test-s3
 test-s3: assets ## Runs the tests that touch files against an S3 server

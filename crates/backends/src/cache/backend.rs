@@ -172,6 +172,11 @@ impl Backend {
         matches!(self, Self::Memcached(_))
     }
 
+    /// Whether what is asked first is done first, also while the answer is still awaited.
+    pub fn keeps_order(&self) -> bool {
+        matches!(self, Self::Redis(_))
+    }
+
     /// How many bytes its connections have carried: while they do, it is not dead. Always zero for
     /// those that do not count.
     pub fn bytes_moved(&self) -> u64 {
@@ -323,6 +328,18 @@ impl Backend {
             Self::Memcached(memcached) => Box::pin(memcached.delete_many(names)).await,
             Self::Redis(redis) => Box::pin(redis.delete_many(names)).await,
             Self::Off => Ok(0),
+        }
+    }
+
+    /// Forgets a value if it is this one, in one step; says whether it was.
+    pub async fn delete_if(&self, name: &str, value: &Bytes) -> Result<bool, Fault> {
+        match self {
+            Self::Memory(memory) => Ok(memory.delete_if(name.to_owned(), value).await),
+            Self::Database(database) => Box::pin(database.delete_if(name, value)).await,
+            Self::File(files) => Box::pin(files.delete_if(name, value)).await,
+            Self::Memcached(memcached) => Box::pin(memcached.delete_if(name, value)).await,
+            Self::Redis(redis) => Box::pin(redis.delete_if(name, value)).await,
+            Self::Off => Ok(false),
         }
     }
 

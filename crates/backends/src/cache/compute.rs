@@ -4,8 +4,10 @@
 //! In this process those who ask for the same key share one computation ([`super::flight`]). Where
 //! others share the backend, who computes holds a lock there, a value under a name of its own, for
 //! ten seconds at most; the others look for the result for a second and then compute as well, so
-//! that nobody depends on a process that died. Whoever sets or deletes a key takes its lock away:
-//! what was computed from older data is then given to those who wait for it, but not stored.
+//! that nobody depends on a process that died: they take the lock over. Whoever sets or deletes a key
+//! takes its lock away *first*: what was computed from older data is then given to those who wait for
+//! it, but not stored. That is looked at before storing and once more after it, so that of two who do
+//! this at once one sees the other.
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::Arc;
@@ -65,13 +67,15 @@ struct Term {
 }
 
 /// How a lock was got.
-enum Turn {
-    /// It is ours; the value is the token.
-    Ours(Bytes),
+enum Turn<'a> {
+    /// It is ours.
+    Ours(Held<'a>),
     /// Another's result has come.
     Done(Bytes),
-    /// Nobody can have one, or the wait was too long.
-    Without,
+    /// It is not known who has it: what is computed is not stored.
+    Unknown,
+    /// None is needed: nobody else can store the value, or nobody may.
+    Needless,
 }
 
 impl Cache {
@@ -80,10 +84,11 @@ impl Cache {
     /// Many that ask at once share one computation; when it fails, its error goes to the one that
     /// computed and the next one tries. A value deleted or set while it is being computed is given
     /// to those who already wait, but not stored, so that a change is never overwritten by what was
-    /// read before it. (Between processes that holds but for the moment of storing; where it has to
-    /// hold strictly, the value carries the versions of its data.) `compute` must not ask for the
-    /// same key. The timeout is shortened by up to a tenth, so that not all keys end at once. The
-    /// cache is never a reason to fail: without its backend, `compute` is asked each time.
+    /// read before it. (In another process it may be found for the moment of storing, and a process
+    /// that dies in that moment leaves it; where it has to hold strictly, the value carries the
+    /// versions of its data.) `compute` must not ask for the same key. The timeout is shortened by up
+    /// to a tenth, so that not all keys end at once. The cache is never a reason to fail: without its
+    /// backend, `compute` is asked each time.
     pub async fn get_or_set<T, E, F, Fut>(
         &self,
         key: &str,
@@ -197,13 +202,43 @@ impl Cache {
         let landed = flight.land(async |gate| {
             let bytes = make().await?;
             let may_store = gate.lock().await;
-            let held = self.layers.look_again(self.space(key), mark).await;
-            if *may_store && held == Some(token) {
-                self.keep(key, &name, bytes.clone(), term).await;
+            if *may_store && self.holds(key, mark, &token).await {
+                let value = Fresh {
+                    bytes: bytes.clone(),
+                    is_replacing: true,
+                };
+                self.renew(key, &name, value, term, (mark, &token)).await;
             }
             Ok(bytes)
         });
         landed.await.map(drop)
+    }
+
+    /// Stores what was computed anew under a mark, unless that is taken away meanwhile.
+    async fn renew(
+        &self,
+        key: &str,
+        name: &str,
+        value: Fresh,
+        term: Term,
+        (mark, token): (&str, &Bytes),
+    ) {
+        if !self.keep(key, name, value, term).await {
+            return;
+        }
+        let space = self.space(key);
+        // It lasts for as long as the value is fresh.
+        let fresh = spread(name, term.lifetime).duration();
+        self.layers.guard.touch(space, mark, fresh).await;
+        if !self.holds(key, mark, token).await {
+            self.layers.delete_many(&[space], &[name.to_owned()]).await;
+        }
+    }
+
+    /// Whether a lock or mark is still this one, which is to say that nobody changed the key.
+    async fn holds(&self, key: &str, lock: &str, token: &Bytes) -> bool {
+        let held = self.layers.look_again(self.space(key), lock).await;
+        held.as_ref() == Some(token)
     }
 
     fn term(&self, timeout: Timeout) -> Term {
@@ -236,45 +271,67 @@ impl Cache {
                 let turn = if self.is_shared() && !term.lifetime.is_nothing() {
                     self.take_turn(key, &name, &is_usable).await
                 } else {
-                    Turn::Without
+                    Turn::Needless
                 };
                 if let Turn::Done(bytes) = turn {
                     return Ok(bytes);
                 }
                 // Another may have stored it between the look above and now.
                 let found = self.layers.look_again(space, &name).await;
-                let held = Held::new(self, key, turn);
+                let is_replacing = found.is_some();
                 if let Some(bytes) = found.filter(|bytes| is_usable(bytes)) {
                     return Ok(bytes);
                 }
                 let bytes = compute().await?;
                 let may_store = gate.lock().await;
-                if *may_store && held.is_ours().await {
-                    self.keep(key, &name, bytes.clone(), term).await;
+                if *may_store {
+                    let value = Fresh {
+                        bytes: bytes.clone(),
+                        is_replacing,
+                    };
+                    self.keep_in_turn(key, &name, value, term, turn).await;
                 }
-                held.release().await;
                 Ok(bytes)
             })
             .await
     }
 
+    /// Stores what was computed, as far as whose turn it was allows.
+    async fn keep_in_turn(&self, key: &str, name: &str, value: Fresh, term: Term, turn: Turn<'_>) {
+        match turn {
+            Turn::Needless => self.keep_marked(key, name, value, term).await,
+            Turn::Ours(held) => {
+                if self.holds(key, &held.lock, &held.token).await {
+                    self.keep_marked(key, name, value, term).await;
+                    if !held.release().await {
+                        // It was taken away meanwhile: the data changed.
+                        let space = self.space(key);
+                        self.layers.delete_many(&[space], &[name.to_owned()]).await;
+                    }
+                }
+            }
+            Turn::Done(_) | Turn::Unknown => {}
+        }
+    }
+
     /// Waits until it is our turn to compute, or another's result has come.
-    async fn take_turn(&self, key: &str, name: &str, is_usable: &impl Fn(&[u8]) -> bool) -> Turn {
-        let space = self.space(key);
-        let lock = key::join(&self.head, Kind::Lock, key);
-        let names = [name.to_owned(), lock];
-        let [_, lock] = &names;
+    async fn take_turn<'a>(
+        &'a self,
+        key: &'a str,
+        name: &str,
+        is_usable: &impl Fn(&[u8]) -> bool,
+    ) -> Turn<'a> {
+        let (space, guard) = (self.space(key), &self.layers.guard);
+        let lasting = Some(LOCK_LIFETIME);
         let mut pause = FIRST_PAUSE;
         for _ in 0..LOOKS {
-            let token = self.locks.token();
-            let added = self
-                .layers
-                .guard
-                .add(space, lock, token.clone(), Some(LOCK_LIFETIME));
-            match added.await {
-                Ok(true) => return Turn::Ours(token),
-                Ok(false) => {}
-                Err(_) => return Turn::Without,
+            // Before it is asked for: who goes away while it is on its way gives it back, too.
+            let mut held = Held::new(self, key);
+            let added = guard.add(space, &held.lock, held.token(), lasting).await;
+            match added {
+                Ok(true) => return Turn::Ours(held),
+                Ok(false) => held.is_given_back = true,
+                Err(_) => return Turn::Unknown,
             }
             tokio::time::sleep(pause).await;
             pause = (pause * 2).min(LONGEST_PAUSE);
@@ -283,33 +340,64 @@ impl Cache {
                 return Turn::Done(bytes);
             }
         }
-        Turn::Without
+        // Who has it takes too long, or is dead: when she stores after all, she sees that she lost it.
+        let held = Held::new(self, key);
+        let taken = guard.set(space, &held.lock, held.token(), lasting).await;
+        match taken {
+            Ok(()) => Turn::Ours(held),
+            Err(_) => Turn::Unknown,
+        }
     }
 
-    /// Stores what was computed. That it cannot be stored is no reason to fail.
-    async fn keep(&self, key: &str, name: &str, bytes: Bytes, term: Term) {
+    /// Stores what was computed; says whether it did. That it cannot is no reason to fail.
+    async fn keep(&self, key: &str, name: &str, value: Fresh, term: Term) -> bool {
         let space = self.space(key);
         if term.lifetime.is_nothing() {
             self.layers.delete_many(&[space], &[name.to_owned()]).await;
-            return;
+            return false;
         }
         let fresh = spread(name, term.lifetime).duration();
         let kept = fresh.map(|fresh| fresh.saturating_add(term.stale.unwrap_or_default()));
-        let size = bytes.len();
-        if let Err(error) = self.layers.fill(space, name, bytes, kept).await {
+        let size = value.bytes.len();
+        let stored = if value.is_replacing {
+            self.layers.set(space, name, value.bytes, kept).await
+        } else {
+            self.layers.fill(space, name, value.bytes, kept).await
+        };
+        if let Err(error) = stored {
             tracing::debug!(%error, size, "a computed value is not stored");
-            return;
+            return false;
         }
-        if term.stale.is_some() {
+        true
+    }
+
+    /// As [`Cache::keep`], with the mark that the value is fresh, where it needs one.
+    async fn keep_marked(&self, key: &str, name: &str, value: Fresh, term: Term) {
+        if self.keep(key, name, value, term).await && term.stale.is_some() {
             let mark = key::join(&self.head, Kind::Mark, key);
-            let token = self.locks.token();
+            let (token, fresh) = (self.locks.token(), spread(name, term.lifetime).duration());
             // Without its mark the value is an older one, which is then computed anew.
-            let _ = self.layers.guard.set(space, &mark, token, fresh).await;
+            let set = self.layers.guard.set(self.space(key), &mark, token, fresh);
+            let _ = set.await;
         }
     }
 
+    /// Does `change` to these keys, whose locks are taken away before from whoever computes them.
+    pub(super) async fn unlocking<T>(
+        &self,
+        keys: &[impl AsRef<str>],
+        change: impl Future<Output = T>,
+    ) -> T {
+        if self.layers.guard.backend().keeps_order() {
+            // On one way, on which nothing overtakes.
+            return futures::join!(self.unlock_all(keys), change).1;
+        }
+        self.unlock_all(keys).await;
+        change.await
+    }
+
     /// Takes the locks of these keys away from whoever computes them, in this process or another.
-    pub(super) async fn unlock_all<K: AsRef<str>>(&self, keys: &[K]) {
+    async fn unlock_all<K: AsRef<str>>(&self, keys: &[K]) {
         let (true, Some(first)) = (self.is_shared(), keys.first()) else {
             return;
         };
@@ -323,58 +411,61 @@ impl Cache {
     }
 }
 
-/// A lock while its holder computes; given back also when the holder goes away.
+/// What was computed.
+struct Fresh {
+    bytes: Bytes,
+    /// Whether something older stands in its place, which other processes may hold in their memory.
+    is_replacing: bool,
+}
+
+/// A lock, while its holder asks for it and computes; given back also when the holder goes away.
 struct Held<'a> {
     cache: &'a Cache,
     key: &'a str,
-    token: Option<Bytes>,
+    lock: String,
+    token: Bytes,
+    is_given_back: bool,
 }
 
 impl<'a> Held<'a> {
-    fn new(cache: &'a Cache, key: &'a str, turn: Turn) -> Self {
-        let token = match turn {
-            Turn::Ours(token) => Some(token),
-            Turn::Done(_) | Turn::Without => None,
-        };
-        Self { cache, key, token }
-    }
-
-    fn lock(&self) -> String {
-        key::join(&self.cache.head, Kind::Lock, self.key)
-    }
-
-    /// Whether nobody took the lock away, which is to say that the data changed.
-    async fn is_ours(&self) -> bool {
-        let Some(token) = &self.token else {
-            return true;
-        };
-        let space = self.cache.space(self.key);
-        let held = self.cache.layers.look_again(space, &self.lock()).await;
-        held.as_ref() == Some(token)
-    }
-
-    async fn release(mut self) {
-        if self.token.take().is_some() {
-            let space = self.cache.space(self.key);
-            let names = [self.lock()];
-            self.cache.layers.guard.delete_many(space, &names).await;
+    fn new(cache: &'a Cache, key: &'a str) -> Self {
+        Self {
+            cache,
+            key,
+            lock: key::join(&cache.head, Kind::Lock, key),
+            token: cache.locks.token(),
+            is_given_back: false,
         }
+    }
+
+    fn token(&self) -> Bytes {
+        self.token.clone()
+    }
+
+    /// Gives it back; says whether it was still ours.
+    async fn release(mut self) -> bool {
+        let space = self.cache.space(self.key);
+        let guard = &self.cache.layers.guard;
+        let was_ours = guard.delete_if(space, &self.lock, &self.token).await;
+        self.is_given_back = true;
+        was_ours
     }
 }
 
 impl Drop for Held<'_> {
     fn drop(&mut self) {
-        if self.token.is_none() {
+        if self.is_given_back {
             return;
         }
         let Ok(runtime) = tokio::runtime::Handle::try_current() else {
             return;
         };
-        let (layers, lock) = (Arc::clone(&self.cache.layers), self.lock());
-        let key = self.key.to_owned();
+        let layers = Arc::clone(&self.cache.layers);
+        let (key, lock) = (self.key.to_owned(), std::mem::take(&mut self.lock));
+        let token = std::mem::take(&mut self.token);
         runtime.spawn(async move {
             let space = layers.statistics.space(&key);
-            layers.guard.delete_many(space, &[lock]).await;
+            layers.guard.delete_if(space, &lock, &token).await;
         });
     }
 }

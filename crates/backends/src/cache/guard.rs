@@ -218,6 +218,12 @@ impl Guard {
         count
     }
 
+    /// Forgets a value if it is this one, in one step; says whether it was, as far as can be told.
+    pub async fn delete_if(&self, space: &Space, name: &str, value: &Bytes) -> bool {
+        let deleted = self.call(space, self.0.backend.delete_if(name, value));
+        deleted.await.unwrap_or(false)
+    }
+
     /// Forgets everything of ours.
     pub async fn clear(&self) {
         let inner = &self.0;
@@ -228,7 +234,7 @@ impl Guard {
             inner.clear().await
         };
         let Err(fault) = cleared else { return };
-        if !inner.backend.guards_itself() {
+        if !inner.backend.guards_itself() || matches!(fault, Fault::Refused(_)) {
             inner.breaker.owe_all();
             inner.see_to_it();
         }
@@ -273,10 +279,11 @@ impl Guard {
     }
 
     fn debt<'a>(&'a self, names: impl IntoIterator<Item = &'a str>) -> Debt<'a> {
-        let is_guarded = self.0.backend.is_shared() && !self.0.backend.guards_itself();
+        let is_shared = self.0.backend.is_shared();
         Debt {
             guard: self,
-            names: is_guarded.then(|| names.into_iter().collect()),
+            names: is_shared.then(|| names.into_iter().collect()),
+            is_settled: false,
         }
     }
 }
@@ -357,7 +364,12 @@ impl Inner {
         let names: Vec<String> = owed.names.iter().cloned().collect();
         for batch in names.chunks(BATCH) {
             let forget = self.backend.delete_many(batch);
-            self.within(PROBE_PATIENCE, forget).await?;
+            if !self.backend.guards_itself() {
+                self.within(PROBE_PATIENCE, forget).await?;
+            } else if let Err(fault @ Fault::Refused(_)) = forget.await {
+                // A server that does not answer it sees to itself.
+                return Err(fault);
+            }
         }
         Ok(())
     }
@@ -399,7 +411,7 @@ async fn see_to(inner: Weak<Inner>) {
         let era = inner.breaker.era();
         let forgotten = match inner.pay().await {
             Ok(forgotten) => forgotten,
-            Err(fault) if fault.is_of_the_backend() => {
+            Err(fault) if fault.is_of_the_backend() && !inner.backend.guards_itself() => {
                 inner.open(&fault, era);
                 continue;
             }
@@ -432,20 +444,29 @@ async fn see_to(inner: Weak<Inner>) {
 }
 
 /// Names whose older values must not be found again, whatever becomes of the call that replaces or
-/// deletes them: dropped without being settled (the caller went away), they are deleted.
+/// deletes them: dropped without being settled (the caller went away), they are deleted. A backend that
+/// guards itself sees to all but what it refuses.
 struct Debt<'a> {
     guard: &'a Guard,
     names: Option<Vec<&'a str>>,
+    is_settled: bool,
 }
 
 impl Debt<'_> {
     /// After the call. That the backend does not answer is no error to who stores.
     fn settle(mut self, done: Result<(), Fault>) -> Result<(), CacheError> {
-        match done {
-            Ok(()) => {
-                self.names = None;
-                Ok(())
+        self.is_settled = true;
+        let is_seen_to = match &done {
+            Ok(()) => true,
+            Err(fault) => {
+                self.guard.0.backend.guards_itself() && !matches!(fault, Fault::Refused(_))
             }
+        };
+        if is_seen_to {
+            self.names = None;
+        }
+        match done {
+            Ok(()) => Ok(()),
             Err(fault @ Fault::TooLarge { .. }) => Err(fault.into()),
             Err(_) => Ok(()),
         }
@@ -466,6 +487,9 @@ impl Drop for Debt<'_> {
             return;
         };
         let inner = &self.guard.0;
+        if inner.backend.guards_itself() && !self.is_settled {
+            return;
+        }
         inner.breaker.owe(names);
         inner.see_to_it();
     }

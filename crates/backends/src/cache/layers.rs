@@ -51,8 +51,8 @@ impl Layers {
         found
     }
 
-    /// Stores what was computed where nothing was: no other process can hold an older value that
-    /// had not ended by itself.
+    /// Stores what was computed where nothing was: no other process can hold an older value in its
+    /// memory that had not ended by itself, and none has to be told.
     pub async fn fill(
         &self,
         space: &Space,
@@ -61,10 +61,12 @@ impl Layers {
         lifetime: Option<Duration>,
     ) -> Result<(), CacheError> {
         space.wrote(value.len());
+        let stored = self.guard.set(space, name, value, lifetime).await;
+        // Afterwards: what was read before it was there is no longer to be taken from memory.
         if let Some(near) = &self.near {
             near.drop_here([name]);
         }
-        self.guard.set(space, name, value, lifetime).await
+        stored
     }
 
     /// Stores a value.

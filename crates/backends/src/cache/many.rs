@@ -67,8 +67,30 @@ impl Cache {
         }
         let spaces: Vec<&Space> = keys.iter().map(|key| self.space(key)).collect();
         let stored = self.layers.set_many(&spaces, &entries, lifetime.duration());
-        let (stored, ()) = tokio::join!(stored, self.unlock_all(&keys));
-        stored
+        self.unlocking(&keys, stored).await
+    }
+
+    /// As [`Cache::set_many`], for bytes under keys that nobody computes by [`Cache::get_or_set`] or
+    /// [`Cache::get_or_refresh`]: with no lock to take away, it is one round trip to each server.
+    pub async fn put_many_bytes(
+        &self,
+        values: &[(String, Bytes)],
+        timeout: Timeout,
+    ) -> Result<(), CacheError> {
+        let mut entries = Vec::with_capacity(values.len());
+        for (key, value) in values {
+            entries.push((self.name(key)?, value.clone()));
+        }
+        let spaces: Vec<&Space> = values.iter().map(|(key, _)| self.space(key)).collect();
+        let lifetime = self.lifetime(timeout);
+        if lifetime.is_nothing() {
+            let names: Vec<String> = entries.into_iter().map(|(name, _)| name).collect();
+            self.layers.delete_many(&spaces, &names).await;
+            return Ok(());
+        }
+        self.layers
+            .set_many(&spaces, &entries, lifetime.duration())
+            .await
     }
 
     /// Forgets several values; says how many there were.
@@ -87,7 +109,6 @@ impl Cache {
         }
         let spaces: Vec<&Space> = all.iter().map(|key| self.space(key)).collect();
         let deleted = self.layers.delete_many(&spaces, &names);
-        let (count, ()) = tokio::join!(deleted, self.unlock_all(&all));
-        Ok(count)
+        Ok(self.unlocking(&all, deleted).await)
     }
 }

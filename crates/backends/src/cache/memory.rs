@@ -147,6 +147,17 @@ impl Memory {
         old.is_some_and(|old| self.is_live(&old))
     }
 
+    /// Forgets a value if it is this one; says whether it was.
+    pub async fn delete_if(&self, key: String, value: &Bytes) -> bool {
+        let done = self.entries.entry(key).and_compute_with(async |old| {
+            match old.map(moka::Entry::into_value) {
+                Some(old) if self.is_live(&old) && old.value == *value => Op::Remove,
+                _ => Op::Nop,
+            }
+        });
+        matches!(done.await, CompResult::Removed(_))
+    }
+
     /// Forgets several values; says how many there were.
     pub async fn delete_many(&self, keys: &[String]) -> usize {
         let mut count = 0;

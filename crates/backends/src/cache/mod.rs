@@ -46,6 +46,8 @@ mod near;
 mod options;
 mod redis;
 mod report;
+#[cfg(test)]
+mod testing;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -115,6 +117,9 @@ pub enum Timeout {
     /// This long from now; nothing at all when it is zero.
     After(Duration),
 }
+
+/// How often a counter that goes away again and again is begun anew.
+const MOST_TRIES: usize = 10;
 
 /// Makes the name under which a backend stores a key, of prefix, version and key. A name that does
 /// not begin with `prefix:version` is not found by [`Cache::clear`].
@@ -328,9 +333,7 @@ impl Cache {
             return Ok(());
         }
         let stored = self.layers.set(space, &name, value, lifetime.duration());
-        let keys = [key];
-        let (stored, ()) = tokio::join!(stored, self.unlock_all(&keys));
-        stored
+        self.unlocking(&[key], stored).await
     }
 
     /// Stores a value only where none is; says whether the key was free.
@@ -372,6 +375,21 @@ impl Cache {
         let name = self.name(key)?;
         let sum = self.layers.count(self.space(key), &name, by).await?;
         sum.ok_or(CacheError::NoValue)
+    }
+
+    /// As [`Cache::incr`], where a missing number begins at zero, and lasts for this timeout from then on. For
+    /// counters that may be pushed out or deleted at any moment: nothing is lost of what is counted afterwards.
+    pub async fn count(&self, key: &str, by: i64, timeout: Timeout) -> Result<i64, CacheError> {
+        for _ in 0..MOST_TRIES {
+            if self.add(key, &by, timeout).await? {
+                return Ok(by);
+            }
+            match self.incr(key, by).await {
+                Err(CacheError::NoValue) => {}
+                counted => return counted,
+            }
+        }
+        Err(CacheError::Unavailable)
     }
 
     /// Subtracts `by` from a stored whole number; otherwise as [`Cache::incr`].

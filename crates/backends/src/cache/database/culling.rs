@@ -24,7 +24,7 @@ pub fn start_if_due(inner: &Arc<Inner>, written: u64) {
     });
 }
 
-async fn cull(inner: &Inner) -> Result<(), Fault> {
+pub(super) async fn cull(inner: &Inner) -> Result<(), Fault> {
     let now_us = inner.clock.now().timestamp_micros();
     while inner.run(&table::sweeping(now_us, ROWS)).await? >= ROWS {}
     let (_, mut bytes) = inner.measure().await?;
@@ -56,7 +56,8 @@ async fn evict(inner: &Inner, needed: u64) -> Result<u64, Fault> {
         bytes += row_bytes.unsigned_abs();
     }
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
-    let evicted = inner.run(&table::evicting(&names, newest)).await?;
+    let evicting = table::evicting(inner.engine(), &names, newest);
+    let evicted = inner.run(&evicting).await?;
     inner.culling.evicted(evicted);
     Ok(if evicted == 0 { 0 } else { bytes })
 }

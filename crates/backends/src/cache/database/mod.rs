@@ -203,7 +203,28 @@ impl Database {
         lifetime: Option<Duration>,
     ) -> Result<bool, Fault> {
         self.fitting(name, &value)?;
-        let row = self.row(name, &value, lifetime);
+        let (this, add) = (self.clone(), self.clone());
+        let (name, added) = (name.to_owned(), value.clone());
+        let work = {
+            let name = name.clone();
+            async move { add.add_row(&name, &value, lifetime).await }
+        };
+        let take_back = |outcome| async move {
+            if matches!(outcome, Ok(true)) {
+                // If this fails, it ends by itself.
+                let _ = this.delete_if(&name, &added).await;
+            }
+        };
+        to_the_end(work, take_back).await
+    }
+
+    async fn add_row(
+        &self,
+        name: &str,
+        value: &Bytes,
+        lifetime: Option<Duration>,
+    ) -> Result<bool, Fault> {
+        let row = self.row(name, value, lifetime);
         let is_added = self.run(table::adding(row, self.now_us())).await? > 0;
         if is_added {
             self.cull_if_due(row.bytes());
@@ -255,6 +276,17 @@ impl Database {
         ))
     }
 
+    /// Forgets a value if it is this one, in one step; says whether it was.
+    pub async fn delete_if(&self, name: &str, value: &[u8]) -> Result<bool, Fault> {
+        let delete = Query::delete()
+            .from_table(CacheEntries::Table)
+            .and_where(Expr::col(CacheEntries::Name).eq(name))
+            .and_where(Expr::col(CacheEntries::Value).eq(value.to_vec()))
+            .and_where(table::is_live(self.now_us()))
+            .take();
+        Ok(self.run(Ok(delete)).await? > 0)
+    }
+
     /// Forgets several values; says how many there were.
     pub async fn delete_many(&self, names: &[String]) -> Result<usize, Fault> {
         let (this, names) = (self.clone(), names.to_vec());
@@ -270,7 +302,8 @@ impl Database {
         for names in names.chunks(ROWS) {
             let now_us = self.now_us();
             let _turn = self.0.turns.acquire().await.map_err(closed)?;
-            let deleted = self.0.write.query_all(&table::deleting(names)).await;
+            let deleting = table::deleting(self.0.engine(), names);
+            let deleted = self.0.write.query_all(&deleting).await;
             for row in deleted.map_err(fault)? {
                 let stored_us = row.try_get("", "stored_us").map_err(fault)?;
                 let ends_us = row.try_get("", "ends_us").map_err(fault)?;
@@ -352,6 +385,10 @@ impl Database {
 }
 
 impl Inner {
+    fn engine(&self) -> DbBackend {
+        self.write.get_database_backend()
+    }
+
     /// Runs a statement that writes, in its turn; says how many rows it affected.
     async fn run<S: StatementBuilder>(&self, statement: &S) -> Result<u64, Fault> {
         let _turn = self.turns.acquire().await.map_err(closed)?;

@@ -2,9 +2,10 @@
 
 use sea_orm::sea_query::{
     ColumnDef, DeleteStatement, Expr, ExprTrait, Func, Index, IndexCreateStatement,
-    InsertStatement, OnConflict, Order, Query, SelectStatement, Table, TableCreateStatement,
+    InsertStatement, LockBehavior, LockType, OnConflict, Order, Query, SelectStatement, Table,
+    TableCreateStatement,
 };
-use sea_orm::{DbErr, DeriveIden};
+use sea_orm::{DbBackend, DbErr, DeriveIden};
 
 /// Name of the table of entries: `name` (prefix, version and key), `bytes` (what it counts for, name
 /// and overhead included), `stored_us` and `ends_us` (microseconds since 1970 UTC; `ends_us` is
@@ -155,33 +156,39 @@ pub fn adding(row: Row<'_>, now_us: i64) -> Result<InsertStatement, DbErr> {
 }
 
 /// The rows of these names, in an order that all who lock several share, so that they do not wait
-/// for each other in a circle.
-fn locking(names: &[&str]) -> SelectStatement {
+/// for each other in a circle: that of their bytes, in which rows are stored too, whatever language
+/// the database sorts by.
+fn locking(engine: DbBackend, names: &[&str]) -> SelectStatement {
+    let in_byte_order = match engine {
+        DbBackend::Sqlite => r#""name" COLLATE BINARY"#,
+        _ => r#""name" COLLATE "C""#,
+    };
     Query::select()
         .column(CacheEntries::Name)
         .from(CacheEntries::Table)
         .and_where(Expr::col(CacheEntries::Name).is_in(names.iter().copied()))
-        .order_by(CacheEntries::Name, Order::Asc)
+        .order_by_expr(Expr::cust(in_byte_order), Order::Asc)
         .lock_exclusive()
         .take()
 }
 
 /// Deletes these and returns the times of each that there was (`stored_us`, `ends_us`).
-pub fn deleting(names: &[&str]) -> DeleteStatement {
+pub fn deleting(engine: DbBackend, names: &[&str]) -> DeleteStatement {
     Query::delete()
         .from_table(CacheEntries::Table)
-        .and_where(Expr::col(CacheEntries::Name).in_subquery(locking(names)))
+        .and_where(Expr::col(CacheEntries::Name).in_subquery(locking(engine, names)))
         .returning(Query::returning().columns([CacheEntries::StoredUs, CacheEntries::EndsUs]))
         .take()
 }
 
-/// Deletes up to `most` of those that are not to be believed at this time.
+/// Deletes up to `most` of those that are not to be believed at this time, and that nobody holds.
 pub fn sweeping(now_us: i64, most: u64) -> DeleteStatement {
     let dead = Query::select()
         .column(CacheEntries::Name)
         .from(CacheEntries::Table)
         .and_where(is_live(now_us).not())
         .limit(most)
+        .lock_with_behavior(LockType::Update, LockBehavior::SkipLocked)
         .take();
     Query::delete()
         .from_table(CacheEntries::Table)
@@ -216,10 +223,10 @@ pub fn oldest(most: u64) -> SelectStatement {
 }
 
 /// Deletes those of these that were not stored again after this time.
-pub fn evicting(names: &[&str], stored_us: i64) -> DeleteStatement {
+pub fn evicting(engine: DbBackend, names: &[&str], stored_us: i64) -> DeleteStatement {
     Query::delete()
         .from_table(CacheEntries::Table)
-        .and_where(Expr::col(CacheEntries::Name).in_subquery(locking(names)))
+        .and_where(Expr::col(CacheEntries::Name).in_subquery(locking(engine, names)))
         .and_where(Expr::col(CacheEntries::StoredUs).lte(stored_us))
         .take()
 }

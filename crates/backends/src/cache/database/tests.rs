@@ -5,6 +5,7 @@ use sea_orm::TransactionTrait as _;
 use sea_orm::{ConnectOptions, Database as Connection, SqliteTransactionMode, TransactionOptions};
 use tempfile::TempDir;
 
+use super::super::testing::until;
 use super::*;
 
 fn noon() -> DateTime<Utc> {
@@ -21,7 +22,7 @@ struct Site {
 impl Site {
     async fn new() -> Self {
         let (url, folder) = if let Ok(server) = std::env::var("LYCEUM_TEST_POSTGRES") {
-            (Self::on_postgres(&server).await, None)
+            (Self::on_postgres(&server, "").await, None)
         } else {
             let folder = tempfile::tempdir().unwrap();
             let path = folder.path().join("site.db");
@@ -30,6 +31,18 @@ impl Site {
                 Some(folder),
             )
         };
+        Self::at(url, folder).await
+    }
+
+    /// On PostgreSQL, in a database that sorts as a dictionary does.
+    async fn sorting_as_people_do() -> Self {
+        let server = std::env::var("LYCEUM_TEST_POSTGRES");
+        let server = server.expect("`make test-postgres` names a server");
+        let how = "TEMPLATE template0 LOCALE_PROVIDER icu ICU_LOCALE 'en-US'";
+        Self::at(Self::on_postgres(&server, how).await, None).await
+    }
+
+    async fn at(url: String, folder: Option<TempDir>) -> Self {
         let site = Self {
             url,
             clock: Clock::fixed(noon()),
@@ -43,12 +56,12 @@ impl Site {
         site
     }
 
-    async fn on_postgres(server: &str) -> String {
+    async fn on_postgres(server: &str, how: &str) -> String {
         let random = u64::from_be_bytes(Clock::system().random_bytes());
         let name = format!("lyceum_test_{random:x}");
         let admin = Connection::connect(server).await.unwrap();
         let made = admin
-            .execute_unprepared(&format!("CREATE DATABASE {name}"))
+            .execute_unprepared(&format!("CREATE DATABASE {name} {how}"))
             .await;
         made.unwrap();
         let (base, _) = server.rsplit_once('/').unwrap();
@@ -234,6 +247,43 @@ async fn two_processes_that_write_the_same_names_do_not_lock_each_other_out() {
     }
 }
 
+/// Names that lie in another order in a dictionary than by their bytes.
+fn mixed_names(count: usize) -> Vec<String> {
+    let kinds = ["a", "B", "_c", "D", "e-", "Z"];
+    let names = (0..count).map(|n| format!(":1:{}{}", kinds[n % kinds.len()], n / kinds.len()));
+    names.collect()
+}
+
+mod on_postgres {
+    use super::*;
+
+    #[tokio::test]
+    async fn nobody_locks_another_out_where_names_are_sorted_as_people_do() {
+        let site = Site::sorting_as_people_do().await;
+        let (one, two) = (site.cache(MANY).await, site.cache(MANY).await);
+        let names = mixed_names(90);
+        let entries: Vec<_> = names
+            .iter()
+            .map(|name| (name.clone(), bytes("1")))
+            .collect();
+        let soon = Some(Duration::from_secs(1));
+        for _ in 0..40 {
+            let outcome = tokio::join!(
+                one.set_many(&entries, soon),
+                two.delete_many(&names),
+                two.set_many(&entries, soon),
+                one.delete_many(&names),
+                culling::cull(&one.0),
+                culling::cull(&two.0),
+            );
+            let (a, b, c, d, e, f) = outcome;
+            assert!(a.is_ok() && b.is_ok() && c.is_ok(), "{a:?} {b:?} {c:?}");
+            assert!(d.is_ok() && e.is_ok() && f.is_ok(), "{d:?} {e:?} {f:?}");
+            site.clock.advance(TimeDelta::seconds(1));
+        }
+    }
+}
+
 #[tokio::test]
 async fn clearing_forgets_what_is_ours_and_nothing_else() {
     let site = Site::new().await;
@@ -305,7 +355,7 @@ async fn the_oldest_are_pushed_out_when_there_is_too_much_and_the_rest_stays() {
         cache.set(&format!(":1:{n}"), value, None).await.unwrap();
     }
     // Culled in the background; what is read or written next finds out that it is time again.
-    loop {
+    until("it is culled", async || {
         site.clock.advance(TimeDelta::minutes(1));
         assert!(
             cache.get(":1:59").await.unwrap().is_some(),
@@ -315,10 +365,11 @@ async fn the_oldest_are_pushed_out_when_there_is_too_much_and_the_rest_stays() {
         if report.bytes_used.unwrap() <= 100_000 {
             assert!(report.entries.unwrap() >= 25, "{report:?}");
             assert!(report.evictions.unwrap() >= 25, "{report:?}");
-            break;
+            return Some(());
         }
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+        None
+    })
+    .await;
     assert_eq!(cache.get(":1:0").await, Ok(None));
 }
 
@@ -335,47 +386,51 @@ async fn what_is_over_is_removed_from_the_table() {
         .await
         .unwrap();
     cache.set(":1:stays", bytes("1"), None).await.unwrap();
-    while cache.servers().await[0].entries != Some(1) {
+    until("it is removed", async || {
         site.clock.advance(TimeDelta::minutes(1));
         assert!(cache.get(":1:stays").await.unwrap().is_some());
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+        (cache.servers().await[0].entries == Some(1)).then_some(())
+    })
+    .await;
 }
 
-#[tokio::test]
-async fn the_cache_stands_in_the_line_of_the_writer_once_at_most() {
-    let site = Site::new().await;
-    let cache = site.cache(MANY).await;
-    let write = cache.0.write.clone();
-    if write.get_database_backend() != DbBackend::Sqlite {
-        return;
-    }
-    let options = || TransactionOptions {
-        sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
-        ..TransactionOptions::default()
-    };
-    let held = write.begin_with_options(options()).await.unwrap();
-    let tasks: Vec<_> = (0..100)
-        .map(|n| {
-            let cache = cache.clone();
-            tokio::spawn(async move { cache.set(&format!(":1:{n}"), bytes("1"), None).await })
+mod on_sqlite {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_cache_stands_in_the_line_of_the_writer_once_at_most() {
+        let site = Site::new().await;
+        let cache = site.cache(MANY).await;
+        let write = cache.0.write.clone();
+        assert_eq!(write.get_database_backend(), DbBackend::Sqlite);
+        let options = || TransactionOptions {
+            sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
+            ..TransactionOptions::default()
+        };
+        let held = write.begin_with_options(options()).await.unwrap();
+        let tasks: Vec<_> = (0..100)
+            .map(|n| {
+                let cache = cache.clone();
+                tokio::spawn(async move { cache.set(&format!(":1:{n}"), bytes("1"), None).await })
+            })
+            .collect();
+        until("one stands in the line", async || {
+            (cache.0.turns.available_permits() == 0).then_some(())
         })
-        .collect();
-    while cache.0.turns.available_permits() > 0 {
+        .await;
+        // The site's next writer comes after one of the hundred at most.
+        let next = tokio::spawn(async move {
+            let transaction = write.begin_with_options(options()).await.unwrap();
+            let stored = cache.servers().await[0].entries;
+            transaction.commit().await.unwrap();
+            stored
+        });
         tokio::task::yield_now().await;
-    }
-    // The site's next writer comes after one of the hundred at most.
-    let next = tokio::spawn(async move {
-        let transaction = write.begin_with_options(options()).await.unwrap();
-        let stored = cache.servers().await[0].entries;
-        transaction.commit().await.unwrap();
-        stored
-    });
-    tokio::task::yield_now().await;
-    held.commit().await.unwrap();
-    assert!(next.await.unwrap() <= Some(1));
-    for task in tasks {
-        task.await.unwrap().unwrap();
+        held.commit().await.unwrap();
+        assert!(next.await.unwrap() <= Some(1));
+        for task in tasks {
+            task.await.unwrap().unwrap();
+        }
     }
 }
 

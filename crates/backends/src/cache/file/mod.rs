@@ -5,7 +5,8 @@
 //! its process however that ends. A file that is no whole entry of its name is a miss, and removed.
 //! Nothing is made durable: after a crash of the machine entries may be gone.
 //!
-//! Folders and files are their owner's alone (0700, 0600). Entries end by the wall clock, as in
+//! Folders and files are their owner's alone (0700, 0600); a folder that others may write to, or that is
+//! another's, is refused. Entries end by the wall clock, as in
 //! `database:`. How the disk is touched stands in [`shard`].
 
 mod entry;
@@ -26,6 +27,7 @@ use self::entry::{Entry, HEADER_BYTES, Times};
 use self::shard::{Folder, Found, Listed, SHARDS, Shard, Spot, spot};
 use super::backend::ServerReport;
 use super::culling::{Culling, kept};
+use super::ending::to_the_end;
 use super::fault::Fault;
 use super::key::{MAX_BYTES, is_under};
 use super::near::Lasting;
@@ -176,6 +178,8 @@ impl Files {
         };
         let most = self.largest_file();
         let Spot { shard, file } = spot(name);
+        let (this, name) = (self.clone(), name.to_owned());
+        let added = entry.value.clone();
         let add = move |inner: &Inner, shard: &Shard| {
             let is_free = !matches!(inner.live(shard, &file, &entry.name, most)?, Found::Good(_));
             if is_free {
@@ -183,7 +187,17 @@ impl Files {
             }
             Ok(is_free)
         };
-        let is_added = self.locked(shard, add).await?;
+        let work = {
+            let this = self.clone();
+            async move { this.locked(shard, add).await }
+        };
+        let take_back = |outcome| async move {
+            if matches!(outcome, Ok(true)) {
+                // If this fails, it ends by itself.
+                let _ = this.delete_if(&name, &added).await;
+            }
+        };
+        let is_added = to_the_end(work, take_back).await?;
         self.cull_if_due(if is_added { written } else { 0 });
         Ok(is_added)
     }
@@ -233,6 +247,19 @@ impl Files {
             })
         })
         .await?
+    }
+
+    /// Forgets a value if it is this one, in one step; says whether it was.
+    pub async fn delete_if(&self, name: &str, value: &Bytes) -> Result<bool, Fault> {
+        let most = self.largest_file();
+        let Spot { shard, file } = spot(name);
+        let (name, value) = (name.to_owned(), value.clone());
+        self.locked(shard, move |inner, shard| {
+            let found = inner.live(shard, &file, &name, most)?;
+            let is_it = matches!(found, Found::Good(entry) if entry.value == value);
+            Ok(is_it && shard.delete(&file)?)
+        })
+        .await
     }
 
     /// Forgets several values; says how many there were.

@@ -1,4 +1,4 @@
-//! Counting on signed numbers.
+//! Changes on the condition that nobody else made one: counting on signed numbers, deleting a certain value.
 //!
 //! Memcached counts on unsigned numbers and stops at zero when it counts down, so that its `decr`
 //! cannot be used. Small steps up are its `incr`; everything else reads the number and replaces it
@@ -67,6 +67,20 @@ async fn exchange(server: &Server, name: &str, by: i64) -> Result<Option<i64>, F
     Err(Fault::Refused(
         "too many count on the same number".to_owned(),
     ))
+}
+
+/// Deletes what lies under this name if it is this value; says whether it was.
+pub async fn delete_if(server: &Server, name: &str, value: &Bytes) -> Result<bool, Fault> {
+    let Some(item) = server.item(name).await?.filter(|item| item.value == *value) else {
+        return Ok(false);
+    };
+    let delete = format!("md {name} C{}\r\n", item.cas);
+    let line = server.line(&Request::default().text(&delete)).await?;
+    match &*line {
+        b"HD" => Ok(true),
+        b"EX" | b"NF" => Ok(false),
+        _ => Err(refusal(&line)),
+    }
 }
 
 fn replacing(name: &str, item: &Item, number: i64) -> Request {

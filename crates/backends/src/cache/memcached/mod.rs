@@ -28,7 +28,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures::future::join_all;
 
-use self::pool::{Pool, Spot, nobody};
+use self::pool::{Change, Pool, Spot, nobody};
 use self::server::Server;
 use self::wire::{Request, refusal};
 use super::CacheError;
@@ -128,7 +128,7 @@ impl Memcached {
     }
 
     /// Stores several values. Those of a server that fails meanwhile are not stored, which is no
-    /// error unless all fail.
+    /// error unless all fail; one that is well and refuses some is told.
     pub async fn set_many(
         &self,
         entries: &[(String, Bytes)],
@@ -167,19 +167,18 @@ impl Memcached {
             let theirs = share.iter().filter_map(|(place, _)| entries.get(*place));
             let theirs: Vec<_> = theirs.collect();
             let outcome = self.pool.ask(index, self.store(index, &theirs, time)).await;
-            for ((name, _), (_, spot)) in theirs.iter().zip(&share) {
-                self.pool.changed(name, spot, outcome.is_ok()).await;
-            }
+            let names = theirs.iter().map(|(name, _)| name.clone()).collect();
+            self.pool.changed(changes(names, share, &outcome)).await;
             outcome
         });
         let stored = join_all(stored).await;
-        for (place, spot) in &homeless {
-            if let Some((name, _)) = entries.get(*place) {
-                self.pool.changed(name, spot, false).await;
-            }
-        }
-        let faults = some_of(stored, entries.len())?;
-        faults.into_iter().flatten().next().map_or(Ok(()), Err)
+        let names = entries.iter().map(|(name, _)| name.as_str());
+        self.pool.changed(nowhere(names, homeless)).await;
+        let mut faults = changes_of(stored, entries.len())?.into_iter().flatten();
+        let first = faults.next();
+        // One that was refused has to be forgotten, of which only its fault tells.
+        let refused = faults.find(|fault| matches!(fault, Fault::Refused(_)));
+        refused.or(first).map_or(Ok(()), Err)
     }
 
     /// Stores these at one server; a fault of one entry is told once the others are stored.
@@ -247,7 +246,10 @@ impl Memcached {
         };
         let added = self.pool.ask(index, asked).await;
         if !matches!(added, Ok(false) | Err(Fault::TooLarge { .. })) {
-            self.pool.changed(name, &spot, added.is_ok()).await;
+            let names = vec![name.to_owned()];
+            self.pool
+                .changed(changes(names, vec![(0, spot)], &added))
+                .await;
         }
         added
     }
@@ -281,15 +283,17 @@ impl Memcached {
         };
         let counted = self.pool.ask(index, count::count(server, name, by)).await;
         drop(turn);
-        let is_done = !matches!(&counted, Err(fault) if fault.is_of_the_backend());
         if !matches!(counted, Ok(None)) {
-            self.pool.changed(name, &spot, is_done).await;
+            let names = vec![name.to_owned()];
+            self.pool
+                .changed(changes(names, vec![(0, spot)], &counted))
+                .await;
         }
         counted
     }
 
     /// Forgets several values; says how many there were. A server that fails meanwhile forgets
-    /// them before it is taken back, which is no error unless all fail.
+    /// them before it is taken back, which is no error unless all fail; one that is well and refuses is told.
     pub async fn delete_many(&self, names: &[String]) -> Result<usize, Fault> {
         let (this, names) = (self.clone(), names.to_vec());
         let delete = async move { this.delete_all(&names).await };
@@ -315,18 +319,30 @@ impl Memcached {
                 Ok(deleted.into_iter().filter(|deleted| *deleted).count())
             };
             let outcome = self.pool.ask(index, asked).await;
-            for (name, (_, spot)) in theirs.iter().zip(&share) {
-                self.pool.changed(name, spot, outcome.is_ok()).await;
-            }
+            let names = theirs.into_iter().cloned().collect();
+            self.pool.changed(changes(names, share, &outcome)).await;
             outcome
         });
         let deleted = join_all(deleted).await;
-        for (place, spot) in &homeless {
-            if let Some(name) = names.get(*place) {
-                self.pool.changed(name, spot, false).await;
-            }
-        }
-        Ok(some_of(deleted, names.len())?.into_iter().sum())
+        let names_of_all = names.iter().map(String::as_str);
+        self.pool.changed(nowhere(names_of_all, homeless)).await;
+        Ok(changes_of(deleted, names.len())?.into_iter().sum())
+    }
+
+    /// Forgets a value if it is this one, in one step; says whether it was.
+    pub async fn delete_if(&self, name: &str, value: &Bytes) -> Result<bool, Fault> {
+        let (this, name, value) = (self.clone(), name.to_owned(), value.clone());
+        let delete = async move {
+            let spot = this.pool.spot(&name);
+            let index = spot.server.ok_or_else(nobody)?;
+            let server = this.pool.server(index)?;
+            let deleted = count::delete_if(server, &name, &value);
+            let deleted = this.pool.ask(index, deleted).await;
+            let changed = changes(vec![name], vec![(0, spot)], &deleted);
+            this.pool.changed(changed).await;
+            deleted
+        };
+        self.to_the_end(delete, |_| Vec::new()).await
     }
 
     /// Forgets every name of this prefix on every server. One that is left out forgets them before
@@ -435,12 +451,53 @@ fn yes_or_no(line: &[u8], yes: &[u8], no: &[u8]) -> Result<bool, Fault> {
     }
 }
 
+/// Changes of names that live together. What a server that is well refuses the guard hears of.
+fn changes<T>(
+    names: Vec<String>,
+    share: Vec<(usize, Spot)>,
+    outcome: &Result<T, Fault>,
+) -> Vec<Change> {
+    let is_done = !matches!(outcome, Err(fault) if fault.is_of_the_backend());
+    let both = names.into_iter().zip(share);
+    both.map(|(name, (_, spot))| Change {
+        name,
+        spot,
+        is_done,
+    })
+    .collect()
+}
+
+/// As [`changes`], of those among the names that live nowhere just now.
+fn nowhere<'a>(names: impl Iterator<Item = &'a str>, homeless: Vec<(usize, Spot)>) -> Vec<Change> {
+    let names: Vec<&str> = names.collect();
+    let homeless = homeless.into_iter().filter_map(|(place, spot)| {
+        Some(Change {
+            name: (*names.get(place)?).to_owned(),
+            spot,
+            is_done: false,
+        })
+    });
+    homeless.collect()
+}
+
 /// A fault of one entry among several, or the fault of all.
 fn kept(fault: Fault) -> Result<Fault, Fault> {
     if fault.is_of_the_backend() {
         Err(fault)
     } else {
         Ok(fault)
+    }
+}
+
+/// As [`some_of`], of changes: one that a server refused that is well is the fault of all, for nobody else remembers it.
+fn changes_of<T>(answers: Vec<Result<T, Fault>>, asked: usize) -> Result<Vec<T>, Fault> {
+    let refused = answers.iter().find_map(|answer| match answer {
+        Err(fault) if !fault.is_of_the_backend() => Some(fault.clone()),
+        _ => None,
+    });
+    match refused {
+        Some(fault) => Err(fault),
+        None => some_of(answers, asked),
     }
 }
 

@@ -6,6 +6,7 @@
 //! and so do those that stood in for it: otherwise its older values would come back with it, and
 //! theirs the next time it fails.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -21,15 +22,14 @@ use crate::cache::fault::Fault;
 const FIRST_LOOK: Duration = Duration::from_millis(100);
 const LONGEST_WAIT: Duration = Duration::from_secs(2);
 
-/// How long a server that was left out may take to answer, and how long to wait for a turn for
-/// what must be deleted.
+/// How long a server that was left out may take to answer, and be told what it missed.
 const PATIENCE_WITH_THE_LOST: Duration = Duration::from_secs(1);
 
 /// How many names are told to a server in one request.
 const BATCH: usize = 1_000;
 
 /// How often names that arrive meanwhile are told to a server before it is taken back anyhow.
-const ROUNDS: usize = 10;
+pub(super) const ROUNDS: usize = 10;
 
 /// The servers of one cache.
 pub struct Pool {
@@ -38,6 +38,17 @@ pub struct Pool {
     prefix: String,
     /// For the tasks that look after servers, which must not keep the pool alive.
     me: Weak<Self>,
+}
+
+/// A change of a name, where it lived, and whether it was carried out there.
+#[derive(Debug)]
+pub struct Change {
+    /// The name.
+    pub name: String,
+    /// Where it lived.
+    pub spot: Spot,
+    /// Whether it was carried out.
+    pub is_done: bool,
 }
 
 /// Where a name lives just now.
@@ -123,59 +134,92 @@ impl Pool {
         answer
     }
 
-    /// What follows from a change of a name: those who should have heard of it and did not
-    /// remember it for their return.
-    pub async fn changed(&self, name: &str, spot: &Spot, is_done: bool) {
-        let failed = spot.server.filter(|_| !is_done);
-        for index in spot.passed.iter().copied().chain(failed) {
-            let Some(server) = self.servers.get(index) else {
-                continue;
-            };
-            if server.miss(name) {
-                continue;
-            }
-            // It is well: it only refused, or came back between the choice and now.
-            let everywhere = 0..self.servers.len();
-            let here = everywhere.filter(|at| *at == index || Some(*at) == spot.server);
-            let told = join_all(here.map(|at| self.forget_at(at, [name]))).await;
-            if told.contains(&false) {
-                let fault = Fault::Unavailable("it did not delete what it must".to_owned());
-                self.leave_out(index, &fault);
-                server.miss(name);
+    /// What follows from changes: those servers that should have heard of them and did not remember them for their
+    /// return.
+    pub async fn changed(&self, changes: Vec<Change>) {
+        // Those that came back between the choice and now, with what they have to be told.
+        let mut back = BTreeMap::<usize, BTreeSet<String>>::new();
+        for Change {
+            name,
+            spot,
+            is_done,
+        } in changes
+        {
+            let failed = spot.server.filter(|_| !is_done);
+            for index in spot.passed.iter().copied().chain(failed) {
+                let server = self.servers.get(index);
+                if server.is_none_or(|server| server.miss(&name)) {
+                    continue;
+                }
+                for at in [Some(index), spot.server].into_iter().flatten() {
+                    back.entry(at).or_default().insert(name.clone());
+                }
             }
         }
+        let told = back.into_iter().map(async |(index, names)| {
+            let names: Vec<String> = names.into_iter().collect();
+            let told = self.forget_at(index, &names, None).await;
+            if let (Err(fault), Some(server)) = (told, self.servers.get(index)) {
+                self.leave_out(index, &fault);
+                for name in &names {
+                    server.miss(name);
+                }
+            }
+        });
+        join_all(told).await;
     }
 
     /// Deletes these where they live now.
     pub async fn forget(&self, names: Vec<String>) {
+        let mut changes = Vec::new();
+        let mut homes = BTreeMap::<Option<usize>, Vec<(String, Spot)>>::new();
         for name in names {
             let spot = self.spot(&name);
-            let is_done = match spot.server {
-                Some(index) => self.forget_at(index, [name.as_str()]).await,
-                None => false,
-            };
-            self.changed(&name, &spot, is_done).await;
+            homes.entry(spot.server).or_default().push((name, spot));
         }
+        for (index, lot) in homes {
+            let names: Vec<String> = lot.iter().map(|(name, _)| name.clone()).collect();
+            let told = match index {
+                // Nobody waits for this.
+                Some(index) => {
+                    self.forget_at(index, &names, Some(PATIENCE_WITH_THE_LOST))
+                        .await
+                }
+                None => Err(nobody()),
+            };
+            if let (Some(index), Err(fault)) = (index, &told) {
+                self.leave_out(index, fault);
+            }
+            let is_done = told.is_ok();
+            changes.extend(lot.into_iter().map(|(name, spot)| Change {
+                name,
+                spot,
+                is_done,
+            }));
+        }
+        self.changed(changes).await;
     }
 
-    async fn forget_at<'a>(&self, index: usize, names: impl IntoIterator<Item = &'a str>) -> bool {
-        let mut names = names.into_iter().peekable();
-        while names.peek().is_some() {
+    /// Deletes these at one server; with another patience than for calls if one is given.
+    async fn forget_at(
+        &self,
+        index: usize,
+        names: &[String],
+        patience: Option<Duration>,
+    ) -> Result<(), Fault> {
+        let server = self.server(index)?;
+        for names in names.chunks(BATCH) {
             let mut request = Request::default();
-            let mut count = 0;
-            for name in names.by_ref().take(BATCH) {
+            for name in names {
                 request.push(&format!("delete {name}\r\n"));
-                count += 1;
             }
-            let Ok(server) = self.server(index) else {
-                return false;
+            let told = match patience {
+                Some(patience) => server.lines_within(patience, &request, names.len()).await,
+                None => server.lines(&request, names.len()).await,
             };
-            let told = server.lines_within(PATIENCE_WITH_THE_LOST, &request, count);
-            if self.ask(index, told).await.is_err() {
-                return false;
-            }
+            self.ask(index, async { told }).await?;
         }
-        true
+        Ok(())
     }
 
     fn leave_out(&self, index: usize, fault: &Fault) {
@@ -195,52 +239,49 @@ impl Pool {
         let Some(server) = self.servers.get(index) else {
             return true;
         };
-        for round in 1.. {
+        for _ in 0..ROUNDS {
             if server.greet(PATIENCE_WITH_THE_LOST).await.is_err() {
                 return false;
             }
-            let missed = server.take_missed();
-            let is_last = round > ROUNDS || (missed.names.is_empty() && !missed.is_overfull);
-            if is_last {
-                server.take_back();
-            }
-            if !self.tell(index, &missed).await {
-                // If it is back already, this is the next time that it is left out.
-                server.still_missing(missed);
-                return is_last;
-            }
-            if is_last {
+            let Some(missed) = server.take_back_or_missed() else {
                 break;
+            };
+            if self.tell(index, &missed).await.is_err() {
+                server.still_missing(missed);
+                return false;
             }
         }
-        // What was missed between the last look and its return.
-        let late = server.take_missed();
-        if !self.tell(index, &late).await {
-            server.still_missing(late);
+        if server.is_out() {
+            // There is no end to what it misses: from now on it is told itself.
+            let late = server.take_back();
+            if let Err(fault) = self.tell(index, &late).await {
+                // It serves already: it is left out once more, and another task looks after it.
+                server.still_missing(late);
+                self.leave_out(index, &fault);
+                return true;
+            }
         }
         tracing::info!(server = server.label(), "a Memcached server is back");
         true
     }
 
     /// Has a server forget what it missed, and the others what they held for it.
-    async fn tell(&self, index: usize, missed: &Missed) -> bool {
+    async fn tell(&self, index: usize, missed: &Missed) -> Result<(), Fault> {
         let others = self.servers.iter().enumerate();
         let others = others.filter(|(at, other)| *at != index && !other.is_out());
         let all: Vec<usize> = others.map(|(at, _)| at).chain([index]).collect();
+        let names: Vec<String> = missed.names.iter().cloned().collect();
         let told = all.iter().map(async |at| {
             if missed.is_overfull {
-                match self.server(*at) {
-                    Ok(server) => scan::clear(server, &self.prefix).await.is_ok(),
-                    Err(_) => false,
-                }
+                scan::clear(self.server(*at)?, &self.prefix).await
             } else {
-                self.forget_at(*at, missed.names.iter().map(String::as_str))
+                self.forget_at(*at, &names, Some(PATIENCE_WITH_THE_LOST))
                     .await
             }
         });
         // Another that fails is left out in its turn, and remembers nothing of this: what it holds
         // for the one that returns is looked at only if that one fails again.
-        join_all(told).await.last().copied().unwrap_or(true)
+        join_all(told).await.pop().unwrap_or(Ok(()))
     }
 }
 

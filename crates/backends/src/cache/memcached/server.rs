@@ -15,7 +15,7 @@ use crate::cache::fault::Fault;
 
 /// How many calls one process makes to one server at once; Memcached takes 1,024 connections unless
 /// it is told otherwise, and a site may have several processes.
-const MOST_CONNECTIONS: usize = 64;
+pub(super) const MOST_CONNECTIONS: u32 = 64;
 
 /// The largest item of a server that does not say: Memcached's own default.
 const DEFAULT_LARGEST: usize = 1_024 * 1_024;
@@ -32,7 +32,7 @@ pub struct Server {
     /// How long it may say nothing before it counts as dead.
     patience: Duration,
     idle: Mutex<Vec<Connection>>,
-    turns: Semaphore,
+    pub(super) turns: Semaphore,
     is_out: AtomicBool,
     health: Mutex<Health>,
     /// `item_size_max` of the server; zero until it was asked.
@@ -69,7 +69,7 @@ impl Server {
             address,
             patience,
             idle: Mutex::default(),
-            turns: Semaphore::new(MOST_CONNECTIONS),
+            turns: Semaphore::new(MOST_CONNECTIONS as usize),
             is_out: AtomicBool::new(false),
             health: Mutex::default(),
             largest: AtomicUsize::new(0),
@@ -102,11 +102,23 @@ impl Server {
         is_news
     }
 
-    /// Takes it back.
-    pub fn take_back(&self) {
+    /// Takes it back; answers what it missed last, which the caller tells it.
+    pub fn take_back(&self) -> Missed {
         // Under the lock, so that a name is either missed before this or told to the server.
-        let _health = self.health();
+        let mut health = self.health();
         self.is_out.store(false, Ordering::Release);
+        std::mem::take(&mut health.missed)
+    }
+
+    /// Takes it back if it missed nothing; else what it missed, which the caller tells it, or gives back with
+    /// [`Server::still_missing`].
+    pub fn take_back_or_missed(&self) -> Option<Missed> {
+        let mut health = self.health();
+        if health.missed.names.is_empty() && !health.missed.is_overfull {
+            self.is_out.store(false, Ordering::Release);
+            return None;
+        }
+        Some(std::mem::take(&mut health.missed))
     }
 
     /// Remembers that this name was changed elsewhere; `false` when the server is back and can be
@@ -130,11 +142,6 @@ impl Server {
         let mut health = self.health();
         health.missed.is_overfull |= self.is_out();
         self.is_out()
-    }
-
-    /// What it missed; the caller tells it, or gives it back with [`Server::still_missing`].
-    pub fn take_missed(&self) -> Missed {
-        std::mem::take(&mut self.health().missed)
     }
 
     /// Gives back what it could not be told.

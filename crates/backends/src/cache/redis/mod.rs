@@ -26,6 +26,10 @@ use super::options::Options;
 const COUNT: &str = "if redis.call('EXISTS',KEYS[1])==0 then return false end \
                      redis.call('INCRBY',KEYS[1],ARGV[1]) return redis.call('GET',KEYS[1])";
 
+/// Redis deletes only what is still this.
+const DELETE_IF: &str = "if redis.call('GET',KEYS[1])~=ARGV[1] then return 0 end \
+                         return redis.call('DEL',KEYS[1])";
+
 /// Longer lifetimes than a hundred years are a hundred years: Redis refuses what overflows.
 const LONGEST_LIFETIME: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
 
@@ -186,6 +190,17 @@ impl Redis {
         }
         let count = number(self.link.ask(cmd("UNLINK").arg(names)).await?)?;
         Ok(usize::try_from(count).unwrap_or(0))
+    }
+
+    /// Forgets a value if it is this one, in one step; says whether it was.
+    pub async fn delete_if(&self, name: &str, value: &[u8]) -> Result<bool, Fault> {
+        let delete = cmd("EVAL")
+            .arg(DELETE_IF)
+            .arg(1)
+            .arg(name)
+            .arg(value)
+            .take();
+        Ok(number(self.link.ask_once(&delete).await?)? > 0)
     }
 
     /// Forgets every name under this prefix, step by step, so that others are answered meanwhile.

@@ -52,6 +52,10 @@ hold! {
     a_key_function_finds_the_names_of_another_program,
     a_thousand_tasks_compute_once,
     a_value_deleted_while_it_is_computed_is_not_stored,
+    a_value_deleted_at_any_moment_of_its_computation_is_not_found_afterwards,
+    a_lock_that_a_dead_process_left_is_taken_over,
+    a_lock_is_given_back_by_who_goes_away_at_any_moment,
+    a_counter_begins_when_it_is_missing_and_loses_nothing,
     after_a_failed_computation_the_next_asker_tries,
     an_asker_who_leaves_gives_the_turn_back,
     an_older_value_is_served_while_one_task_computes_it_anew,
@@ -405,11 +409,7 @@ async fn a_key_function_finds_the_names_of_another_program(rig: &Rig) {
 
 async fn a_thousand_tasks_compute_once(rig: &Rig) {
     let one = rig.cache("");
-    let other = if rig.is_shared() {
-        rig.cache("")
-    } else {
-        one.clone()
-    };
+    let other = rig.other(&one);
     let count = Arc::new(AtomicUsize::new(0));
     let tasks = (0..1_000).map(|number| {
         let cache = if number % 2 == 0 {
@@ -434,11 +434,7 @@ async fn a_thousand_tasks_compute_once(rig: &Rig) {
 
 async fn a_value_deleted_while_it_is_computed_is_not_stored(rig: &Rig) {
     let cache = rig.cache("");
-    let other = if rig.is_shared() {
-        rig.cache("")
-    } else {
-        cache.clone()
-    };
+    let other = rig.other(&cache);
     for is_set in [false, true] {
         let (begun, go_on) = (Notify::new(), Notify::new());
         let asked = cache.get_or_set("k", LONG, async || {
@@ -463,13 +459,110 @@ async fn a_value_deleted_while_it_is_computed_is_not_stored(rig: &Rig) {
     }
 }
 
+async fn a_value_deleted_at_any_moment_of_its_computation_is_not_found_afterwards(rig: &Rig) {
+    let one = rig.cache("");
+    let other = rig.other(&one);
+    let truth = AtomicUsize::new(0);
+    for round in 0..100 {
+        let computing = one.get_or_set("k", LONG, async || {
+            Ok::<_, CacheError>(truth.load(Ordering::SeqCst))
+        });
+        let changing = async {
+            for _ in 0..round % 10 {
+                tokio::task::yield_now().await;
+                // A round trip, so that each backend is met at another moment.
+                other.has("another").await.unwrap();
+            }
+            let now = truth.fetch_add(1, Ordering::SeqCst) + 1;
+            match round % 2 {
+                0 => drop(other.delete("k").await.unwrap()),
+                _ => other.set("k", &now, LONG).await.unwrap(),
+            }
+        };
+        let (computed, ()) = tokio::join!(computing, changing);
+        computed.unwrap();
+        let found = one.get::<usize>("k").await.unwrap();
+        let now = truth.load(Ordering::SeqCst);
+        assert!(found.is_none_or(|found| found == now), "{found:?} of {now}");
+        one.delete("k").await.unwrap();
+    }
+}
+
+/// A key as the name of a lock.
+fn lock_of(cache: &Cache) -> Cache {
+    cache.with_key_function(Arc::new(|_, version, key| format!(":{version}!{key}")))
+}
+
+async fn a_lock_that_a_dead_process_left_is_taken_over(rig: &Rig) {
+    let cache = rig.cache("");
+    let lock = lock_of(&cache);
+    for is_deleted in [false, true] {
+        lock.set("k", "left", LONG).await.unwrap();
+        let made = cache.get_or_set("k", LONG, async || {
+            if is_deleted {
+                rig.other(&cache).delete("k").await.unwrap();
+            }
+            Ok::<i64, CacheError>(1)
+        });
+        assert_eq!(made.await.unwrap(), 1);
+        let stored = cache.get::<i64>("k").await.unwrap();
+        assert_eq!(stored, (!is_deleted).then_some(1));
+        assert!(!rig.is_shared() || !lock.has("k").await.unwrap());
+        cache.delete("k").await.unwrap();
+    }
+}
+
+async fn a_lock_is_given_back_by_who_goes_away_at_any_moment(rig: &Rig) {
+    let cache = rig.cache("");
+    let lock = lock_of(&cache);
+    for steps in 1..30 {
+        let mut asked = Box::pin(cache.get_or_set("k", LONG, async || {
+            std::future::pending::<()>().await;
+            Ok::<i64, CacheError>(1)
+        }));
+        for _ in 0..steps {
+            assert!(futures::poll!(&mut asked).is_pending());
+            tokio::time::sleep(Duration::from_micros(200)).await;
+        }
+        drop(asked);
+        // Much sooner than it would end by itself.
+        let free = until("the lock is free", async || {
+            lock.add("k", "ours", LONG).await.unwrap().then_some(())
+        });
+        let free = tokio::time::timeout(Duration::from_secs(8), free).await;
+        assert!(free.is_ok(), "left behind after {steps} steps");
+        lock.delete("k").await.unwrap();
+    }
+}
+
+async fn a_counter_begins_when_it_is_missing_and_loses_nothing(rig: &Rig) {
+    let one = rig.cache("");
+    let other = rig.other(&one);
+    let counting = (0..40).map(|number| {
+        let cache = if number % 2 == 0 { &one } else { &other }.clone();
+        tokio::spawn(async move { cache.count("n", 1, LONG).await.unwrap() })
+    });
+    let mut counts: Vec<i64> = futures::future::join_all(counting)
+        .await
+        .into_iter()
+        .map(Result::unwrap)
+        .collect();
+    counts.sort_unstable();
+    assert_eq!(counts, (1..=40).collect::<Vec<i64>>());
+    // It was pushed out.
+    one.delete("n").await.unwrap();
+    assert_eq!(other.count("n", 5, LONG).await.unwrap(), 5);
+    one.set("n", "text", LONG).await.unwrap();
+    let counted = other.count("n", 1, LONG).await;
+    assert!(
+        matches!(counted, Err(CacheError::NotANumber)),
+        "{counted:?}"
+    );
+}
+
 async fn after_a_failed_computation_the_next_asker_tries(rig: &Rig) {
     let one = rig.cache("");
-    let other = if rig.is_shared() {
-        rig.cache("")
-    } else {
-        one.clone()
-    };
+    let other = rig.other(&one);
     let failed = one.get_or_set("k", LONG, async || Err::<i64, _>(CacheError::NoValue));
     assert!(failed.await.is_err());
     let made = other.get_or_set("k", LONG, async || Ok::<i64, CacheError>(2));
@@ -479,11 +572,7 @@ async fn after_a_failed_computation_the_next_asker_tries(rig: &Rig) {
 
 async fn an_asker_who_leaves_gives_the_turn_back(rig: &Rig) {
     let one = rig.cache("");
-    let other = if rig.is_shared() {
-        rig.cache("")
-    } else {
-        one.clone()
-    };
+    let other = rig.other(&one);
     let begun = Notify::new();
     let asked = one.get_or_set("k", LONG, async || {
         begun.notify_one();

@@ -94,7 +94,7 @@ async fn what_changed_while_a_server_hung_does_not_come_back_with_it() {
         })
         .await;
     }
-    server.freeze();
+    server.freeze().await;
     cache.delete("deleted").await.unwrap();
     cache.set("set", "new", LONG).await.unwrap();
     cache.set_many([("many", "new")], LONG).await.unwrap();
@@ -118,7 +118,7 @@ async fn what_was_cleared_while_a_server_hung_is_gone_when_it_is_back() {
         cache.has("k").await.unwrap().then_some(())
     })
     .await;
-    server.freeze();
+    server.freeze().await;
     assert!(!cache.has("k").await.unwrap());
     cache.clear().await.unwrap();
     server.thaw();

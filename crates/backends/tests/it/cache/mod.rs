@@ -85,6 +85,15 @@ impl Rig {
         Cache::open_in(&url, &self.surroundings).unwrap()
     }
 
+    /// The same cache as another process has it; where only one can have it, as another handle.
+    fn other(&self, cache: &Cache) -> Cache {
+        if self.is_shared() {
+            self.cache("")
+        } else {
+            cache.clone()
+        }
+    }
+
     fn is_shared(&self) -> bool {
         self.kind != "memory"
     }

@@ -108,8 +108,19 @@ impl Server {
     }
 
     /// Stops it without ending it, as a machine that hangs.
-    pub fn freeze(&self) {
+    pub async fn freeze(&self) {
         self.signal("STOP");
+        // The signal is answered some time later.
+        let tasks = format!("/proc/{}/task", self.child.as_ref().unwrap().id());
+        until("all its threads have stopped", async || {
+            let mut tasks = std::fs::read_dir(&tasks).unwrap();
+            let is_stopped = |task: std::io::Result<std::fs::DirEntry>| {
+                let stat = std::fs::read_to_string(task.unwrap().path().join("stat"));
+                stat.is_ok_and(|stat| stat.contains(") T "))
+            };
+            tasks.all(is_stopped).then_some(())
+        })
+        .await;
     }
 
     pub fn thaw(&self) {
