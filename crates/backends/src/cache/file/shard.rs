@@ -11,7 +11,7 @@ use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use rustix::fs::{AtFlags, Dir, FileType, FlockOperation, Mode, OFlags};
+use rustix::fs::{AtFlags, Dir, FileType, FlockOperation, Mode, OFlags, Stat};
 use rustix::io::Errno;
 use sha2::{Digest as _, Sha256};
 
@@ -21,6 +21,7 @@ use super::entry::{self, Entry, HEADER_BYTES, Header, Times};
 pub const SHARDS: usize = 256;
 
 const FOLDER_MODE: Mode = Mode::RWXU;
+const OTHERS_MAY_WRITE: Mode = Mode::WGRP.union(Mode::WOTH);
 const FILE_MODE: Mode = Mode::RUSR.union(Mode::WUSR);
 const FOLDER_FLAGS: OFlags = OFlags::RDONLY
     .union(OFlags::DIRECTORY)
@@ -100,6 +101,9 @@ pub fn spot(name: &str) -> Spot {
 
 impl Folder {
     /// Opens the folder, which is made when it is missing, for its owner alone.
+    ///
+    /// # Errors
+    /// Where it cannot be, and where others may write to it.
     pub fn open(path: &Path) -> io::Result<Self> {
         let open = Mutex::new(Arc::new(make(path)?));
         let path = path.to_owned();
@@ -138,7 +142,7 @@ impl Folder {
         let mut folder = self.handle();
         // A few times, for others may take away what was just made.
         for _ in 0..3 {
-            match rustix::fs::openat(&*folder, &name, FOLDER_FLAGS, Mode::empty()) {
+            match open_shard(&folder, &name) {
                 Ok(opened) => return Ok(opened),
                 Err(Errno::NOENT) => {}
                 // A link or a file in the place of a shard is nobody's.
@@ -162,7 +166,7 @@ impl Folder {
         let spot = spot(name);
         let shard = format!("{:02x}", spot.shard);
         let folder = self.handle();
-        match rustix::fs::openat(&*folder, &shard, FOLDER_FLAGS, Mode::empty()) {
+        match open_shard(&folder, &shard) {
             Ok(opened) => read(&opened, &spot.file, name, most),
             Err(Errno::NOENT | Errno::LOOP | Errno::NOTDIR) => Ok(Found::Nothing),
             Err(error) => Err(error.into()),
@@ -175,8 +179,7 @@ impl Folder {
         let (mut entries, mut bytes) = (0, 0);
         for shard in 0..SHARDS {
             let name = format!("{shard:02x}");
-            let Ok(opened) = rustix::fs::openat(&*folder, &name, FOLDER_FLAGS, Mode::empty())
-            else {
+            let Ok(opened) = open_shard(&folder, &name) else {
                 continue;
             };
             let files = files(&opened)?.into_iter();
@@ -255,10 +258,48 @@ impl Shard {
     }
 }
 
+/// Opens the folder, which is made when it is missing. One that others may write to is refused: who plants an
+/// entry there would have it taken for one of ours.
 fn make(path: &Path) -> io::Result<OwnedFd> {
     DirBuilder::new().recursive(true).mode(0o700).create(path)?;
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    Ok(rustix::fs::open(path, flags, Mode::empty())?)
+    let opened = match rustix::fs::open(path, FOLDER_FLAGS, Mode::empty()) {
+        Ok(opened) => opened,
+        Err(Errno::LOOP | Errno::NOTDIR) => {
+            return Err(refused("it is a link; name the folder to which it leads"));
+        }
+        Err(error) => return Err(error.into()),
+    };
+    let about = rustix::fs::fstat(&opened)?;
+    if !is_ours(&about) {
+        return Err(refused(
+            "it belongs to another account than the one that this program runs as",
+        ));
+    }
+    if Mode::from_raw_mode(about.st_mode).intersects(OTHERS_MAY_WRITE) {
+        return Err(refused(
+            "other accounts may write to it; `chmod 700` keeps them out",
+        ));
+    }
+    Ok(opened)
+}
+
+fn refused(why: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::PermissionDenied, why)
+}
+
+/// Whether it belongs to the account that this process runs as.
+fn is_ours(about: &Stat) -> bool {
+    about.st_uid == rustix::process::geteuid().as_raw()
+}
+
+/// Opens a shard; none that another account made.
+fn open_shard(folder: &OwnedFd, name: &str) -> Result<OwnedFd, Errno> {
+    let opened = rustix::fs::openat(folder, name, FOLDER_FLAGS, Mode::empty())?;
+    if is_ours(&rustix::fs::fstat(&opened)?) {
+        Ok(opened)
+    } else {
+        Err(Errno::PERM)
+    }
 }
 
 /// The files of a shard that have the name of an entry.
@@ -286,7 +327,8 @@ fn open(shard: &OwnedFd, file: &str) -> io::Result<Found<(File, u64)>> {
         Err(error) => return Err(error.into()),
     };
     let about = rustix::fs::fstat(&opened)?;
-    if FileType::from_raw_mode(about.st_mode) != FileType::RegularFile {
+    let is_file = FileType::from_raw_mode(about.st_mode) == FileType::RegularFile;
+    if !is_file || !is_ours(&about) {
         return Ok(Found::Bad);
     }
     let bytes = u64::try_from(about.st_size).unwrap_or(u64::MAX);

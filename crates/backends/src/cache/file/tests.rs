@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use chrono::{DateTime, TimeDelta, Utc};
 use tempfile::TempDir;
 
+use super::super::testing::until;
 use super::*;
 
 fn noon() -> DateTime<Utc> {
@@ -56,13 +57,11 @@ fn bytes(text: &str) -> Bytes {
 /// Locks the shard of a name as another process would.
 async fn lock(site: &Site, name: &str) -> Shard {
     let other = site.cache(MANY);
-    loop {
-        // The cache may be culling it.
-        if let Some(shard) = other.0.folder.lock(spot(name).shard).unwrap() {
-            return shard;
-        }
-        tokio::time::sleep(Duration::from_millis(1)).await;
-    }
+    // The cache may be culling it.
+    until("the shard is free", async || {
+        other.0.folder.lock(spot(name).shard).unwrap()
+    })
+    .await
 }
 
 const MANY: u64 = 64 * 1_024 * 1_024;
@@ -265,6 +264,38 @@ async fn no_link_leads_out_of_the_folder() {
 }
 
 #[tokio::test]
+async fn a_folder_that_others_may_write_to_or_that_is_a_link_is_refused() {
+    let site = Site::new();
+    let open = || Files::open(&site.path(), MANY, site.clock.clone());
+    let refused = || open().expect_err("taken").to_string();
+    fs::create_dir(site.path()).unwrap();
+    for mode in [0o777, 0o1777, 0o770, 0o720] {
+        fs::set_permissions(site.path(), fs::Permissions::from_mode(mode)).unwrap();
+        let told = refused();
+        assert!(told.contains("chmod 700"), "{mode:o}: {told}");
+    }
+    // To look at the names of the shards does no harm.
+    fs::set_permissions(site.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    open().unwrap();
+    let elsewhere = site.folder.path().join("elsewhere");
+    fs::rename(site.path(), &elsewhere).unwrap();
+    symlink(&elsewhere, site.path()).unwrap();
+    assert!(refused().contains("link"), "{}", refused());
+}
+
+#[tokio::test]
+async fn a_folder_that_is_exchanged_for_one_of_others_is_not_used() {
+    let site = Site::new();
+    let cache = site.cache(MANY);
+    cache.set(":1:a", bytes("1"), None).await.unwrap();
+    fs::remove_dir_all(site.path()).unwrap();
+    fs::create_dir(site.path()).unwrap();
+    fs::set_permissions(site.path(), fs::Permissions::from_mode(0o777)).unwrap();
+    assert!(cache.set(":1:a", bytes("2"), None).await.is_err());
+    assert_eq!(fs::read_dir(site.path()).unwrap().count(), 0);
+}
+
+#[tokio::test]
 async fn a_folder_that_is_deleted_under_it_is_made_again() {
     let site = Site::new();
     let cache = site.cache(MANY);
@@ -351,7 +382,7 @@ async fn the_oldest_are_pushed_out_when_there_is_too_much_and_leftovers_are_remo
     // Left by one that was killed as it wrote.
     let left = site.file(":1:59").parent().unwrap().join(".new");
     fs::write(&left, "half").unwrap();
-    loop {
+    until("it is culled", async || {
         site.clock.advance(TimeDelta::minutes(1));
         assert!(
             cache.get(":1:59").await.unwrap().is_some(),
@@ -360,10 +391,11 @@ async fn the_oldest_are_pushed_out_when_there_is_too_much_and_leftovers_are_remo
         let report = cache.servers().await.remove(0);
         if report.bytes_used.unwrap() <= 200_000 && !left.exists() {
             assert!((15..=24).contains(&report.entries.unwrap()), "{report:?}");
-            break;
+            return Some(());
         }
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+        None
+    })
+    .await;
     assert_eq!(cache.get(":1:0").await, Ok(None));
     assert!(!site.file(":1:short").exists());
     let used: u64 = site
