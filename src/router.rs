@@ -1,7 +1,7 @@
 //! Every route of the site, in one table, by feature.
 
-use crate::accounts::{pages as accounts, settings, token_pages};
-use crate::admin::cache;
+use crate::accounts::{api as users, pages as accounts, settings, token_pages};
+use crate::admin::{cache, jobs};
 use crate::app::App;
 use crate::courses::{
     self, api as courses_api, authoring, captions, catalogue, contents, deletion, module_form,
@@ -14,7 +14,7 @@ use crate::media::api as uploads;
 use crate::media::cloud::hook;
 use crate::media::pages as media;
 use crate::media::tus::pages as tus;
-use crate::messages::{pages as messages, stream};
+use crate::messages::{api as messages_api, pages as messages, stream};
 use crate::web::headers::Security;
 use crate::web::response_cache::{Policy, ResponseCache};
 use crate::web::rest::{self, Api};
@@ -65,10 +65,7 @@ pub fn routes(app: &App) -> Router<App> {
         .route("/api/{*path}", any(errors::not_found))
         .at("/uploads/watched/", post(media::watched))
         .at("/uploads/{id}/retry/", post(media::retry))
-        .at("/uploads/{id}/cancel/", post(media::cancel))
-        .at("/api/uploads/{id}/", any(uploads::upload))
-        .at("/api/uploads/{id}/cancel/", any(uploads::stop))
-        .at("/api/uploads/{id}/retry/", any(uploads::again));
+        .at("/uploads/{id}/cancel/", post(media::cancel));
     let forms = forms.layer(from_fn_with_state(app.clone(), csrf::guard));
     let streams = content_routes().layer(from_fn_with_state(app.clone(), csrf::guard_streams));
     Router::new()
@@ -96,6 +93,15 @@ pub fn api() -> &'static Api {
         Api::new(vec![
             courses_api::subjects(),
             studies::with_studies(courses_api::courses()),
+            courses_api::modules(),
+            studies::with_marks(courses_api::contents()),
+            studies::enrollments(),
+            library::api::with_library(uploads::uploads()),
+            messages_api::messages(),
+            users::users(),
+            users::groups(),
+            jobs::jobs(),
+            cache::api::caches(),
         ])
     });
     &API

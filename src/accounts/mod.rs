@@ -4,9 +4,11 @@
 //! and what sessions and credentials are, stands in `web`; what a teacher or student may do
 //! with a course is for those features to say.
 
+pub mod api;
 mod devices;
 pub mod pages;
 mod profile;
+mod rights;
 mod rules;
 pub mod settings;
 mod store;

@@ -199,6 +199,11 @@ pub const SETTINGS: &[Setting] = &[
         "How often one person may ask the REST API; empty: no limit.",
     ),
     setting(
+        "api_write_rate",
+        "",
+        "How often one person may change something by the REST API, for example `60/minute`; empty: as often as she may ask.",
+    ),
+    setting(
         "log",
         "info",
         "What is logged, for example `info` or `lyceum=debug`.",
@@ -276,6 +281,8 @@ pub struct Config {
     pub api_visitor_rate: Option<Rate>,
     /// How often a person may ask the API.
     pub api_user_rate: Option<Rate>,
+    /// How often a person may change something by the API.
+    pub api_write_rate: Option<Rate>,
     /// A filter for the log.
     pub log: String,
     /// Whether the log is JSON.

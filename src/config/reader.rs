@@ -166,6 +166,7 @@ impl Reader<'_> {
             remote_user_header: self.remote_user_header(),
             api_visitor_rate: self.rate("api_visitor_rate"),
             api_user_rate: self.rate("api_user_rate"),
+            api_write_rate: self.rate("api_write_rate"),
             secret: self.secret(),
             upload_max_bytes: self.size("upload_max"),
             image_max_bytes: self.size("image_max"),

@@ -73,6 +73,7 @@ impl Config {
             "remote_user_header" => text_of(self.remote_user_header.as_ref()),
             "api_visitor_rate" => text_of(self.api_visitor_rate.as_ref()),
             "api_user_rate" => text_of(self.api_user_rate.as_ref()),
+            "api_write_rate" => text_of(self.api_write_rate.as_ref()),
             "log" => self.log.clone(),
             "metrics" => self.metrics.clone().unwrap_or_default(),
             _ => if self.log_as_json { "json" } else { "text" }.to_owned(),

@@ -2,11 +2,11 @@
 
 use super::card::color_of;
 use super::fields::{CourseChange, form_of};
+use super::writing::{delete_course, insert_course, list_subjects, update_course};
 use super::{figures, store};
 use crate::app::App;
 use crate::entities::{content, course, module, subject};
 use crate::error::{Error, Problems, Result};
-use crate::web::changes;
 use crate::web::cover::cover_svg;
 use crate::web::extract::Path;
 use crate::web::form::{FaultLine, Field, Form, fault_lines_in};
@@ -20,12 +20,10 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use sea_orm::{
-    ActiveModelTrait, ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, JoinType,
-    PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, RelationTrait, SqlErr,
+    ColumnTrait, ConnectionTrait, EntityTrait, JoinType, PaginatorTrait, QueryFilter, QueryOrder,
+    QuerySelect, RelationTrait,
 };
 use std::collections::HashMap;
-
-const SLUG_TAKEN: &str = "Another course has this address already. Please choose another one.";
 
 /// Her courses.
 #[derive(Template)]
@@ -262,11 +260,7 @@ pub async fn delete(
 ) -> Result<Response> {
     let mut write = app.write().await?;
     store::get_owned_course(&*write, &person, id).await?;
-    store::touch(&app, &write, id).await?;
-    let modules = store::list_modules(&*write, id).await?;
-    let module_ids: Vec<i64> = modules.iter().map(|module| module.id).collect();
-    store::delete_modules(&app, &mut write, &module_ids).await?;
-    course::Entity::delete_by_id(id).exec(&*write).await?;
+    delete_course(&app, &mut write, id).await?;
     write.commit().await?;
     Ok(see_other("/course/mine/"))
 }
@@ -302,60 +296,17 @@ fn verb(number: i64, words: &str) -> String {
 }
 
 async fn insert(app: &App, person: &Person, change: CourseChange) -> Result<course::Model> {
-    let now = app.clock.now();
-    let row = course::ActiveModel {
-        owner_id: Set(person.id),
-        subject_id: Set(change.subject_id),
-        title: Set(change.title),
-        slug: Set(change.slug),
-        overview: Set(change.overview),
-        is_draft: Set(change.is_draft),
-        created_at: Set(now),
-        updated_at: Set(now),
-        ..Default::default()
-    };
     let write = app.write().await?;
-    let course = row.insert(&*write).await.map_err(slug_taken)?;
-    changes::course(&write, course.id, course.owner_id);
+    let course = insert_course(app, &write, person, change).await?;
     write.commit().await?;
     Ok(course)
 }
 
 async fn update(app: &App, person: &Person, id: i64, change: CourseChange) -> Result<()> {
     let write = app.write().await?;
-    let before = store::get_owned_course(&*write, person, id).await?;
-    let is_withdrawn = change.is_draft && !before.is_draft;
-    let row = course::ActiveModel {
-        id: Set(id),
-        subject_id: Set(change.subject_id),
-        title: Set(change.title),
-        slug: Set(change.slug),
-        overview: Set(change.overview),
-        is_draft: Set(change.is_draft),
-        updated_at: Set(app.clock.now()),
-        ..Default::default()
-    };
-    row.update(&*write).await.map_err(slug_taken)?;
-    changes::course(&write, id, before.owner_id);
-    if is_withdrawn {
-        store::close_files(&write, module::Column::CourseId.eq(id).into()).await?;
-    }
+    let before = store::hold_course(&write, person, id).await?;
+    update_course(app, &write, &before, change).await?;
     write.commit().await
-}
-
-/// The database decides whose an address is, so that of two at once one hears that it is taken.
-fn slug_taken(error: sea_orm::DbErr) -> Error {
-    match error.sql_err() {
-        Some(SqlErr::UniqueConstraintViolation(_)) => Error::invalid("slug", SLUG_TAKEN),
-        _ => error.into(),
-    }
-}
-
-async fn list_subjects(db: &impl ConnectionTrait) -> Result<Vec<subject::Model>> {
-    let subjects = subject::Entity::find()
-        .order_by_asc(subject::Column::Title)
-        .order_by_desc(subject::Column::Id);
-    Ok(subjects.all(db).await?)
 }
 
 fn form_page(

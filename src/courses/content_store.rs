@@ -123,25 +123,39 @@ pub(super) async fn store(
         // Account before course, as everywhere: two that take them in turn would wait for each other.
         media::hold_account(&write, person.id).await?;
     }
+    let saved = store_in(app, &mut write, person, target, draft, file).await?;
+    write.commit().await?;
+    Ok(saved)
+}
+
+/// The same within an open transaction, which holds the account where a file came.
+///
+/// # Errors
+/// [`Error::NotFound`] when the item is gone, or the upload that was chosen.
+pub(super) async fn store_in(
+    app: &App,
+    write: &mut Write,
+    person: &Person,
+    target: &Target,
+    draft: Draft,
+    file: Option<ReceivedFile>,
+) -> Result<Saved> {
     // Holds the course until the end: its writers come one after another.
-    touch(app, &write, target.course.id).await?;
+    touch(app, write, target.course.id).await?;
     let about = About {
         title: draft.title,
         allow_download: draft.allow_download,
     };
-    let material = material(app, &mut write, person, draft.source, file).await?;
-    let saved = if let Some((content, item)) = &target.held {
-        let item = update(app, &mut write, item.id, about, material).await?;
-        Saved {
+    let material = material(app, write, person, draft.source, file).await?;
+    if let Some((content, item)) = &target.held {
+        let item = update(app, write, item.id, about, material).await?;
+        return Ok(Saved {
             content_id: content.id,
             item,
-        }
-    } else {
-        let material = material.ok_or(Error::NotFound)?;
-        insert(app, &write, person, target, about, material).await?
-    };
-    write.commit().await?;
-    Ok(saved)
+        });
+    }
+    let material = material.ok_or(Error::NotFound)?;
+    insert(app, write, person, target, about, material).await
 }
 
 /// What the item is to show; `None`: what it does already.

@@ -78,11 +78,25 @@ pub fn title_fault(title: &str, when_empty: &str) -> Option<String> {
     }
 }
 
-/// What is wrong with a slug, in words that say how to mend it.
+/// What is wrong with a course's slug, in words that say how to mend it.
 pub fn slug_fault(slug: &str) -> Option<String> {
+    let fault = letters_fault(slug, "A course needs an address, such as first-steps.");
+    if fault.is_some() {
+        return fault;
+    }
+    if RESERVED.contains(&slug) {
+        return Some(format!(
+            "The site uses the address “{slug}” itself. Please take another one, such as {slug}-course."
+        ));
+    }
+    None
+}
+
+/// What is wrong with the letters of an address, and how many they are.
+pub fn letters_fault(slug: &str, when_empty: &str) -> Option<String> {
     let length = slug.chars().count();
     if length == 0 {
-        return Some("A course needs an address, such as first-steps.".into());
+        return Some(when_empty.to_owned());
     }
     if !slug
         .bytes()
@@ -95,11 +109,6 @@ pub fn slug_fault(slug: &str) -> Option<String> {
     if length > LONGEST_TITLE {
         return Some(format!(
             "The address has {length} characters; up to {LONGEST_TITLE} fit."
-        ));
-    }
-    if RESERVED.contains(&slug) {
-        return Some(format!(
-            "The site uses the address “{slug}” itself. Please take another one, such as {slug}-course."
         ));
     }
     None

@@ -32,6 +32,7 @@ pub mod preview;
 mod store;
 mod syllabus;
 mod video;
+mod writing;
 
 pub use api::{ContentView, CourseHead, CourseView, FULL_COURSE, find_course, with_modules};
 pub use content_form::title_of;

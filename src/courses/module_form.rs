@@ -2,13 +2,12 @@
 //!
 //! The form of all modules at once is a page of its own.
 
-use super::fields::title_fault;
 use super::outline::outline;
-use super::store::touch;
-use super::{get_owned_course, get_owned_module, next_module_order};
+use super::writing::{ModuleChange, insert_module, update_module};
+use super::{get_owned_course, get_owned_module};
 use crate::app::App;
 use crate::entities::{course, module};
-use crate::error::{Error, Problems, Result};
+use crate::error::{Problems, Result};
 use crate::web::extract::Path;
 use crate::web::form::{FaultLine, Field, Form, fault_lines};
 use crate::web::identity::Author;
@@ -18,7 +17,6 @@ use askama::Template;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
-use sea_orm::{ActiveModelTrait as _, ActiveValue::Set, IntoActiveModel as _};
 
 /// The form of one module.
 #[derive(Template)]
@@ -52,12 +50,6 @@ impl ModuleFormPage {
     }
 }
 
-fn judge_title(title: &str) -> Problems {
-    title_fault(title, "A module needs a title.")
-        .map(|fault| Problems::of("title", fault))
-        .unwrap_or_default()
-}
-
 /// POST `/course/<id>/module/add/`: a module in the last place.
 pub async fn add(
     State(app): State<App>,
@@ -69,22 +61,15 @@ pub async fn add(
     let course = get_owned_course(app.db.read(), &person, id).await?;
     // Buttons of the page lead back to it; the address of this form takes POST only.
     shell.path = format!("/course/{}/outline/", course.id);
-    let title = form.text("title").to_owned();
-    let problems = judge_title(&title);
-    if !problems.is_empty() {
-        let again = outline(&app, &person, shell, course, None, &(form, problems)).await?;
-        return page_with(StatusCode::UNPROCESSABLE_ENTITY, &again);
-    }
-    let write = app.write().await?;
-    touch(&app, &write, course.id).await?;
-    let row = module::ActiveModel {
-        course_id: Set(course.id),
-        title: Set(title),
-        description: Set(String::new()),
-        order: Set(next_module_order(&write, course.id).await?),
-        ..Default::default()
+    let change = match ModuleChange::read(form.get("title"), "") {
+        Ok(change) => change,
+        Err(problems) => {
+            let again = outline(&app, &person, shell, course, None, &(form, problems)).await?;
+            return page_with(StatusCode::UNPROCESSABLE_ENTITY, &again);
+        }
     };
-    let module = row.insert(&*write).await?;
+    let write = app.write().await?;
+    let module = insert_module(&app, &write, course.id, change).await?;
     write.commit().await?;
     Ok(redirect::see_other(&format!(
         "/course/module/{}/",
@@ -119,24 +104,18 @@ pub async fn change(
     form: Form,
 ) -> Result<Response> {
     let (module, course) = get_owned_module(app.db.read(), &person, id).await?;
-    let title = form.text("title").to_owned();
     let description = form.long_text("description");
-    let problems = judge_title(&title);
-    if !problems.is_empty() {
-        let typed = (form.get("title"), description.as_str());
-        let again = ModuleFormPage::new(shell, (module, course), typed, &problems);
-        return page_with(StatusCode::UNPROCESSABLE_ENTITY, &again);
-    }
+    let change = match ModuleChange::read(form.get("title"), &description) {
+        Ok(change) => change,
+        Err(problems) => {
+            let typed = (form.get("title"), description.as_str());
+            let again = ModuleFormPage::new(shell, (module, course), typed, &problems);
+            return page_with(StatusCode::UNPROCESSABLE_ENTITY, &again);
+        }
+    };
     let write = app.write().await?;
-    let (module, course) = get_owned_module(&*write, &person, id).await?;
-    touch(&app, &write, course.id).await?;
-    let mut row = module.into_active_model();
-    row.title = Set(title);
-    row.description = Set(description);
-    let module = row.update(&*write).await.map_err(|error| match error {
-        sea_orm::DbErr::RecordNotUpdated => Error::NotFound,
-        other => other.into(),
-    })?;
+    let (module, _) = get_owned_module(&*write, &person, id).await?;
+    let module = update_module(&app, &write, module, change).await?;
     write.commit().await?;
     Ok(redirect::see_other(&format!(
         "/course/module/{}/",

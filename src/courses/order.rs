@@ -4,6 +4,7 @@
 
 use super::store;
 use crate::app::App;
+use crate::db::Write;
 use crate::entities::{content, course, module};
 use crate::error::{Error, Result};
 use crate::web::csrf::FORM_LIMIT_BYTES;
@@ -42,17 +43,7 @@ pub async fn modules(State(app): State<App>, visitor: Visitor, body: Body) -> Re
     for course_id in course_ids {
         store::touch(&app, &write, course_id).await?;
     }
-    for (id, order) in places {
-        let change = module::ActiveModel {
-            order: Set(order),
-            ..Default::default()
-        };
-        module::Entity::update_many()
-            .set(change)
-            .filter(module::Column::Id.eq(id))
-            .exec(&*write)
-            .await?;
-    }
+    set_module_places(&write, places).await?;
     write.commit().await?;
     Ok(saved())
 }
@@ -76,6 +67,29 @@ pub async fn contents(State(app): State<App>, visitor: Visitor, body: Body) -> R
     for course_id in course_ids {
         store::touch(&app, &write, course_id).await?;
     }
+    set_content_places(&write, places).await?;
+    write.commit().await?;
+    Ok(saved())
+}
+
+/// Puts modules into these places; their course is held.
+pub(super) async fn set_module_places(write: &Write, places: Places) -> Result<()> {
+    for (id, order) in places {
+        let change = module::ActiveModel {
+            order: Set(order),
+            ..Default::default()
+        };
+        module::Entity::update_many()
+            .set(change)
+            .filter(module::Column::Id.eq(id))
+            .exec(&**write)
+            .await?;
+    }
+    Ok(())
+}
+
+/// Puts contents into these places; their course is held.
+pub(super) async fn set_content_places(write: &Write, places: Places) -> Result<()> {
     for (id, order) in places {
         let change = content::ActiveModel {
             order: Set(order),
@@ -84,11 +98,10 @@ pub async fn contents(State(app): State<App>, visitor: Visitor, body: Body) -> R
         content::Entity::update_many()
             .set(change)
             .filter(content::Column::Id.eq(id))
-            .exec(&*write)
+            .exec(&**write)
             .await?;
     }
-    write.commit().await?;
-    Ok(saved())
+    Ok(())
 }
 
 /// What older scripts wait for.

@@ -28,6 +28,18 @@ pub async fn get_owned_course(
         .ok_or(Error::NotFound)
 }
 
+/// The same, held until the end of the transaction: nobody else changes it or anything in it.
+///
+/// # Errors
+/// [`Error::NotFound`] as above.
+pub async fn hold_course(write: &Write, person: &Person, id: i64) -> Result<course::Model> {
+    let found = course::Entity::find_by_id(id).lock_exclusive();
+    let found = found.one(&**write).await?;
+    found
+        .filter(|course| is_owned(course, person))
+        .ok_or(Error::NotFound)
+}
+
 /// The module and its course, for the course's owner and for staff.
 ///
 /// # Errors

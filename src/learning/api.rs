@@ -1,20 +1,25 @@
-//! What programs do as students: `/api/courses/<id>/enroll/` and `/api/courses/<id>/contents/`.
+//! What programs do as students: enrolling in a course and leaving it, its contents, and how far she is.
+//!
+//! The list of her courses stands in `enrollments`.
 
+pub use super::enrollments::enrollments;
+use super::marks::{mark, note_position};
+use super::progress::{Progress, done_contents, list_steps};
 use super::{enroll as enroll_in, render_item, store};
 use crate::courses::{
     ContentView, CourseHead, CourseView, FULL_COURSE, find_course, list_contents, with_modules,
 };
-use crate::entities::course;
 use crate::entities::upload::UploadState;
+use crate::entities::{content, course};
 use crate::error::{Error, Result};
 use crate::media::{FileView, list_files};
 use crate::web::rest::{
-    Answer, Asked, Call, Cell, FIELDS, Field, IS_AUTHENTICATED, IS_OWNER, IS_STAFF, Kind,
-    Operation, Resource, Rule, Verdict, declared,
+    Access, Answer, Asked, Call, Cell, Declared, FIELDS, Field, Got, IS_AUTHENTICATED, IS_OWNER,
+    IS_STAFF, Kind, Object, Operation, Resource, Rule, Verdict, declared,
 };
 use crate::web::scopes::Scope;
 use crate::web::tags::{Noting, Tag};
-use axum::http::Method;
+use axum::http::{Method, StatusCode};
 use backends::cache::Timeout;
 use futures::future::BoxFuture;
 use sea_orm::EntityTrait;
@@ -26,14 +31,61 @@ pub const IS_ENROLLED: Rule = Rule::Is("IsEnrolled", is_enrolled);
 /// Who may read what a course holds.
 const MAY_STUDY: Rule = Rule::Any(&[IS_STAFF, IS_OWNER, IS_ENROLLED]);
 
-/// Who asked is in the course now.
-struct Enrolled;
+/// Whether she is in the course now.
+struct Enrolled(bool);
 
 const ENROLLED: [Field<Enrolled>; 1] = [Field::new(
     "enrolled",
     Kind::Boolean,
-    "Always true: you are in the course.",
-    |_| Cell::Boolean(true),
+    "Whether you are in the course now.",
+    |now| Cell::Boolean(now.0),
+)];
+
+/// How far somebody is in a course.
+struct Standing {
+    course_id: i64,
+    progress: Progress,
+    done: Vec<i64>,
+}
+
+const COURSE_FIELD: Field<Standing> = Field::new(
+    "course",
+    Kind::Reference("courses"),
+    "The number of the course.",
+    |row| Cell::Integer(row.course_id),
+);
+const PERCENT: Field<Standing> = Field::new(
+    "percent",
+    Kind::Range(0, 100),
+    "Done of all, in percent.",
+    |row| Cell::Integer(row.progress.percent()),
+);
+const WORDS: Field<Standing> = Field::new(
+    "words",
+    Kind::Text,
+    "The same in words, with the time that is left.",
+    |row| Cell::Text(row.progress.words().into()),
+);
+const DONE: Field<Standing> = Field::new(
+    "done",
+    Kind::References("contents"),
+    "The numbers of the contents that you have done.",
+    |row| Cell::Integers((&row.done).into()),
+);
+const STANDING: [Field<Standing>; 4] = [COURSE_FIELD, PERCENT, WORDS, DONE];
+
+const MARK: [Declared; 1] = [Declared::taken(
+    "done",
+    Kind::Boolean,
+    Access::Required,
+    "true for done, false to take the mark back.",
+)];
+
+const POSITION: [Declared; 1] = [Declared::taken(
+    "position",
+    Kind::Number,
+    Access::Required,
+    "Seconds from its beginning.",
 )];
 
 /// Adds to the courses what students do with them.
@@ -50,6 +102,25 @@ pub fn with_studies(courses: Resource) -> Resource {
                 .answers(declared(&ENROLLED)),
         )
         .action(
+            "leave",
+            "Leave",
+            "Takes you out of the course. Twice is once; what you have done is kept.",
+            Operation::new(Method::POST, "Takes the caller out; the body is ignored.", leave)
+                .only(IS_AUTHENTICATED)
+                .within(Scope::Learn)
+                .may_answer(StatusCode::NOT_FOUND, "There is no such course, or it is a draft that you are not in.")
+                .answers(declared(&ENROLLED)),
+        )
+        .action(
+            "progress",
+            "Progress",
+            "How far you are in the course.",
+            Operation::new(Method::GET, "How far the caller is.", progress)
+                .only(MAY_STUDY)
+                .about(find_course)
+                .answers(declared(&STANDING)),
+        )
+        .action(
             "contents",
             "Contents",
             "The course with everything that it holds, for those who are in it, its owner and staff.",
@@ -61,12 +132,114 @@ pub fn with_studies(courses: Resource) -> Resource {
         )
 }
 
+/// Adds to the contents what students do with them.
+pub fn with_marks(contents: Resource) -> Resource {
+    contents
+        .action(
+            "done",
+            "Done",
+            "Marks a content of a course that you are in as done, or takes the mark back.",
+            Operation::new(
+                Method::POST,
+                "Marks it; answers how far the caller is now.",
+                done,
+            )
+            .only(IS_AUTHENTICATED)
+            .within(Scope::Learn)
+            .about(find_studied)
+            .takes(MARK.to_vec())
+            .answers(declared(&STANDING)),
+        )
+        .action(
+            "position",
+            "Position",
+            "Notes where a film or recording stands, so that you can go on from there.",
+            Operation::new(Method::POST, "Notes the position.", position)
+                .only(IS_AUTHENTICATED)
+                .within(Scope::Learn)
+                .about(find_studied)
+                .takes(POSITION.to_vec())
+                .without_answer(),
+        )
+}
+
+/// A content with its course, for those who study it.
+struct Studied {
+    content: content::Model,
+    course_id: i64,
+    owner_id: i64,
+}
+
+impl Object for Studied {
+    fn owner_id(&self) -> Option<i64> {
+        Some(self.owner_id)
+    }
+}
+
+fn find_studied(call: &Call) -> BoxFuture<'_, Result<Box<dyn Object>>> {
+    Box::pin(async move {
+        let (content, _, course) =
+            store::get_studied_content(call.app.db.read(), call.person()?, call.id).await?;
+        let object: Box<dyn Object> = Box::new(Studied {
+            content,
+            course_id: course.id,
+            owner_id: course.owner_id,
+        });
+        Ok(object)
+    })
+}
+
+async fn done(call: Call) -> Result<Answer> {
+    let is_done = call.given.checked()?.flag("done").unwrap_or(true);
+    let studied = call.object::<Studied>()?;
+    mark(
+        &call.app,
+        call.person()?,
+        &studied.content,
+        studied.course_id,
+        is_done,
+    )
+    .await?;
+    call.one(&STANDING, &standing(&call, studied.course_id).await?)
+}
+
+async fn position(call: Call) -> Result<Answer> {
+    let seconds = match call.given.checked()?.get("position") {
+        Some(Got::Number(seconds)) => seconds.to_string(),
+        _ => String::new(),
+    };
+    note_position(&call.app, call.person()?, call.id, &seconds).await?;
+    Ok(Answer::nothing())
+}
+
+async fn progress(call: Call) -> Result<Answer> {
+    let id = call.object::<CourseHead>()?.id;
+    call.one(&STANDING, &standing(&call, id).await?)
+}
+
+async fn standing(call: &Call, course_id: i64) -> Result<Standing> {
+    let db = call.app.db.read();
+    let done = done_contents(db, call.person()?.id, course_id).await?;
+    Ok(Standing {
+        course_id,
+        progress: Progress::of(list_steps(db, course_id).await?, &done),
+        done,
+    })
+}
+
+async fn leave(call: Call) -> Result<Answer> {
+    let write = call.app.write().await?;
+    store::leave(&write, call.person()?, call.id).await?;
+    write.commit().await?;
+    call.one(&ENROLLED, &Enrolled(false))
+}
+
 async fn enroll(call: Call) -> Result<Answer> {
     let person = call.person()?;
     let write = call.app.write().await?;
     enroll_in(&call.app, &write, person.id, call.id).await?;
     write.commit().await?;
-    Ok(Answer::json(Call::bytes(&ENROLLED, &Enrolled)?))
+    call.one(&ENROLLED, &Enrolled(true))
 }
 
 async fn contents(call: Call) -> Result<Answer> {
@@ -108,6 +281,7 @@ async fn load(call: &Call, id: i64, noting: Option<Noting>) -> Result<CourseView
             .entry(content.module_id)
             .or_default()
             .push(ContentView {
+                id: content.id,
                 order: content.order,
                 html: render_item(&item, file, None),
             });

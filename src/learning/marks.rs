@@ -5,12 +5,12 @@ use super::progress::{Progress, set_done, set_position, stop_at};
 use super::store::get_studied_content;
 use crate::app::App;
 use crate::entities::item::{self, ItemKind};
-use crate::entities::upload;
+use crate::entities::{content, upload};
 use crate::error::{Error, Result};
 use crate::web::errors::prefers_json;
 use crate::web::extract::Path;
 use crate::web::form::Form;
-use crate::web::identity::Student;
+use crate::web::identity::{Person, Student};
 use crate::web::redirect;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
@@ -43,10 +43,7 @@ pub async fn done(
             ));
         }
     };
-    let write = app.write().await?;
-    set_done(&app, &write, person.id, &content, is_done).await?;
-    stop_at(&app, &write, person.id, course.id, &content).await?;
-    write.commit().await?;
+    mark(&app, &person, &content, course.id, is_done).await?;
     if !prefers_json(&headers) {
         let lesson = lesson_path(course.id, Some(content.module_id), Some(content.id));
         return Ok(redirect::see_other(&lesson));
@@ -57,6 +54,20 @@ pub async fn done(
     Ok(axum::Json(answer).into_response())
 }
 
+/// Marks a content that she studies as done, or takes the mark back.
+pub(super) async fn mark(
+    app: &App,
+    person: &Person,
+    content: &content::Model,
+    course_id: i64,
+    is_done: bool,
+) -> Result<()> {
+    let write = app.write().await?;
+    set_done(app, &write, person.id, content, is_done).await?;
+    stop_at(app, &write, person.id, course_id, content).await?;
+    write.commit().await
+}
+
 /// `POST /students/content/<id>/position/`: notes where a recording stands, in seconds.
 pub async fn position(
     State(app): State<App>,
@@ -64,14 +75,27 @@ pub async fn position(
     Path(id): Path<i64>,
     form: Form,
 ) -> Result<StatusCode> {
-    let (content, item, course) = get_studied_content(app.db.read(), &person, id).await?;
-    let length = length_seconds(app.db.read(), &item).await?;
-    let seconds = parse_position(form.text("position"), length)?;
-    let write = app.write().await?;
-    set_position(&app, &write, person.id, &content, seconds).await?;
-    stop_at(&app, &write, person.id, course.id, &content).await?;
-    write.commit().await?;
+    note_position(&app, &person, id, form.text("position")).await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// Notes where a recording that she studies stands, in seconds as typed.
+///
+/// # Errors
+/// [`Error::NotFound`] for what is not open to her or does not play, [`Error::Invalid`] at `position`.
+pub(super) async fn note_position(
+    app: &App,
+    person: &Person,
+    content_id: i64,
+    typed: &str,
+) -> Result<()> {
+    let (content, item, course) = get_studied_content(app.db.read(), person, content_id).await?;
+    let length = length_seconds(app.db.read(), &item).await?;
+    let seconds = parse_position(typed, length)?;
+    let write = app.write().await?;
+    set_position(app, &write, person.id, &content, seconds).await?;
+    stop_at(app, &write, person.id, course.id, &content).await?;
+    write.commit().await
 }
 
 /// How long the item plays; `None` where it has not been measured yet.

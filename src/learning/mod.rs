@@ -6,6 +6,7 @@
 //! the feature `media`.
 
 pub mod api;
+mod enrollments;
 pub mod lesson;
 pub mod marks;
 mod material;

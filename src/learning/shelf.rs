@@ -250,7 +250,10 @@ async fn modules(
 }
 
 /// How many contents each course has, and how many seconds they play.
-async fn sizes(db: &impl ConnectionTrait, courses: &[i64]) -> Result<HashMap<i64, (i64, f64)>> {
+pub(super) async fn sizes(
+    db: &impl ConnectionTrait,
+    courses: &[i64],
+) -> Result<HashMap<i64, (i64, f64)>> {
     let rows: Vec<(i64, i64, Option<f64>)> = content::Entity::find()
         .select_only()
         .column(module::Column::CourseId)
@@ -270,7 +273,7 @@ async fn sizes(db: &impl ConnectionTrait, courses: &[i64]) -> Result<HashMap<i64
 }
 
 /// How many contents of each course she has done.
-async fn done(
+pub(super) async fn done(
     db: &impl ConnectionTrait,
     user_id: i64,
     courses: &[i64],

@@ -173,7 +173,7 @@ pub async fn delete(
 /// Answers whether all contents that would go were named; else nothing may be committed.
 ///
 /// Courses before files before contents, as everywhere: two who take them in turn would wait for each other.
-async fn delete_files(
+pub(super) async fn delete_files(
     app: &App,
     write: &mut Write,
     files: &[upload::Model],

@@ -3,6 +3,7 @@
 //!
 //! What a file is and how it is processed is for `media`; the contents that show it are for `courses`.
 
+pub mod api;
 pub mod deletion;
 mod listing;
 pub mod pages;

@@ -218,6 +218,18 @@ pub async fn rename(
 ) -> Result<Response> {
     let view = media::get_own_file(app.db.read(), &person, id).await?;
     let name = form.text("name");
+    let problems = name_problems(name);
+    if !problems.is_empty() {
+        let state = (form.get("name"), &problems);
+        let again = rename_page(&app, shell, &view, state, person.time_zone);
+        return page_with(StatusCode::UNPROCESSABLE_ENTITY, &again);
+    }
+    media::rename(&app, &person, id, name).await?;
+    Ok(redirect::see_other(PATH))
+}
+
+/// What is wrong with a name for a file, in the field `name`.
+pub(super) fn name_problems(name: &str) -> Problems {
     let mut problems = Problems::new();
     problems.check(!name.is_empty(), "name", "Please give the file a name.");
     let length = name.chars().count();
@@ -226,13 +238,7 @@ pub async fn rename(
         "name",
         format!("A name has at most {NAME_MAX} characters; this one has {length}."),
     );
-    if !problems.is_empty() {
-        let state = (form.get("name"), &problems);
-        let again = rename_page(&app, shell, &view, state, person.time_zone);
-        return page_with(StatusCode::UNPROCESSABLE_ENTITY, &again);
-    }
-    media::rename(&app, &person, id, name).await?;
-    Ok(redirect::see_other(PATH))
+    problems
 }
 
 fn rename_page(

@@ -40,6 +40,7 @@ pub mod tus;
 mod view;
 
 pub use crate::entities::upload::{UploadKind, UploadState};
+pub use api::{UPLOAD, UploadRow, find_upload};
 pub use batches::{Batch, SettleBatches};
 pub use captions::{
     Caption, CaptionFault, Captions, Cue, Language, Line, MAX_BYTES as CAPTIONS_MAX_BYTES,
@@ -200,10 +201,18 @@ pub async fn get_own_file(
 /// [`Error::NotFound`] unless it is hers.
 pub async fn rename(app: &App, person: &Person, upload_id: i64, name: &str) -> Result<()> {
     let write = app.write().await?;
-    let held = get_own_file(&*write, person, upload_id).await?;
-    let name = names::renamed(&held.upload.name, name);
-    store::set_name(&write, upload_id, name).await?;
+    rename_in(&write, person, upload_id, name).await?;
     write.commit().await
+}
+
+/// The same within an open transaction.
+///
+/// # Errors
+/// [`Error::NotFound`] unless it is hers.
+pub async fn rename_in(write: &Write, person: &Person, upload_id: i64, name: &str) -> Result<()> {
+    let held = get_own_file(&**write, person, upload_id).await?;
+    let name = names::renamed(&held.upload.name, name);
+    store::set_name(write, upload_id, name).await
 }
 
 async fn get_file(db: &impl ConnectionTrait, upload_id: i64) -> Result<FileView> {

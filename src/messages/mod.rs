@@ -4,6 +4,7 @@
 //! Other features send with [`send`]. What they publish on the bus group [`group_of`] reaches
 //! her pages too, as it is. Which sentence is sent when is for them to decide.
 
+pub mod api;
 pub mod pages;
 mod store;
 pub mod stream;

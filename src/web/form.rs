@@ -31,6 +31,12 @@ impl Form {
         Self { fields }
     }
 
+    /// Names and values, in the order sent.
+    pub fn pairs(&self) -> impl Iterator<Item = (&str, &str)> {
+        let pairs = self.fields.iter();
+        pairs.map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+
     /// The value as typed; empty when it was not sent. The last wins when a name comes twice.
     pub fn get(&self, name: &str) -> &str {
         self.fields
@@ -145,7 +151,10 @@ fn not_text() -> Error {
 }
 
 /// WHATWG URL, section 5.1, except that bytes that are no UTF-8 are refused instead of replaced.
-fn urlencoded_fields(bytes: &[u8]) -> Result<Vec<(String, String)>> {
+///
+/// # Errors
+/// [`Error::BadRequest`].
+pub fn urlencoded_fields(bytes: &[u8]) -> Result<Vec<(String, String)>> {
     let decode = |part: &[u8]| {
         let spaced: Vec<u8> = part
             .iter()

@@ -1,6 +1,8 @@
 //! Two processes that remember what they can, and one that remembers nothing, over one database: whatever is
 //! changed on one of them, in whatever order, the next page that anybody asks for is the same on all three.
 
+mod programs;
+
 use crate::kit::{Browser, Page, Role, TestApp};
 use backends::clock::Clock;
 use chrono::DateTime;
@@ -15,7 +17,7 @@ use sea_orm::sea_query::Expr;
 use sea_orm::{ColumnTrait as _, EntityTrait, QueryFilter as _};
 
 /// Changes in one run, after how many of them all pages are compared, and how many after each.
-const CHANGES: usize = 100;
+const CHANGES: usize = 130;
 const SWEEP: usize = 25;
 const PAGES: usize = 4;
 
@@ -127,7 +129,7 @@ impl School {
     /// Changes something, on one of the processes. Much of it is refused, which is no less a test.
     async fn change(&mut self) -> (usize, Option<Page>) {
         self.changes += 1;
-        let kind = self.dice.below(24);
+        let kind = self.dice.below(24 + programs::KINDS);
         let page = match kind {
             0..=2 => self.change_course(kind).await,
             3..=5 => self.change_module(kind).await,
@@ -135,6 +137,7 @@ impl School {
             10..=11 => self.order(kind).await,
             12..=15 => self.study(kind).await,
             16..=18 => self.change_file(kind).await,
+            24.. => self.change_by_program(kind - 24).await,
             _ => return (kind, self.change_person(kind).await),
         };
         (kind, Some(page))
@@ -460,10 +463,13 @@ impl School {
         ]
         .map(str::to_owned)
         .to_vec();
+        paths.extend(programs::PATHS.map(str::to_owned));
         for course in all::<course::Entity>(&self.one).await {
             paths.push(format!("/course/{}/", course.slug));
             paths.push(format!("/students/course/{}/", course.id));
             paths.push(format!("/course/{}/outline/", course.id));
+            paths.push(format!("/api/courses/{}/", course.id));
+            paths.push(format!("/api/courses/{}/contents/", course.id));
         }
         for module in all::<module::Entity>(&self.one).await {
             let (course, id) = (module.course_id, module.id);

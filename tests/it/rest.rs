@@ -1,21 +1,33 @@
 //! The REST API as programs find it (contract, section 4).
 
 mod answers;
+mod authoring;
 mod checks;
+mod handling;
 mod kept;
 mod lists;
+mod people;
 mod schema;
 mod studies;
+mod writing;
 
 use crate::kit::{Browser, PASSWORD, Page, Role, TestApp};
 use lyceum::entities::course;
 use reqwest::Method;
 use sea_orm::{ActiveModelTrait, ActiveValue::Set};
+use serde_json::Value;
 
 /// A call with Basic credentials of somebody whom the kit made, and a body where there is one.
 async fn call(site: &TestApp, method: Method, path: &str, name: &str) -> Page {
     let browser = site.visitor();
     let request = browser.request(method, path);
+    browser.send(request.basic_auth(name, Some(PASSWORD))).await
+}
+
+/// A call with a body in JSON.
+async fn send(site: &TestApp, method: Method, path: &str, name: &str, body: &Value) -> Page {
+    let browser = site.visitor();
+    let request = browser.request(method, path).json(body);
     browser.send(request.basic_auth(name, Some(PASSWORD))).await
 }
 

@@ -2,6 +2,7 @@
 //!
 //! Counts are those of this process, entries those of the backend. The same figures for programs: `web::metrics`.
 
+pub mod api;
 mod chart;
 pub mod clearing;
 mod figures;

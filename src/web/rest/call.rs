@@ -1,7 +1,10 @@
 //! A call as handlers see it, and what they answer.
 
-use super::fields::{Field, write_object};
-use super::negotiation::Wish;
+use super::fields::{Field, write_heading, write_line, write_object, write_objects};
+use super::finish::condition;
+use super::given::Given;
+use super::negotiation::{Format, Wish};
+use super::parameters::FIELDS;
 use super::permissions::Object;
 use crate::app::App;
 use crate::config::Config;
@@ -10,7 +13,7 @@ use crate::web::fragments;
 use crate::web::identity::Person;
 use crate::web::response_cache::Keep;
 use crate::web::tags::{Noting, Tag};
-use axum::http::header::HOST;
+use axum::http::header::{HOST, IF_MATCH, IF_NONE_MATCH};
 use axum::http::uri::Authority;
 use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use backends::cache::Timeout;
@@ -26,6 +29,8 @@ use url::form_urlencoded;
 
 /// Characters of a validator.
 const VALIDATOR: usize = 22;
+/// The same before it is written in base64.
+const VALIDATOR_BYTES: usize = 16;
 
 /// A call that is allowed.
 pub struct Call {
@@ -39,6 +44,8 @@ pub struct Call {
     pub id: i64,
     /// In which format she wants it.
     pub wish: Wish,
+    /// What she sent, held against what the operation takes.
+    pub given: Given,
     pub(super) uri: Uri,
     pub(super) headers: HeaderMap,
     pub(super) parameters: Vec<(String, String)>,
@@ -128,12 +135,13 @@ impl Call {
             .any(|(name, _)| name != "format" && self.known.contains(&name.as_str()))
     }
 
-    /// Those of the fields that `?fields=` names, or all.
+    /// Those of the fields that `?fields=` names, or all, as with operations that do not look at it.
     ///
     /// # Errors
     /// [`Error::Invalid`] for a name that there is not.
     pub fn selected<T>(&self, fields: &'static [Field<T>]) -> Result<Vec<&'static Field<T>>> {
-        let Some(wanted) = self.parameter("fields") else {
+        let wanted = self.parameter("fields");
+        let Some(wanted) = wanted.filter(|_| self.known.contains(&FIELDS.name)) else {
             return Ok(fields.iter().collect());
         };
         let wanted: Vec<&str> = wanted.split(',').map(str::trim).collect();
@@ -159,11 +167,45 @@ impl Call {
         Ok(Answer::json(out.into()))
     }
 
+    /// The answer with a few things that stand in no table of the database.
+    pub fn many<T>(&self, fields: &'static [Field<T>], rows: &[T]) -> Result<Answer> {
+        let fields = self.selected(fields)?;
+        let mut out = Vec::new();
+        if self.wish.format == Format::Csv {
+            write_heading(fields.iter().copied(), &mut out);
+            for row in rows {
+                write_line(fields.iter().copied(), row, &mut out);
+            }
+        } else {
+            out.push(b'[');
+            write_objects(&fields, rows, &mut out);
+            out.push(b']');
+        }
+        Ok(Answer::json(out.into()))
+    }
+
     /// One thing as finished bytes.
     pub fn bytes<T>(fields: &'static [Field<T>], row: &T) -> Result<Bytes> {
         let mut out = Vec::new();
         write_object(fields.iter(), row, &mut out);
         Ok(out.into())
+    }
+
+    /// Lets a change go on only while the thing is as `If-Match` says, and not as `If-None-Match` does (RFC 9110,
+    /// section 13.2.2). `current` makes the bytes that a GET without parameters answers; to be asked within the
+    /// transaction that changes the thing, when it is held, so that of two who change the same version one is refused.
+    ///
+    /// # Errors
+    /// [`Error::PreconditionFailed`].
+    pub async fn unchanged<F, Fut>(&self, current: F) -> Result<()>
+    where
+        F: FnOnce() -> Fut,
+        Fut: Future<Output = Result<Bytes>>,
+    {
+        if !self.headers.contains_key(IF_MATCH) && !self.headers.contains_key(IF_NONE_MATCH) {
+            return Ok(());
+        }
+        condition(&self.headers, &validator(&current().await?))
     }
 
     /// The answer that `make` makes, kept for all callers to whom this key leads, while none of the tags has changed.
@@ -247,6 +289,8 @@ pub struct Answer {
     pub(super) body: Content,
     /// The value of `Link`, or empty.
     pub(super) links: String,
+    /// The address of what was made, or empty.
+    pub(super) location: String,
 }
 
 /// What an answer holds.
@@ -283,7 +327,20 @@ impl Answer {
             status: StatusCode::OK,
             body,
             links: String::new(),
+            location: String::new(),
         }
+    }
+
+    /// That it is done, and nothing else.
+    pub fn nothing() -> Self {
+        Self::of(Content::Whole(Bytes::new(), None))
+    }
+
+    /// The same, for what was made and is found at this path of the site.
+    #[must_use]
+    pub fn made_at(mut self, call: &Call, path: &str) -> Self {
+        self.location = format!("{}{path}", call.site());
+        self
     }
 
     /// Whether there is anything in it.
@@ -292,12 +349,10 @@ impl Answer {
     }
 }
 
-/// The validator of these bytes, without quotes.
+/// The validator of these bytes, without quotes; that of `web::response_cache`, so that either will do.
 pub(super) fn validator(bytes: &[u8]) -> String {
     let digest = Sha256::digest(bytes);
-    let mut text = URL_SAFE_NO_PAD.encode(digest);
-    text.truncate(VALIDATOR);
-    text
+    URL_SAFE_NO_PAD.encode(digest.get(..VALIDATOR_BYTES).unwrap_or_default())
 }
 
 /// Bytes with their validator in front, so that it is computed once.

@@ -178,8 +178,14 @@ pub enum Cell<'a> {
     Boolean(bool),
     /// A whole number.
     Integer(i64),
+    /// A number; what is none is sent as nothing.
+    Number(f64),
     /// Text.
     Text(Cow<'a, str>),
+    /// Numbers of other things.
+    Integers(Cow<'a, [i64]>),
+    /// Short texts.
+    Texts(Cow<'a, [String]>),
     /// A moment.
     Time(DateTime<Utc>),
     /// Objects.
@@ -204,7 +210,10 @@ impl<'a> Cell<'a> {
             Self::Boolean(true) => out.extend_from_slice(b"true"),
             Self::Boolean(false) => out.extend_from_slice(b"false"),
             Self::Integer(number) => write_serialized(number, out),
+            Self::Number(number) => write_serialized(number, out),
             Self::Text(text) => write_serialized(text, out),
+            Self::Integers(numbers) => write_serialized(numbers.as_ref(), out),
+            Self::Texts(texts) => write_serialized(texts.as_ref(), out),
             Self::Time(at) => {
                 out.push(b'"');
                 out.extend_from_slice(time(*at).as_bytes());

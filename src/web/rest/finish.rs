@@ -5,25 +5,28 @@ use super::negotiation::{Format, Wish};
 use crate::error::{Error, Result};
 use axum::body::Body;
 use axum::http::header::{
-    CACHE_CONTROL, CONTENT_TYPE, ETAG, HeaderName, IF_MATCH, IF_NONE_MATCH, LINK, VARY,
+    CACHE_CONTROL, CONTENT_TYPE, ETAG, HeaderName, IF_MATCH, IF_NONE_MATCH, LINK, LOCATION, VARY,
 };
-use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::response::Response;
 use bytes::Bytes;
 
-/// Makes the answer that goes out.
+/// Makes the answer that goes out. The conditions of a change were looked at before it was made.
 ///
 /// # Errors
 /// [`Error::PreconditionFailed`] when `If-Match` names another version.
 pub fn finish(
+    method: &Method,
     asked: &HeaderMap,
     wish: Wish,
     is_personal: bool,
     answer: Answer,
 ) -> Result<Response> {
+    let is_read = matches!(*method, Method::GET | Method::HEAD);
     let mut response = match answer.body {
         Content::Stream(stream) => Response::new(Body::from_stream(stream)),
-        Content::Whole(bytes, tag) => whole(asked, wish, bytes, tag)?,
+        Content::Whole(bytes, _) if bytes.is_empty() => Response::new(Body::empty()),
+        Content::Whole(bytes, tag) => whole(asked, is_read, wish, bytes, tag)?,
     };
     if response.status() == StatusCode::OK {
         *response.status_mut() = answer.status;
@@ -31,38 +34,52 @@ pub fn finish(
             Format::Csv => "text/csv; charset=utf-8",
             Format::Json | Format::Page => Format::Json.mime(),
         };
-        let headers = response.headers_mut();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static(mime));
+        if answer.status != StatusCode::NO_CONTENT {
+            let headers = response.headers_mut();
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static(mime));
+        }
     }
     let headers = response.headers_mut();
     headers.insert(VARY, HeaderValue::from_static("Accept, Cookie"));
     // Whoever holds it asks each time whether it is still the same.
-    let control = if is_personal {
-        "private, no-cache"
-    } else {
-        "no-cache"
+    let control = match (is_read, is_personal) {
+        (false, _) => "private, no-store",
+        (true, true) => "private, no-cache",
+        (true, false) => "no-cache",
     };
     headers.insert(CACHE_CONTROL, HeaderValue::from_static(control));
-    if let Some(links) = some_header(&answer.links) {
-        headers.insert(LINK, links);
+    for (name, value) in [(LINK, &answer.links), (LOCATION, &answer.location)] {
+        if let Some(value) = some_header(value) {
+            headers.insert(name, value);
+        }
     }
     Ok(response)
 }
 
-fn whole(asked: &HeaderMap, wish: Wish, bytes: Bytes, tag: Option<String>) -> Result<Response> {
+fn whole(
+    asked: &HeaderMap,
+    is_read: bool,
+    wish: Wish,
+    bytes: Bytes,
+    tag: Option<String>,
+) -> Result<Response> {
     let (bytes, tag) = match wish {
         Wish { indent: 0, .. }
         | Wish {
             format: Format::Csv,
             ..
         } => (bytes, tag),
-        _ => (indented(&bytes, wish.indent).into(), None),
+        _ => {
+            let tag = tag.unwrap_or_else(|| validator(&bytes));
+            let tag = format!("{tag}-i{}", wish.indent);
+            (indented(&bytes, wish.indent).into(), Some(tag))
+        }
     };
     let tag = tag.unwrap_or_else(|| validator(&bytes));
-    if asked.contains_key(IF_MATCH) && !names(asked, &IF_MATCH, &tag, false) {
+    if is_read && asked.contains_key(IF_MATCH) && !names(asked, &IF_MATCH, &tag) {
         return Err(Error::PreconditionFailed);
     }
-    let mut response = if names(asked, &IF_NONE_MATCH, &tag, true) {
+    let mut response = if is_read && names(asked, &IF_NONE_MATCH, &tag) {
         let mut response = Response::new(Body::empty());
         *response.status_mut() = StatusCode::NOT_MODIFIED;
         response
@@ -75,14 +92,28 @@ fn whole(asked: &HeaderMap, wish: Wish, bytes: Bytes, tag: Option<String>) -> Re
     Ok(response)
 }
 
+/// Whether a thing of this version may be changed.
+///
+/// # Errors
+/// [`Error::PreconditionFailed`].
+pub(super) fn condition(asked: &HeaderMap, tag: &str) -> Result<()> {
+    let is_other = asked.contains_key(IF_MATCH) && !names(asked, &IF_MATCH, tag);
+    if is_other || names(asked, &IF_NONE_MATCH, tag) {
+        return Err(Error::PreconditionFailed);
+    }
+    Ok(())
+}
+
 fn some_header(text: &str) -> Option<HeaderValue> {
     let value = HeaderValue::from_str(text).ok();
     value.filter(|value| !value.is_empty())
 }
 
-/// Whether a condition names this version (RFC 9110, sections 8.8.3.2, 13.1.1 and 13.1.2). What the cache of
-/// answers appends for a compressed form is left out, since it is the same version.
-fn names(asked: &HeaderMap, header: &HeaderName, tag: &str, may_be_weak: bool) -> bool {
+/// Whether a condition names this version (RFC 9110, sections 8.8.3.2, 13.1.1 and 13.1.2): `If-Match` in its strong
+/// form. What the cache of answers appends for a compressed form is left out, since it is the same version, and so is
+/// for changes what an indented form has.
+fn names(asked: &HeaderMap, header: &HeaderName, tag: &str) -> bool {
+    let may_be_weak = *header == IF_NONE_MATCH;
     let lists = asked.get_all(header).iter();
     let held = lists
         .filter_map(|value| value.to_str().ok())
@@ -96,7 +127,11 @@ fn names(asked: &HeaderMap, header: &HeaderName, tag: &str, may_be_weak: bool) -
         let inside = held
             .strip_prefix('"')
             .and_then(|rest| rest.strip_suffix('"'));
-        held == "*" || inside == Some(tag)
+        let rest = inside.and_then(|inside| inside.strip_prefix(tag));
+        held == "*"
+            || rest.is_some_and(|rest| {
+                matches!(rest, "" | "-gz" | "-br") || (!may_be_weak && rest.starts_with("-i"))
+            })
     })
 }
 
@@ -166,13 +201,15 @@ mod tests {
     fn is_named(header: &HeaderName, value: &'static str) -> bool {
         let mut headers = HeaderMap::new();
         headers.insert(header.clone(), HeaderValue::from_static(value));
-        names(&headers, header, "tag", *header == IF_NONE_MATCH)
+        names(&headers, header, "tag")
     }
 
     #[test]
     fn only_strong_tags_allow_a_change() {
         assert!(is_named(&IF_MATCH, "\"a\", \"tag\""));
         assert!(is_named(&IF_MATCH, "*"));
+        assert!(is_named(&IF_MATCH, "\"tag-gz\""));
+        assert!(!is_named(&IF_MATCH, "\"tag-xy\""));
         assert!(!is_named(&IF_MATCH, "W/\"tag\""));
         assert!(is_named(&IF_NONE_MATCH, "W/\"tag\""));
         assert!(!is_named(&IF_NONE_MATCH, "tag"));

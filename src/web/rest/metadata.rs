@@ -1,6 +1,7 @@
 //! What `OPTIONS` says of a path: its name, what it is, and its formats; and of what the caller may change there,
 //! the fields.
 
+use super::body::PARSES;
 use super::call::Answer;
 use super::fields::{Access, Declared, Kind};
 use super::negotiation::Format;
@@ -12,13 +13,6 @@ use crate::web::identity::Person;
 use axum::http::Method;
 use serde::Serialize;
 use std::collections::BTreeMap;
-
-/// The types that bodies may have.
-pub const PARSES: [&str; 3] = [
-    "application/json",
-    "application/x-www-form-urlencoded",
-    "multipart/form-data",
-];
 
 #[derive(Serialize)]
 struct Told<'a> {

@@ -8,11 +8,16 @@
 //! Who asks is found out by `web::identity`, the rule against forged requests is kept by `web::csrf`, and faults
 //! get their bodies in `web::errors`, as everywhere.
 
+mod body;
 mod call;
 mod chunks;
 mod cursor;
 mod fields;
 mod finish;
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;
+mod given;
 mod list;
 mod metadata;
 mod negotiation;
@@ -23,11 +28,12 @@ pub mod schema;
 mod serve;
 mod throttle;
 
+pub use body::{LIMIT_BYTES, PARSES};
 pub use call::{Answer, Call, shortened};
 pub use cursor::Orders;
 pub use fields::{Access, Cell, Declared, Field, Kind, Objects, declared, serialize_time};
+pub use given::{Fields, Given, Got};
 pub use list::{Dress, LARGEST_KEPT, Listing, orders_of};
-pub use metadata::PARSES;
 pub use negotiation::{Format, Wish};
 pub use parameters::{FIELDS, PARAMETERS, Parameter, Takes};
 pub use permissions::{

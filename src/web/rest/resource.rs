@@ -5,6 +5,7 @@ use super::fields::Declared;
 use super::negotiation::Format;
 use super::parameters::{FORMAT, Parameter};
 use super::permissions::{ALLOW_ANY, Asked, Object, Rule, Verdict};
+use super::throttle;
 use crate::error::{Error, Result};
 use crate::web::identity::Person;
 use crate::web::scopes::{self, Scope};
@@ -47,7 +48,8 @@ pub struct Operation {
     /// body, 401 and 403 by its rule, 404 where it is about something, 406, 412 where it is
     /// [conditional](Self::is_conditional), 413, 415, 429, 503), each with the reason in a sentence.
     pub faults: Vec<(StatusCode, &'static str)>,
-    /// The name under which its calls are counted apart, besides those of a caller in all.
+    /// The name under which its calls are counted apart, besides those of a caller in all: `write` for what changes
+    /// something.
     pub scope: Option<&'static str>,
     /// Whether its answer is a list of those.
     pub is_list: bool,
@@ -62,11 +64,8 @@ impl Operation {
         F: Fn(Call) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = Result<Answer>> + Send + 'static,
     {
-        let needs = if method == Method::GET {
-            Scope::Read
-        } else {
-            Scope::Teach
-        };
+        let is_change = method != Method::GET;
+        let needs = if is_change { Scope::Teach } else { Scope::Read };
         Self {
             method,
             about,
@@ -79,7 +78,7 @@ impl Operation {
             takes: Vec::new(),
             status: StatusCode::OK,
             faults: Vec::new(),
-            scope: None,
+            scope: is_change.then_some(throttle::WRITE),
             is_list: false,
             handle: Arc::new(move |call| Box::pin(handle(call))),
         }
@@ -173,13 +172,6 @@ impl Operation {
     #[must_use]
     pub fn may_answer(mut self, status: StatusCode, why: &'static str) -> Self {
         self.faults.push((status, why));
-        self
-    }
-
-    /// Its calls are counted apart, under this name.
-    #[must_use]
-    pub fn scope(mut self, name: &'static str) -> Self {
-        self.scope = Some(name);
         self
     }
 
@@ -295,6 +287,35 @@ impl Resource {
             about,
             operations: vec![operation],
         });
+        self
+    }
+
+    /// A path of its own below all of them: `/api/messages/dismiss/`. Its name is no number.
+    #[must_use]
+    pub fn action_on_all(
+        mut self,
+        path: &'static str,
+        title: &'static str,
+        about: &'static str,
+        operation: Operation,
+    ) -> Self {
+        let path = format!("/api/{}/{path}/", self.name);
+        self.actions.push(Endpoint {
+            path: path.clone(),
+            name: title.to_owned(),
+            about,
+            operations: Vec::new(),
+        });
+        self.at(&path, operation)
+    }
+
+    /// Another method at a path of its own that there is already.
+    #[must_use]
+    pub fn at(mut self, path: &str, operation: Operation) -> Self {
+        let found = self.actions.iter_mut().find(|action| action.path == path);
+        if let Some(action) = found {
+            action.operations.push(operation);
+        }
         self
     }
 

@@ -1,11 +1,14 @@
 //! From declarations to routes: every method on every declared path has its answer.
 //!
 //! Checks come in this order (contract, section 4): who are you (401), does the method exist (405), in which format
-//! (406), how often (429), does the thing exist for you (404), may you (403).
+//! (406), how often (429), does the thing exist for you (404), may you (403), what did you send (415, 413, 400), is it
+//! still as you saw it (412).
 
+use super::body;
 use super::call::{Answer, Call};
 use super::fields::{Access, Declared, Kind};
 use super::finish;
+use super::given::Given;
 use super::metadata;
 use super::negotiation::{Format, choose};
 use super::permissions::{Asked, Verdict};
@@ -19,6 +22,7 @@ use crate::web::identity::{Person, visitor_in};
 use crate::web::redirect;
 use crate::web::response_cache::Keep;
 use axum::Router;
+use axum::body::Body;
 use axum::extract::{MatchedPath, Path, Request, State};
 use axum::http::header::{ALLOW, VARY};
 use axum::http::request::Parts;
@@ -208,31 +212,36 @@ async fn serve(
     };
     // What is no number is the number of nothing.
     let id = id.map(|id| id.parse::<i64>().unwrap_or(0));
-    let (parts, _) = request.into_parts();
-    Box::pin(answer(app, endpoint, id, named, parts)).await
+    let (parts, body) = request.into_parts();
+    let asked = Incoming {
+        id: id.unwrap_or(0),
+        named,
+        parts,
+        body,
+    };
+    Box::pin(answer(app, endpoint, asked)).await
+}
+
+/// A request, with what its path says.
+struct Incoming {
+    id: i64,
+    /// The format that its suffix names.
+    named: Option<Format>,
+    parts: Parts,
+    body: Body,
 }
 
 /// Answers a call.
-async fn answer(
-    app: App,
-    endpoint: &Endpoint,
-    id: Option<i64>,
-    named: Option<Format>,
-    parts: Parts,
-) -> Result<Response> {
+async fn answer(app: App, endpoint: &Endpoint, asked: Incoming) -> Result<Response> {
+    let Incoming {
+        id,
+        named,
+        parts,
+        body,
+    } = asked;
     let person = visitor_in(&parts.extensions).0;
-    let is_options = parts.method == Method::OPTIONS;
     let Some(operation) = endpoint.operation(&parts.method) else {
-        // Where nobody gets anything without saying who she is, that is asked first.
-        if person.is_none() && !admits(&app, endpoint, &parts.method).await? {
-            return Err(Error::LoginRequired);
-        }
-        if !is_options {
-            return Err(Error::MethodNotAllowed);
-        }
-        let answer = metadata::describe(&app, endpoint, person.as_deref()).await?;
-        let wish = choose(&[Format::Json, Format::Page], None, &parts.headers)?;
-        return finish::finish(&parts.headers, wish, person.is_some(), answer);
+        return otherwise(&app, endpoint, person.as_deref(), &parts).await;
     };
     let first = said(&app, operation, &parts.method, person.as_deref()).await?;
     if person.is_none() && first == Verdict::No {
@@ -245,12 +254,14 @@ async fn answer(
         .or(format.map(|(_, value)| value.as_str()));
     let wish = choose(operation.formats, format, &parts.headers)?;
     let address = address_in(&parts.extensions);
-    throttle::count(&app, person.as_ref().map(|person| person.id), address).await?;
+    let person_id = person.as_ref().map(|person| person.id);
+    throttle::count(&app, operation.scope, person_id, address).await?;
     let mut call = Call {
         person,
         method: parts.method,
-        id: id.unwrap_or(0),
+        id,
         wish,
+        given: Given::default(),
         uri: parts.uri,
         headers: parts.headers,
         parameters,
@@ -270,12 +281,41 @@ async fn answer(
     if first != Verdict::Yes && !may(operation, &call).await? {
         return Err(operation.refusal(call.person.as_deref()));
     }
+    if !operation.takes.is_empty() {
+        call.given = Given::new(body::read(&call.headers, body).await?, &operation.takes);
+    }
+    perform(operation, call).await
+}
+
+/// Does what the call is allowed to.
+async fn perform(operation: &Operation, call: Call) -> Result<Response> {
+    let (wish, method) = (call.wish, call.method.clone());
     let (headers, keep) = (call.headers.clone(), call.keep.clone());
     let is_personal = call.person.is_some();
-    let answer = (operation.handle)(call).await?;
-    let mut response = finish::finish(&headers, wish, is_personal, answer)?;
+    let mut answer = (operation.handle)(call).await?;
+    answer.status = operation.status;
+    let mut response = finish::finish(&method, &headers, wish, is_personal, answer)?;
     keep.offer(&mut response);
     Ok(response)
+}
+
+/// Answers a method that is not declared: OPTIONS, or none that there is.
+async fn otherwise(
+    app: &App,
+    endpoint: &Endpoint,
+    person: Option<&Person>,
+    parts: &Parts,
+) -> Result<Response> {
+    // Where nobody gets anything without saying who she is, that is asked first.
+    if person.is_none() && !admits(app, endpoint, &parts.method).await? {
+        return Err(Error::LoginRequired);
+    }
+    if parts.method != Method::OPTIONS {
+        return Err(Error::MethodNotAllowed);
+    }
+    let answer = metadata::describe(app, endpoint, person).await?;
+    let wish = choose(&[Format::Json, Format::Page], None, &parts.headers)?;
+    finish::finish(&Method::GET, &parts.headers, wish, person.is_some(), answer)
 }
 
 /// What the rule says before anything was looked up.

@@ -11,11 +11,19 @@ use backends::cache::{Cache, CacheError, Timeout};
 use std::net::IpAddr;
 use std::time::Duration;
 
-/// Counts a request, of somebody or from an address.
+/// The scope of all that changes something.
+pub const WRITE: &str = "write";
+
+/// Counts a request, of somebody or from an address, and again in its scope.
 ///
 /// # Errors
 /// [`Error::TooMany`] when there were too many; it says when the next one is heard.
-pub async fn count(app: &App, person_id: Option<i64>, address: IpAddr) -> Result<()> {
+pub async fn count(
+    app: &App,
+    scope: Option<&str>,
+    person_id: Option<i64>,
+    address: IpAddr,
+) -> Result<()> {
     let (rate, name) = match person_id {
         Some(id) => (app.config.api_user_rate, format!("user:{id}")),
         None => (
@@ -23,9 +31,16 @@ pub async fn count(app: &App, person_id: Option<i64>, address: IpAddr) -> Result
             format!("address:{}", place(address)),
         ),
     };
-    let Some(rate) = rate else {
-        return Ok(());
-    };
+    if let Some(rate) = rate {
+        hold(app, rate, &name).await?;
+    }
+    match (scope, app.config.api_write_rate) {
+        (Some(WRITE), Some(rate)) => hold(app, rate, &format!("{WRITE}:{name}")).await,
+        _ => Ok(()),
+    }
+}
+
+async fn hold(app: &App, rate: Rate, name: &str) -> Result<()> {
     let now = u64::try_from(app.clock.now().timestamp()).unwrap_or(0);
     let window = now / rate.seconds;
     let key = format!("api-rate:{name}:{window}");

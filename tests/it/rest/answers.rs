@@ -39,12 +39,12 @@ async fn subjects_have_id_title_and_slug_and_come_by_title() {
 }
 
 #[tokio::test]
-async fn a_course_has_exactly_the_fields_that_older_programs_read() {
+async fn a_course_has_the_fields_that_older_programs_read_and_no_others_but_its_own() {
     let site = TestApp::start().await;
     let owner = teacher(&site).await;
     let course = site.course(owner, "bow-hold").await;
-    site.module(course.id, "The thumb").await;
-    site.module(course.id, "The \"rest\"").await;
+    let thumb = site.module(course.id, "The thumb").await.id;
+    let rest = site.module(course.id, "The \"rest\"").await.id;
     let browser = site.visitor();
     let page = browser.get(&format!("/api/courses/{}/", course.id)).await;
     assert_eq!(
@@ -58,9 +58,10 @@ async fn a_course_has_exactly_the_fields_that_older_programs_read() {
             "created": "2026-03-02T09:30:00.123456Z",
             "owner": owner,
             "modules": [
-                {"order": 0, "title": "The thumb", "description": ""},
-                {"order": 1, "title": "The \"rest\"", "description": ""},
+                {"id": thumb, "order": 0, "title": "The thumb", "description": ""},
+                {"id": rest, "order": 1, "title": "The \"rest\"", "description": ""},
             ],
+            "draft": false,
         })
     );
     let list = browser.get("/api/courses/").await.expect(200).json();
@@ -104,22 +105,25 @@ async fn an_empty_site_answers_empty_lists() {
     let table = browser.get("/api/courses.csv").await;
     assert_eq!(
         table.expect(200).text(),
-        "id,subject,title,slug,overview,created,owner,modules\r\n"
+        "id,subject,title,slug,overview,created,owner,modules,draft\r\n"
     );
 }
 
 /// Calls with the status of their answers and what `Allow` says there.
 fn calls(id: i64) -> Vec<(Method, String, u16, &'static str)> {
     const READ: &str = "GET, HEAD, OPTIONS";
+    const MAKE: &str = "GET, POST, HEAD, OPTIONS";
+    const CHANGE: &str = "GET, PUT, PATCH, DELETE, HEAD, OPTIONS";
     let list = "/api/courses/";
     vec![
         (Method::GET, "/api/".into(), 200, READ),
-        (Method::GET, list.into(), 200, READ),
-        (Method::HEAD, list.into(), 200, READ),
-        (Method::OPTIONS, list.into(), 200, READ),
-        (Method::DELETE, list.into(), 405, READ),
-        (Method::GET, format!("{list}?page=9"), 404, READ),
-        (Method::GET, format!("{list}0/"), 404, READ),
+        (Method::GET, list.into(), 200, MAKE),
+        (Method::HEAD, list.into(), 200, MAKE),
+        (Method::OPTIONS, list.into(), 200, MAKE),
+        (Method::DELETE, list.into(), 405, MAKE),
+        (Method::GET, format!("{list}?page=9"), 404, MAKE),
+        (Method::GET, format!("{list}0/"), 404, CHANGE),
+        (Method::DELETE, format!("{list}0/"), 401, CHANGE),
         (
             Method::POST,
             format!("{list}{id}/enroll/"),
@@ -152,7 +156,7 @@ async fn every_answer_says_which_methods_there_are_and_on_what_it_depends() {
         .basic_auth("ingrid", Some("no"));
     let page = browser.send(wrong).await;
     let allow = page.expect(401).header("allow");
-    assert_eq!(allow.as_deref(), Some("GET, HEAD, OPTIONS"));
+    assert_eq!(allow.as_deref(), Some("GET, POST, HEAD, OPTIONS"));
 }
 
 #[tokio::test]

@@ -35,9 +35,13 @@ async fn who_she_is_comes_before_the_method_and_the_method_before_the_thing() {
     let page = call(&site, Method::PUT, "/api/courses/0/enroll/", "maya").await;
     is_refused(&page, 405, "Method \"PUT\" not allowed.");
     let page = browser
-        .send(browser.request(Method::PUT, "/api/subjects/0/"))
+        .send(browser.request(Method::PUT, "/api/subjects/"))
         .await;
     is_refused(&page, 405, "Method \"PUT\" not allowed.");
+    let page = browser
+        .send(browser.request(Method::PUT, "/api/subjects/0/"))
+        .await;
+    is_refused(&page, 401, missing);
     for path in [
         format!("/api/courses/{}/contents/", draft.id),
         "/api/courses/0/contents/".into(),
@@ -96,6 +100,20 @@ async fn every_method_on_every_path_has_its_answer_for_everybody() {
         format!("/api/courses/{}/enroll/", course.id),
         format!("/api/courses/{}/contents/", course.id),
         "/api/courses/0/contents/".into(),
+        "/api/modules/".into(),
+        "/api/modules/1/order/".into(),
+        "/api/contents/".into(),
+        "/api/contents/1/done/".into(),
+        "/api/enrollments/".into(),
+        "/api/uploads/".into(),
+        "/api/uploads/1/retry/".into(),
+        "/api/messages/".into(),
+        "/api/messages/dismiss/".into(),
+        "/api/users/me/".into(),
+        "/api/users/0/".into(),
+        "/api/groups/".into(),
+        "/api/jobs/1/".into(),
+        "/api/caches/forget/".into(),
         "/api/courses/-1/".into(),
         "/api/courses/%00/".into(),
         "/api/courses/%FF/".into(),
@@ -196,6 +214,33 @@ async fn a_visitor_who_asks_too_often_is_told_when_to_come_back() {
     call(&site, Method::GET, "/api/subjects/", "maya")
         .await
         .expect(429);
+}
+
+#[tokio::test]
+async fn who_changes_too_much_waits_while_everybody_goes_on_reading() {
+    let site = TestApp::start_with(&[("api_write_rate", "2/minute")]).await;
+    let owner = teacher(&site).await;
+    let course = site.course(owner, "bow-hold").await;
+    for name in ["maya", "robert"] {
+        site.person(name, Role::Student).await;
+    }
+    let enroll = format!("/api/courses/{}/enroll/", course.id);
+    for _ in 0..2 {
+        call(&site, Method::POST, &enroll, "maya").await.expect(200);
+    }
+    let page = call(&site, Method::POST, &enroll, "maya").await;
+    let wait = page.expect(429).header("retry-after");
+    assert_eq!(wait.as_deref(), Some("60"));
+    for _ in 0..5 {
+        call(&site, Method::GET, "/api/enrollments/", "maya")
+            .await
+            .expect(200);
+    }
+    call(&site, Method::POST, &enroll, "robert")
+        .await
+        .expect(200);
+    site.wait_seconds(60);
+    call(&site, Method::POST, &enroll, "maya").await.expect(200);
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ use super::document::{
 };
 use super::shapes::Shapes;
 use super::{access, examples, faults, naming, pages, query};
-use crate::web::rest::metadata::PARSES;
+use crate::web::rest::body::PARSES;
 use crate::web::rest::negotiation::Format;
 use crate::web::rest::parameters::Takes;
 use crate::web::rest::resource::{Endpoint, Operation as Declared};

@@ -1,0 +1,107 @@
+//! What an account may do: whether it is open, runs the site, and in which groups it is.
+
+use super::INSTRUCTORS;
+use crate::db::Write;
+use crate::entities::{group, user, user_group};
+use crate::error::{Error, Problems, Result};
+use crate::web::{changes, sessions};
+use sea_orm::sea_query::Expr;
+use sea_orm::{
+    ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder,
+    QuerySelect,
+};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+/// The account of this number, held until the end of the transaction.
+///
+/// # Errors
+/// [`Error::NotFound`].
+pub async fn hold_user(write: &Write, user_id: i64) -> Result<user::Model> {
+    let found = user::Entity::find_by_id(user_id).lock_exclusive();
+    found.one(&**write).await?.ok_or(Error::NotFound)
+}
+
+/// Opens or shuts an account, and says whether it runs the site. Counts at once, in open sessions too.
+pub async fn set_rights(
+    write: &mut Write,
+    user_id: i64,
+    is_staff: bool,
+    is_active: bool,
+) -> Result<()> {
+    user::Entity::update_many()
+        .col_expr(user::Column::IsStaff, Expr::value(is_staff))
+        .col_expr(user::Column::IsActive, Expr::value(is_active))
+        .filter(user::Column::Id.eq(user_id))
+        .exec(&**write)
+        .await?;
+    changes::person(write, user_id).await?;
+    sessions::changed(write, user_id).await
+}
+
+/// The names of all groups with their numbers, by name.
+pub async fn list_groups(db: &impl ConnectionTrait) -> Result<BTreeMap<String, i64>> {
+    let groups = group::Entity::find().order_by_asc(group::Column::Name);
+    let groups = groups.all(db).await?.into_iter();
+    Ok(groups.map(|group| (group.name, group.id)).collect())
+}
+
+/// The names of the groups in which each of these accounts is, by name.
+pub async fn groups_of(
+    db: &impl ConnectionTrait,
+    user_ids: &[i64],
+) -> Result<HashMap<i64, Vec<String>>> {
+    let rows: Vec<(i64, String)> = user_group::Entity::find()
+        .select_only()
+        .column(user_group::Column::UserId)
+        .column(group::Column::Name)
+        .inner_join(group::Entity)
+        .filter(user_group::Column::UserId.is_in(user_ids.iter().copied()))
+        .order_by_asc(group::Column::Name)
+        .into_tuple()
+        .all(db)
+        .await?;
+    let mut groups: HashMap<i64, Vec<String>> = HashMap::new();
+    for (user_id, name) in rows {
+        groups.entry(user_id).or_default().push(name);
+    }
+    Ok(groups)
+}
+
+/// The numbers of the groups of these names.
+///
+/// # Errors
+/// What is wrong, at `groups`.
+pub fn numbers_of(names: &[String], known: &BTreeMap<String, i64>) -> Result<Vec<i64>, Problems> {
+    let numbers: Option<BTreeSet<i64>> =
+        names.iter().map(|name| known.get(name).copied()).collect();
+    numbers.map(|ids| ids.into_iter().collect()).ok_or_else(|| {
+        let names: Vec<&str> = known.keys().map(String::as_str).collect();
+        Problems::of(
+            "groups",
+            format!(
+                "Name groups that there are, such as {INSTRUCTORS}: {}.",
+                names.join(", ")
+            ),
+        )
+    })
+}
+
+/// Puts an account into these groups and no others.
+pub async fn set_groups(write: &mut Write, user_id: i64, group_ids: &[i64]) -> Result<()> {
+    user_group::Entity::delete_many()
+        .filter(user_group::Column::UserId.eq(user_id))
+        .exec(&**write)
+        .await?;
+    let rows = group_ids.iter().map(|group_id| user_group::ActiveModel {
+        user_id: Set(user_id),
+        group_id: Set(*group_id),
+    });
+    let rows: Vec<_> = rows.collect();
+    if !rows.is_empty() {
+        user_group::Entity::insert_many(rows)
+            .exec_without_returning(&**write)
+            .await?;
+    }
+    changes::person(write, user_id).await?;
+    sessions::changed(write, user_id).await
+}

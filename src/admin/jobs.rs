@@ -1,0 +1,166 @@
+//! `/api/jobs/`: the work that the site does outside of requests, for staff. What a job holds is not shown: it may name
+//! what concerns one person alone.
+
+use crate::entities::job::{self, JobState};
+use crate::error::{Error, Result};
+use crate::web::rest::{
+    Answer, Call, Cell, Declared, FIELDS, Field, IS_STAFF, Kind, Listing, Object, Operation,
+    PARAMETERS, Parameter, Resource, Takes, declared, orders_of,
+};
+use axum::http::Method;
+use chrono::{DateTime, Utc};
+use futures::future::BoxFuture;
+use sea_orm::{ActiveEnum as _, ColumnTrait, EntityTrait, QueryFilter};
+
+/// How jobs stand.
+const STATES: [&str; 5] = ["waiting", "running", "done", "failed", "canceled"];
+
+fn time(value: Option<DateTime<Utc>>) -> Cell<'static> {
+    value.map_or(Cell::Null, Cell::Time)
+}
+
+/// What is answered of a job.
+const JOB: [Field<job::Model>; 13] = [
+    Field::new("id", Kind::Integer, "Its number.", |row| {
+        Cell::Integer(row.id)
+    }),
+    Field::new("kind", Kind::Text, "What it does.", |row| {
+        Cell::text(&row.kind)
+    }),
+    Field::new("state", Kind::Choice(&STATES), "How it stands.", |row| {
+        Cell::Text(row.state.to_value().into())
+    }),
+    Field::<job::Model>::new("subject", Kind::Text, "What it works on.", |row| {
+        row.subject.as_deref().map_or(Cell::Null, Cell::text)
+    })
+    .or_null(),
+    Field::<job::Model>::new(
+        "owner",
+        Kind::Reference("users"),
+        "For whom it is done.",
+        |row| row.owner_id.map_or(Cell::Null, Cell::Integer),
+    )
+    .or_null(),
+    Field::new(
+        "priority",
+        Kind::Integer,
+        "How many rounds of the line it stands back.",
+        |row| Cell::Integer(row.priority.into()),
+    ),
+    Field::new(
+        "attempts",
+        Kind::Integer,
+        "How often it was begun.",
+        |row| Cell::Integer(row.attempts.into()),
+    ),
+    Field::new(
+        "max_attempts",
+        Kind::Integer,
+        "After so many it is given up.",
+        |row| Cell::Integer(row.max_attempts.into()),
+    ),
+    Field::<job::Model>::new("worker", Kind::Text, "Who has it.", |row| {
+        row.worker.as_deref().map_or(Cell::Null, Cell::text)
+    })
+    .or_null(),
+    Field::<job::Model>::new("fault", Kind::Text, "Why it last failed.", |row| {
+        row.fault.as_deref().map_or(Cell::Null, Cell::text)
+    })
+    .or_null(),
+    Field::new("run_at", Kind::Time, "Not before this time.", |row| {
+        Cell::Time(row.run_at)
+    }),
+    Field::<job::Model>::new(
+        "leased_until",
+        Kind::Time,
+        "Until when its worker holds it.",
+        |row| time(row.leased_until),
+    )
+    .or_null(),
+    Field::new("created", Kind::Time, "When it was put in line.", |row| {
+        Cell::Time(row.created_at)
+    }),
+];
+
+const ORDERS: [(&str, job::Column); 3] = [
+    ("created", job::Column::CreatedAt),
+    ("run_at", job::Column::RunAt),
+    ("id", job::Column::Id),
+];
+
+impl Object for job::Model {
+    fn owner_id(&self) -> Option<i64> {
+        self.owner_id
+    }
+}
+
+/// `/api/jobs/`
+pub fn jobs() -> Resource {
+    let fields: fn() -> Vec<Declared> = || declared(&JOB);
+    Resource::new(
+        "jobs",
+        "Job",
+        "What the site does outside of requests. For staff.",
+    )
+    .all(
+        Operation::new(Method::GET, "Lists the jobs, newest first.", list)
+            .only(IS_STAFF)
+            .list()
+            .looks_at(&PARAMETERS)
+            .looks_at(&[
+                Parameter::ordering(&ORDERS),
+                Parameter::new("state", "How they stand.", Takes::OneOf(&STATES)),
+                Parameter::id("owner", "The number of an account."),
+            ])
+            .looks_at(&[("kind", "What they do."), ("subject", "What they work on.")])
+            .answers(fields()),
+    )
+    .one(
+        Operation::new(Method::GET, "One job.", show)
+            .only(IS_STAFF)
+            .about(find)
+            .looks_at(&[FIELDS])
+            .answers(fields()),
+    )
+}
+
+async fn list(call: Call) -> Result<Answer> {
+    use job::Column;
+    let orders = orders_of(&call, &ORDERS, &[], Column::Id)?;
+    let mut select = job::Entity::find();
+    if let Some(name) = call.parameter("state") {
+        let state = JobState::try_from_value(&name.to_owned());
+        let told = || Error::invalid("state", format!("There are {}.", STATES.join(", ")));
+        select = select.filter(Column::State.eq(state.map_err(|_| told())?));
+    }
+    if let Some(id) = call.number("owner")? {
+        select = select.filter(Column::OwnerId.eq(id));
+    }
+    if let Some(kind) = call.parameter("kind") {
+        select = select.filter(Column::Kind.eq(kind));
+    }
+    if let Some(subject) = call.parameter("subject") {
+        select = select.filter(Column::Subject.eq(subject));
+    }
+    let listing = Listing {
+        select,
+        orders,
+        fields: &JOB,
+        dress: |_, rows| Box::pin(std::future::ready(Ok(rows))),
+        kept: None,
+    };
+    Box::pin(call.list(listing)).await
+}
+
+fn find(call: &Call) -> BoxFuture<'_, Result<Box<dyn Object>>> {
+    Box::pin(async move {
+        let found = job::Entity::find_by_id(call.id);
+        let found = found.one(call.app.db.read()).await?;
+        let object: Box<dyn Object> = Box::new(found.ok_or(Error::NotFound)?);
+        Ok(object)
+    })
+}
+
+async fn show(call: Call) -> Result<Answer> {
+    call.one(&JOB, call.object::<job::Model>()?)
+}

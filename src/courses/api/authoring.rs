@@ -1,0 +1,295 @@
+//! Writing courses: making, changing, publishing, ordering and deleting them, as the pages of `courses::authoring` do.
+
+use super::courses::{CourseHead, find_course};
+use super::views::{COURSE, CourseView, with_modules};
+use crate::courses::fields::{CourseChange, form_of};
+use crate::courses::order::set_module_places;
+use crate::courses::store;
+use crate::courses::writing::{
+    ModuleChange, delete_course, insert_course, insert_module, list_subjects, update_course,
+};
+use crate::db::Write;
+use crate::entities::course;
+use crate::error::{Error, Problems, Result};
+use crate::web::form::Form;
+use crate::web::rest::{
+    Access, Answer, Call, Declared, Fields, Given, Got, IS_OWNER, IS_STAFF, Kind, MAY_ADD_COURSES,
+    Operation, Resource, Rule, declared,
+};
+use axum::http::Method;
+use std::collections::BTreeSet;
+
+/// Modules that come with a new course.
+const MOST_MODULES: usize = 1_000;
+
+/// Who may change what stands in a course: its owner while she may write courses, and staff.
+pub const MAY_CHANGE: Rule = Rule::All(&[MAY_ADD_COURSES, Rule::Any(&[IS_OWNER, IS_STAFF])]);
+
+/// A module that comes with a new course.
+const NEW_MODULE: [Declared; 3] = [
+    Declared::taken(
+        "title",
+        Kind::ShortText(200),
+        Access::Required,
+        "What it is called.",
+    ),
+    Declared::taken(
+        "description",
+        Kind::Text,
+        Access::Optional,
+        "A sentence or none.",
+    ),
+    Declared::taken(
+        "order",
+        Kind::Integer,
+        Access::ReadOnly,
+        "Modules stand in the order in which they are sent.",
+    ),
+];
+
+const PLACES: [Declared; 1] = [Declared::taken(
+    "modules",
+    Kind::References("modules"),
+    Access::Required,
+    "The numbers of all modules of the course, in their new order.",
+)];
+
+/// Adds to the courses what their authors do with them.
+pub fn with_authoring(courses: Resource) -> Resource {
+    let fields: fn() -> Vec<Declared> = || declared(&COURSE);
+    let change = |method, about| {
+        Operation::new(method, about, change)
+            .only(MAY_CHANGE)
+            .about(find_course)
+            .takes(fields())
+            .answers(fields())
+    };
+    let courses = courses
+        .all(
+            Operation::new(
+                Method::POST,
+                "Makes a course, with its modules if you like.",
+                create,
+            )
+            .only(MAY_ADD_COURSES)
+            .takes(new_course())
+            .answers(fields())
+            .creates(),
+        )
+        .one(change(Method::PUT, "Changes a course as a whole."))
+        .one(change(Method::PATCH, "Changes some fields of a course."))
+        .one(
+            Operation::new(
+                Method::DELETE,
+                "Deletes a course with everything in it.",
+                destroy,
+            )
+            .only(MAY_CHANGE)
+            .about(find_course)
+            .without_answer(),
+        );
+    with_acts(courses)
+}
+
+/// What they do besides changing fields.
+fn with_acts(courses: Resource) -> Resource {
+    let fields: fn() -> Vec<Declared> = || declared(&COURSE);
+    let act = |about, is_draft| {
+        Operation::new(Method::POST, about, move |call| set_draft(call, is_draft))
+            .only(MAY_CHANGE)
+            .about(find_course)
+            .answers(fields())
+    };
+    courses
+        .action(
+            "publish",
+            "Publish",
+            "Shows a draft to everybody.",
+            act("Publishes the course; twice is once.", false),
+        )
+        .action(
+            "withdraw",
+            "Withdraw",
+            "Makes a course a draft again, which only its owner and staff see.",
+            act("Makes the course a draft; twice is once.", true),
+        )
+        .action(
+            "order",
+            "Order of modules",
+            "Puts the modules of a course into another order.",
+            Operation::new(Method::POST, "Orders the modules.", order)
+                .only(MAY_CHANGE)
+                .about(find_course)
+                .takes(PLACES.to_vec())
+                .answers(fields()),
+        )
+}
+
+/// The fields of a new course: those that it will have, and its modules.
+fn new_course() -> Vec<Declared> {
+    let modules = Declared::taken(
+        "modules",
+        Kind::List(|| NEW_MODULE.to_vec()),
+        Access::Optional,
+        "Modules to begin with, in their order.",
+    );
+    let fields = declared(&COURSE).into_iter();
+    fields
+        .map(|field| {
+            if field.name == modules.name {
+                modules
+            } else {
+                field
+            }
+        })
+        .collect()
+}
+
+async fn create(call: Call) -> Result<Answer> {
+    let person = call.person()?;
+    let subjects = list_subjects(call.app.db.read()).await?;
+    let blank = Form::from_pairs(vec![("draft".into(), "on".into())]);
+    let (change, modules) = call.given.judge(|given| {
+        let change = CourseChange::read(&given.typed_over(&blank), &subjects);
+        match (change, new_modules(given)) {
+            (Ok(change), Ok(modules)) => Ok((change, modules)),
+            (change, modules) => {
+                let mut problems = change.err().unwrap_or_default();
+                problems.extend(modules.err().unwrap_or_default());
+                Err(problems)
+            }
+        }
+    })?;
+    let write = call.app.write().await?;
+    let course = insert_course(&call.app, &write, person, change).await?;
+    for module in modules {
+        insert_module(&call.app, &write, course.id, module).await?;
+    }
+    let view = view(&write, course).await?;
+    write.commit().await?;
+    let path = format!("/api/courses/{}/", view.course.id);
+    Ok(call.one(&COURSE, &view)?.made_at(&call, &path))
+}
+
+/// The modules that come with a new course, judged by the rules of their own form.
+fn new_modules(given: &Given) -> Result<Vec<ModuleChange>, Problems> {
+    let mut problems = Problems::new();
+    let mut modules = Vec::new();
+    let sent = given.objects("modules");
+    problems.check(
+        sent.len() <= MOST_MODULES,
+        "modules",
+        format!("A course begins with up to {MOST_MODULES} modules."),
+    );
+    for (at, fields) in sent.iter().enumerate() {
+        match ModuleChange::read(typed(fields, "title"), typed(fields, "description")) {
+            Ok(module) => modules.push(module),
+            Err(faults) => {
+                for (name, sentences) in faults.iter() {
+                    for sentence in sentences {
+                        problems.add(format!("modules.{at}.{name}"), sentence);
+                    }
+                }
+            }
+        }
+    }
+    if problems.is_empty() {
+        Ok(modules)
+    } else {
+        Err(problems)
+    }
+}
+
+fn typed<'f>(fields: &'f Fields, name: &str) -> &'f str {
+    match fields.get(name) {
+        Some(Got::Text(text)) => text,
+        _ => "",
+    }
+}
+
+async fn change(call: Call) -> Result<Answer> {
+    let (write, before) = hold(&call).await?;
+    let subjects = list_subjects(&*write).await?;
+    let form = form_of(&before);
+    let change = call
+        .given
+        .judge(|given| CourseChange::read(&given.typed_over(&form), &subjects))?;
+    let after = update_course(&call.app, &write, &before, change).await?;
+    done(&call, write, after).await
+}
+
+async fn set_draft(call: Call, is_draft: bool) -> Result<Answer> {
+    let (write, before) = hold(&call).await?;
+    if before.is_draft == is_draft {
+        return done(&call, write, before).await;
+    }
+    let change = CourseChange {
+        subject_id: before.subject_id,
+        title: before.title.clone(),
+        slug: before.slug.clone(),
+        overview: before.overview.clone(),
+        is_draft,
+    };
+    let after = update_course(&call.app, &write, &before, change).await?;
+    done(&call, write, after).await
+}
+
+async fn order(call: Call) -> Result<Answer> {
+    let wanted = call
+        .given
+        .checked()?
+        .integers("modules")
+        .unwrap_or_default();
+    let (write, course) = hold(&call).await?;
+    let modules = store::list_modules(&*write, course.id).await?;
+    same_numbers("modules", wanted, modules.iter().map(|module| module.id))?;
+    store::touch(&call.app, &write, course.id).await?;
+    let places = wanted.iter().copied().zip(0_i64..).collect();
+    set_module_places(&write, places).await?;
+    done(&call, write, course).await
+}
+
+/// Whether an order names each of these once.
+///
+/// # Errors
+/// [`Error::Invalid`], with the numbers that it should name.
+pub fn same_numbers(field: &str, wanted: &[i64], all: impl Iterator<Item = i64>) -> Result<()> {
+    let all: BTreeSet<i64> = all.collect();
+    if wanted.iter().copied().collect::<BTreeSet<i64>>() == all {
+        return Ok(());
+    }
+    let names: Vec<String> = all.iter().take(50).map(i64::to_string).collect();
+    Err(Error::invalid(
+        field,
+        format!("Name each of these once: {}.", names.join(", ")),
+    ))
+}
+
+async fn destroy(call: Call) -> Result<Answer> {
+    let (mut write, course) = hold(&call).await?;
+    delete_course(&call.app, &mut write, course.id).await?;
+    write.commit().await?;
+    Ok(Answer::nothing())
+}
+
+/// The course, held for a change, when it is still as the caller saw it.
+async fn hold(call: &Call) -> Result<(Write, course::Model)> {
+    let id = call.object::<CourseHead>()?.id;
+    let write = call.app.write().await?;
+    let course = store::hold_course(&write, call.person()?, id).await?;
+    call.unchanged(|| async { Call::bytes(&COURSE, &view(&write, course.clone()).await?) })
+        .await?;
+    Ok((write, course))
+}
+
+async fn view(write: &Write, course: course::Model) -> Result<CourseView> {
+    let views = with_modules(&**write, vec![course]).await?;
+    views.into_iter().next().ok_or(Error::NotFound)
+}
+
+/// Makes it last, and answers the course.
+async fn done(call: &Call, write: Write, course: course::Model) -> Result<Answer> {
+    let view = view(&write, course).await?;
+    write.commit().await?;
+    call.one(&COURSE, &view)
+}

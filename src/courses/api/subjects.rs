@@ -1,0 +1,177 @@
+//! `/api/subjects/`: the fields of study. Everybody reads them; staff write them.
+
+use crate::courses::listing;
+use crate::courses::writing::{SubjectChange, delete_subject, hold_subject, save_subject};
+use crate::db::Write;
+use crate::entities::subject;
+use crate::error::{Error, Problems, Result};
+use crate::web::rest::{
+    Access, Answer, Call, Cell, Declared, FIELDS, Field, Given, IS_STAFF, Kind, Listing, Object,
+    Operation, PARAMETERS, Parameter, Resource, declared, orders_of,
+};
+use crate::web::scopes::Scope;
+use crate::web::tags::Tag;
+use axum::http::{Method, StatusCode};
+use futures::future::BoxFuture;
+use sea_orm::{ColumnTrait, EntityTrait, Order, QueryFilter};
+
+/// What is answered of a subject.
+const SUBJECT_FIELDS: [Field<subject::Model>; 3] = [
+    Field::new("id", Kind::Integer, "Its number.", |row| {
+        Cell::Integer(row.id)
+    }),
+    Field::<subject::Model>::new("title", Kind::ShortText(200), "What it is called.", |row| {
+        Cell::text(&row.title)
+    })
+    .set_by_caller(Access::Required),
+    Field::<subject::Model>::new(
+        "slug",
+        Kind::Slug(200),
+        "Its address under /course/subject/; no two subjects share one.",
+        |row| Cell::text(&row.slug),
+    )
+    .set_by_caller(Access::Required),
+];
+
+/// By what subjects can be ordered.
+const ORDERS: [(&str, subject::Column); 2] = [
+    ("title", subject::Column::Title),
+    ("id", subject::Column::Id),
+];
+
+impl Object for subject::Model {
+    fn owner_id(&self) -> Option<i64> {
+        None
+    }
+}
+
+/// `/api/subjects/`
+pub fn subjects() -> Resource {
+    let fields: fn() -> Vec<Declared> = || declared(&SUBJECT_FIELDS);
+    let change = |method, about| {
+        Operation::new(method, about, change)
+            .only(IS_STAFF)
+            .within(Scope::Admin)
+            .about(find_subject)
+            .takes(fields())
+            .answers(fields())
+    };
+    Resource::new(
+        "subjects",
+        "Subject",
+        "The fields of study, under which courses stand.",
+    )
+    .all(
+        Operation::new(Method::GET, "Lists the subjects by title.", list_subjects)
+            .list()
+            .looks_at(&PARAMETERS)
+            .looks_at(&[Parameter::ordering(&ORDERS)])
+            .looks_at(&[("search", "Words in the title.")])
+            .answers(fields()),
+    )
+    .one(
+        Operation::new(Method::GET, "One subject.", show_subject)
+            .looks_at(&[FIELDS])
+            .answers(fields()),
+    )
+    .all(
+        Operation::new(Method::POST, "Makes a subject.", create)
+            .only(IS_STAFF)
+            .within(Scope::Admin)
+            .takes(fields())
+            .answers(fields())
+            .creates(),
+    )
+    .one(change(Method::PUT, "Changes a subject as a whole."))
+    .one(change(Method::PATCH, "Changes some fields of a subject."))
+    .one(
+        Operation::new(
+            Method::DELETE,
+            "Deletes a subject under which no course stands.",
+            destroy,
+        )
+        .only(IS_STAFF)
+        .within(Scope::Admin)
+        .about(find_subject)
+        .may_answer(StatusCode::CONFLICT, "Courses stand under it.")
+        .without_answer(),
+    )
+}
+
+async fn list_subjects(call: Call) -> Result<Answer> {
+    use subject::Column;
+    let mut select = subject::Entity::find();
+    if let Some(words) = call.parameter("search") {
+        for word in listing::words_of(words) {
+            select = select.filter(Column::Title.contains(&word));
+        }
+    }
+    let usual = [(Column::Title, Order::Asc)];
+    let orders = orders_of(&call, &ORDERS, &usual, Column::Id)?;
+    let listing = Listing {
+        select,
+        orders,
+        fields: &SUBJECT_FIELDS,
+        dress: |_, rows| Box::pin(std::future::ready(Ok(rows))),
+        kept: Some(("subjects", vec![Tag::subjects()])),
+    };
+    Box::pin(call.list(listing)).await
+}
+
+async fn show_subject(call: Call) -> Result<Answer> {
+    call.rests_on(&[Tag::subjects()]).await?;
+    let found = subject::Entity::find_by_id(call.id);
+    let row = found.one(call.app.db.read()).await?;
+    call.one(&SUBJECT_FIELDS, &row.ok_or(Error::NotFound)?)
+}
+
+fn find_subject(call: &Call) -> BoxFuture<'_, Result<Box<dyn Object>>> {
+    Box::pin(async move {
+        let found = subject::Entity::find_by_id(call.id);
+        let found = found.one(call.app.db.read()).await?;
+        let object: Box<dyn Object> = Box::new(found.ok_or(Error::NotFound)?);
+        Ok(object)
+    })
+}
+
+async fn create(call: Call) -> Result<Answer> {
+    let change = call.given.judge(|given| judged(given, None))?;
+    let write = call.app.write().await?;
+    let row = save_subject(&write, None, change).await?;
+    write.commit().await?;
+    let path = format!("/api/subjects/{}/", row.id);
+    Ok(call.one(&SUBJECT_FIELDS, &row)?.made_at(&call, &path))
+}
+
+async fn change(call: Call) -> Result<Answer> {
+    let (write, before) = hold(&call).await?;
+    let change = call.given.judge(|given| judged(given, Some(&before)))?;
+    let row = save_subject(&write, Some(before.id), change).await?;
+    write.commit().await?;
+    call.one(&SUBJECT_FIELDS, &row)
+}
+
+async fn destroy(call: Call) -> Result<Answer> {
+    let (write, subject) = hold(&call).await?;
+    delete_subject(&write, subject.id).await?;
+    write.commit().await?;
+    Ok(Answer::nothing())
+}
+
+/// The subject, held for a change, when it is still as the caller saw it.
+async fn hold(call: &Call) -> Result<(Write, subject::Model)> {
+    let write = call.app.write().await?;
+    let row = hold_subject(&write, call.id).await?;
+    call.unchanged(|| std::future::ready(Call::bytes(&SUBJECT_FIELDS, &row)))
+        .await?;
+    Ok((write, row))
+}
+
+fn judged(given: &Given, before: Option<&subject::Model>) -> Result<SubjectChange, Problems> {
+    let title = before.map_or("", |before| &before.title);
+    let slug = before.map_or("", |before| &before.slug);
+    SubjectChange::read(
+        given.text("title").unwrap_or(title),
+        given.text("slug").unwrap_or(slug),
+    )
+}
