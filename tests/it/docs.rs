@@ -42,3 +42,17 @@ fn the_map_names_every_room_of_the_house() {
         );
     }
 }
+
+#[test]
+fn every_path_of_the_api_stands_in_its_document() {
+    let schema = lyceum::router::api().schema().unwrap().pretty().unwrap();
+    let schema: serde_json::Value = serde_json::from_str(&schema).unwrap();
+    let document = read("docs/API.md");
+    for path in schema["paths"].as_object().unwrap().keys() {
+        let path = path.replace('{', "<").replace('}', ">");
+        assert!(
+            document.contains(&format!("`{path}`")),
+            "docs/API.md does not name {path}"
+        );
+    }
+}

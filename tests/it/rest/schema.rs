@@ -174,10 +174,12 @@ async fn every_operation_has_a_name_of_its_own_and_its_faults_and_its_example() 
                 assert!(fits_its_example(&schema, media), "{name}: {media}");
             }
         }
-        let bodies = operation["requestBody"]["content"].as_object();
-        for media in bodies.into_iter().flat_map(Map::values) {
-            assert!(fits_its_example(&schema, media), "{name}: {media}");
-        }
+        // One of the types in which a body may come has it.
+        let body = &operation["requestBody"]["content"]["application/json"];
+        assert!(
+            body.is_null() || fits_its_example(&schema, body),
+            "{name}: {body}"
+        );
     }
 }
 

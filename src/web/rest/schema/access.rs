@@ -4,6 +4,7 @@ use super::document::{Entries, SecurityScheme};
 use super::naming::camel;
 use crate::web::csrf;
 use crate::web::rest::permissions::Rule;
+use crate::web::scopes::Scope;
 use axum::http::Method;
 
 /// The ways to say who asks, by the names that operations give them.
@@ -65,15 +66,23 @@ pub fn schemes() -> Entries<SecurityScheme> {
 const CSRF_HEADER: &str = "X-CSRFToken";
 const _: () = assert!(csrf::HEADER.eq_ignore_ascii_case(CSRF_HEADER));
 
-/// How callers of this method say who they are: one of these.
-pub fn ways(method: &Method, admits_visitors: bool) -> Vec<Entries<[(); 0]>> {
-    let way = |names: &[&str]| Entries(names.iter().map(|name| ((*name).to_owned(), [])).collect());
+/// How callers of this method say who they are: one of these, tokens with the scope that they need.
+pub fn ways(
+    method: &Method,
+    admits_visitors: bool,
+    needs: Scope,
+) -> Vec<Entries<Vec<&'static str>>> {
+    let way = |names: &[&str]| {
+        let all = names.iter().map(|name| ((*name).to_owned(), Vec::new()));
+        Entries(all.collect())
+    };
     let mut ways = Vec::new();
     if admits_visitors {
         ways.push(way(&[]));
     }
-    for name in ["basic", "bearer", "token"] {
-        ways.push(way(&[name]));
+    ways.push(way(&["basic"]));
+    for name in ["bearer", "token"] {
+        ways.push(Entries(vec![(name.to_owned(), vec![needs.name()])]));
     }
     if *method == Method::GET {
         ways.push(way(&["session"]));
@@ -96,6 +105,16 @@ pub fn admits_visitors(rule: &Rule, method: &Method) -> bool {
     }
 }
 
+/// Whether the rule lets in nobody but staff, whose rights a token has with the scope `admin` alone.
+pub fn is_for_staff(rule: &Rule) -> bool {
+    match rule {
+        Rule::Is(name, _) => *name == "IsStaff",
+        Rule::All(rules) => rules.iter().any(is_for_staff),
+        Rule::Any(rules) => rules.iter().all(is_for_staff),
+        Rule::Not(_) => false,
+    }
+}
+
 /// Who may, as people say it: `Whoever runs the site, or whoever owns it.`
 pub fn words(rule: &Rule) -> String {
     let words = clause(rule);
@@ -107,8 +126,11 @@ pub fn words(rule: &Rule) -> String {
 
 fn clause(rule: &Rule) -> String {
     let several = |rules: &[Rule], word: &str| {
-        let clauses: Vec<String> = rules.iter().map(clause).collect();
-        clauses.join(word)
+        let clauses = rules.iter().map(|rule| match rule {
+            Rule::All(_) | Rule::Any(_) => format!("({})", clause(rule)),
+            _ => clause(rule),
+        });
+        clauses.collect::<Vec<_>>().join(word)
     };
     match rule {
         Rule::Is("AllowAny", _) => "everybody".to_owned(),
@@ -152,6 +174,10 @@ mod tests {
             (
                 Rule::Any(&[IS_STAFF, IS_OWNER, IS_ENROLLED]),
                 "Whoever runs the site, or whoever owns it, or whoever is enrolled.",
+            ),
+            (
+                Rule::All(&[IS_AUTHENTICATED, Rule::Any(&[IS_OWNER, IS_STAFF])]),
+                "Whoever is logged in, and at once (whoever owns it, or whoever runs the site).",
             ),
             (
                 Rule::All(&[IS_AUTHENTICATED, Rule::Not(&IS_STAFF)]),

@@ -6,14 +6,16 @@ use super::document::{
 };
 use super::shapes::Shapes;
 use super::{access, examples, faults, naming, pages, query};
-use crate::web::rest::body::PARSES;
+use crate::web::rest::PARSES;
+use crate::web::rest::fields::Access;
 use crate::web::rest::negotiation::Format;
 use crate::web::rest::parameters::Takes;
 use crate::web::rest::resource::{Endpoint, Operation as Declared};
+use crate::web::scopes::Scope;
 use axum::http::{Method, StatusCode};
 
 /// What holds for all of it. In Markdown, as the specification wants it.
-const ABOUT: &str = "What people do on pages, programs do here. Addresses end with a slash. \
+const ABOUT: &str = "Addresses end with a slash. \
 Answers are JSON unless `Accept`, `?format=` or a suffix (`/api/courses.csv`) asks for another format. HEAD is GET \
 without the body; OPTIONS tells what a path is and takes. A list is a bare array unless a page of it is asked for, by \
 `page`, by `limit` and `offset`, or by `cursor`: one of the three. Faults are `{\"detail\": \"...\"}`, wrong fields \
@@ -32,6 +34,7 @@ pub fn document<'a>(endpoints: impl Iterator<Item = &'a Endpoint>) -> Document {
     for (address, path) in pages::paths() {
         paths.push(address, path);
     }
+    let parameters = query::share(&mut paths);
     let schemas = shapes.into_components();
     for (_, path) in &mut paths.0 {
         path.show_examples(&schemas);
@@ -48,6 +51,7 @@ pub fn document<'a>(endpoints: impl Iterator<Item = &'a Endpoint>) -> Document {
         paths,
         components: Components {
             schemas,
+            parameters,
             responses,
             security_schemes: access::schemes(),
         },
@@ -98,6 +102,11 @@ fn operation(
     let admits_visitors = access::admits_visitors(&declared.rule, &declared.method);
     let are_several = declared.is_list || declared.status == StatusCode::CREATED;
     let thing = naming::thing(&endpoint.path, are_several);
+    let needs = if access::is_for_staff(&declared.rule) {
+        Scope::Admin
+    } else {
+        declared.needs
+    };
     let mut responses = Entries::default();
     let answer = success(endpoint, declared, all, &thing, shapes);
     responses.push(declared.status.as_str(), Answer::Own(answer));
@@ -113,7 +122,7 @@ fn operation(
         summary: declared.about.to_owned(),
         description: format!("Who may: {}", access::words(&declared.rule)),
         permission: declared.rule.to_string(),
-        security: access::ways(&declared.method, admits_visitors),
+        security: access::ways(&declared.method, admits_visitors, needs),
         parameters: query::parameters(declared),
         request_body: body(declared, &thing, shapes),
         responses,
@@ -126,7 +135,8 @@ fn body(declared: &Declared, thing: &str, shapes: &mut Shapes) -> Option<Body> {
         return None;
     }
     let name = match declared.method {
-        Method::POST => format!("New{thing}"),
+        Method::POST if declared.status == StatusCode::CREATED => format!("New{thing}"),
+        Method::POST => format!("{thing}Request"),
         Method::PUT => format!("Whole{thing}"),
         _ => format!("{thing}Change"),
     };
@@ -139,7 +149,10 @@ fn body(declared: &Declared, thing: &str, shapes: &mut Shapes) -> Option<Body> {
         ((*name).to_owned(), media)
     };
     Some(Body {
-        required: true,
+        required: declared
+            .takes
+            .iter()
+            .any(|field| field.access == Access::Required),
         content: Entries(PARSES.iter().map(media).collect()),
     })
 }
@@ -217,10 +230,10 @@ fn headers(declared: &Declared) -> Entries<Header> {
     if declared.status == StatusCode::CREATED {
         push("Location", "Where it is now.");
     }
-    if declared.method == Method::GET {
+    if declared.status != StatusCode::NO_CONTENT {
         push(
             "ETag",
-            "The version of the answer, for If-None-Match; lists that are sent while they are read have none.",
+            "The version of the answer, for If-None-Match and If-Match; lists that are sent while they are read have none.",
         );
     }
     if declared.is_list {
@@ -270,7 +283,8 @@ impl Path {
     fn show_examples(&mut self, components: &Entries<Schema>) {
         for (_, operation) in &mut self.operations.0 {
             let bodies = operation.request_body.iter_mut();
-            let bodies = bodies.flat_map(|body| body.content.0.iter_mut());
+            // Of bodies, one type will do.
+            let bodies = bodies.flat_map(|body| body.content.0.iter_mut().take(1));
             let answers = operation.responses.0.iter_mut();
             let answers = answers.filter_map(|(_, answer)| match answer {
                 Answer::Own(response) => Some(response.content.0.iter_mut()),

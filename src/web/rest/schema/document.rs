@@ -93,7 +93,7 @@ pub struct Path {
     pub description: String,
     /// What the path itself holds.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub parameters: Vec<Parameter>,
+    pub parameters: Vec<Shareable<Parameter>>,
     /// By the name of the method in lower case.
     #[serde(flatten)]
     pub operations: Entries<Operation>,
@@ -114,20 +114,20 @@ pub struct Operation {
     /// The rule, as tables of permissions have it.
     #[serde(rename = "x-permission")]
     pub permission: String,
-    /// How callers say who they are: one of these.
-    pub security: Vec<Entries<[(); 0]>>,
+    /// How callers say who they are: one of these, each with the scopes that it needs.
+    pub security: Vec<Entries<Vec<&'static str>>>,
     /// What of the query and the headers it looks at.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub parameters: Vec<Parameter>,
+    pub parameters: Vec<Shareable<Parameter>>,
     /// What it takes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub request_body: Option<Body>,
     /// What it answers, by status.
-    pub responses: Entries<Answer>,
+    pub responses: Entries<Shareable<Response>>,
 }
 
 /// A parameter of path, query or headers.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Parameter {
     /// Its name.
     pub name: String,
@@ -163,19 +163,32 @@ pub struct Media {
     pub example: Option<Value>,
 }
 
-/// An answer: its own, or one that many operations share.
+/// Something of an operation: its own, or one that many operations share.
 #[derive(Debug, Serialize)]
 #[serde(untagged)]
-pub enum Answer {
+pub enum Shareable<T> {
     /// A component.
     Shared {
-        /// `#/components/responses/<name>`.
+        /// `#/components/<kind>/<name>`.
         #[serde(rename = "$ref")]
         reference: String,
     },
     /// Its own.
-    Own(Response),
+    Own(T),
 }
+
+impl<T> Shareable<T> {
+    /// It itself, from among the components where it is one.
+    pub fn among<'a>(&'a self, components: &'a Entries<T>) -> Option<&'a T> {
+        match self {
+            Self::Own(own) => Some(own),
+            Self::Shared { reference } => components.get(reference.rsplit('/').next()?),
+        }
+    }
+}
+
+/// An answer.
+pub type Answer = Shareable<Response>;
 
 /// An answer in full.
 #[derive(Debug, Serialize)]
@@ -218,6 +231,8 @@ pub struct Link {
 pub struct Components {
     /// Representations.
     pub schemas: Entries<Schema>,
+    /// Parameters that many operations look at.
+    pub parameters: Entries<Parameter>,
     /// Faults.
     pub responses: Entries<Response>,
     /// How callers say who they are.

@@ -19,6 +19,7 @@ pub fn of(field: &Declared) -> Option<Value> {
         "username" => Some("maya"),
         "name" => Some("Maya Lind"),
         "email" => Some("maya@example.org"),
+        "timezone" => Some("Europe/Madrid"),
         _ => None,
     };
     let is_text = matches!(

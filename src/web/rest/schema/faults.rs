@@ -4,6 +4,7 @@ use super::document::{Answer, Entries, Header, Media, Others, Response, Schema};
 use super::shapes::Shapes;
 use crate::web::rest::permissions::Rule;
 use crate::web::rest::resource::Operation;
+use crate::web::scopes::Scope;
 use axum::http::{Method, StatusCode};
 use serde_json::{Value, json};
 
@@ -31,7 +32,7 @@ const SHARED: [Shared; 11] = [
     Shared {
         status: StatusCode::FORBIDDEN,
         name: "Forbidden",
-        when: "Who asks may not; or a session changes something without its X-CSRFToken.",
+        when: "Who asks may not; or the token lacks the scope; or a session changes something without its X-CSRFToken.",
         detail: "You do not have permission to perform this action.",
     },
     Shared {
@@ -183,7 +184,8 @@ pub fn of(path: &str, operation: &Operation, admits_visitors: bool) -> Vec<(Stat
         StatusCode::SERVICE_UNAVAILABLE,
     ];
     let is_safe = operation.method == Method::GET;
-    if !is_safe || !admits_visitors || !matches!(operation.rule, Rule::Is(..)) {
+    let is_open = admits_visitors && matches!(operation.rule, Rule::Is(..));
+    if !is_safe || !is_open || operation.needs != Scope::Read {
         statuses.push(StatusCode::FORBIDDEN);
     }
     if operation.find.is_some() || path.contains('{') || operation.is_list {

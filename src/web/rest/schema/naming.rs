@@ -85,6 +85,10 @@ pub fn operation(method: &Method, path: &str, is_list: bool) -> String {
                 owners.trim_end_matches('_')
             )
         }
+        // What can be done with all: `/api/messages/dismiss/`.
+        ("POST", false) if !before.is_empty() && !is_plural(last) => {
+            format!("{last}_{}", before.join("_")).replace('-', "_")
+        }
         ("POST", false) => name("create", &singular(last)),
         ("PUT", false) => name("update", last),
         ("PATCH", false) => name("change", last),
@@ -124,6 +128,7 @@ mod tests {
                 false,
                 "create_course_module",
             ),
+            ("POST", "/api/messages/dismiss/", false, "dismiss_messages"),
             ("GET", "/api/users/me/", false, "get_user_me"),
             ("GET", "/api/cache/", false, "get_cache"),
         ] {

@@ -15,6 +15,7 @@ use crate::web::extract::Path;
 use crate::web::response_cache::Keep;
 use crate::web::rest::call::site_at;
 use crate::web::rest::permissions::ALLOW_ANY;
+use crate::web::scopes::Scope;
 use crate::web::shell::Shell;
 use askama::Template;
 use axum::extract::{Request, State};
@@ -78,6 +79,7 @@ struct Shown<'a> {
     summary: &'a str,
     who: &'a str,
     rule: &'a str,
+    scope: &'a str,
     parameters: Vec<Row>,
     takes: Vec<Row>,
     types: Vec<&'a str>,
@@ -150,7 +152,7 @@ pub fn paths() -> Vec<(String, DocumentPath)> {
                 summary: summary.to_owned(),
                 description: format!("Who may: {}", access::words(&ALLOW_ANY)),
                 permission: ALLOW_ANY.to_string(),
-                security: access::ways(&Method::GET, true),
+                security: access::ways(&Method::GET, true, Scope::Read),
                 parameters: Vec::new(),
                 request_body: None,
                 responses,
@@ -283,7 +285,9 @@ fn show<'a>(
         summary: &operation.summary,
         who: &operation.description,
         rule: &operation.permission,
+        scope: scope(operation),
         parameters: parameters
+            .filter_map(|parameter| parameter.among(&document.components.parameters))
             .map(|parameter| Row {
                 name: parameter.name.clone(),
                 kind: format!(
@@ -317,6 +321,13 @@ fn show<'a>(
     }
 }
 
+/// The scope that a token needs for it.
+fn scope(operation: &Operation) -> &str {
+    let needed = operation.security.iter().find_map(|way| way.get("token"));
+    let scope = needed.and_then(|scopes| scopes.first().copied());
+    scope.unwrap_or_default()
+}
+
 /// The answer when all is well.
 fn success(operation: &Operation) -> (&str, Option<&Described>) {
     let answers = operation.responses.0.iter();
@@ -344,14 +355,8 @@ fn faults_of<'a>(document: &'a Document, operation: &'a Operation) -> Vec<(&'a s
     let answers = operation.responses.0.iter();
     let faults = answers.filter(|(status, _)| !status.starts_with('2'));
     let told = faults.filter_map(|(status, answer)| {
-        let response = match answer {
-            Answer::Own(response) => Some(response),
-            Answer::Shared { reference } => {
-                let name = reference.rsplit('/').next()?;
-                document.components.responses.get(name)
-            }
-        };
-        Some((status.as_str(), response?.description.as_str()))
+        let response = answer.among(&document.components.responses)?;
+        Some((status.as_str(), response.description.as_str()))
     });
     told.collect()
 }

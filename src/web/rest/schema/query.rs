@@ -1,13 +1,58 @@
 //! From declared parameters to those of the schema.
 
-use super::document::{Parameter, Schema};
+use super::document::{Entries, Parameter, Path, Schema, Shareable};
 use crate::web::rest::parameters::{Parameter as Declared, Takes};
 use crate::web::rest::resource::Operation;
 use axum::http::Method;
 use serde_json::{Value, json};
 
+/// So many operations share a parameter that becomes a component.
+const MANY: usize = 4;
+
+/// Makes components of the parameters that are the same for many, and leaves references in their places.
+pub fn share(paths: &mut Entries<Path>) -> Entries<Parameter> {
+    let mut counted: Vec<(Parameter, usize)> = Vec::new();
+    for list in lists(paths) {
+        for parameter in list {
+            let Shareable::Own(parameter) = parameter else {
+                continue;
+            };
+            match counted.iter_mut().find(|(known, _)| known == parameter) {
+                Some((_, times)) => *times += 1,
+                None => counted.push((parameter.clone(), 1)),
+            }
+        }
+    }
+    let mut shared: Entries<Parameter> = Entries::default();
+    for (parameter, times) in counted {
+        // Of those with one name only the first can have it.
+        if times >= MANY && shared.get(&parameter.name).is_none() {
+            shared.push(parameter.name.clone(), parameter);
+        }
+    }
+    for parameter in lists(paths).flatten() {
+        let Shareable::Own(own) = &*parameter else {
+            continue;
+        };
+        if shared.get(&own.name) == Some(own) {
+            let reference = format!("#/components/parameters/{}", own.name);
+            *parameter = Shareable::Shared { reference };
+        }
+    }
+    shared
+}
+
+/// Every list of parameters, those of paths and those of operations.
+fn lists(paths: &mut Entries<Path>) -> impl Iterator<Item = &mut Vec<Shareable<Parameter>>> {
+    paths.0.iter_mut().flat_map(|(_, path)| {
+        let of_operations = path.operations.0.iter_mut();
+        let of_operations = of_operations.map(|(_, operation)| &mut operation.parameters);
+        std::iter::once(&mut path.parameters).chain(of_operations)
+    })
+}
+
 /// What an operation looks at: of the query, and of the headers.
-pub fn parameters(operation: &Operation) -> Vec<Parameter> {
+pub fn parameters(operation: &Operation) -> Vec<Shareable<Parameter>> {
     let of_query = operation.parameters.iter().map(|declared| {
         let (schema, example) = taken(declared, operation);
         Parameter {
@@ -19,31 +64,32 @@ pub fn parameters(operation: &Operation) -> Vec<Parameter> {
             example,
         }
     });
-    of_query.chain(condition(operation)).collect()
+    let all = of_query.chain(condition(operation));
+    all.map(Shareable::Own).collect()
 }
 
 /// The number in the path.
-pub fn id() -> Parameter {
-    Parameter {
+pub fn id() -> Shareable<Parameter> {
+    Shareable::Own(Parameter {
         name: "id".to_owned(),
         r#in: "path",
         required: true,
         description: "Its number.".to_owned(),
         schema: integer(1),
         example: Some(json!(7)),
-    }
+    })
 }
 
 /// The name of a resource in the path of its reference.
-pub fn resource() -> Parameter {
-    Parameter {
+pub fn resource() -> Shareable<Parameter> {
+    Shareable::Own(Parameter {
         name: "resource".to_owned(),
         r#in: "path",
         required: true,
         description: "The name of a resource.".to_owned(),
         schema: Schema::of("string"),
         example: Some(json!("courses")),
-    }
+    })
 }
 
 /// The header by which a call says on which version it rests.

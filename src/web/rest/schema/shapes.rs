@@ -10,6 +10,7 @@ use crate::web::rest::fields::{Access, Declared, Kind};
 /// As `given` takes them.
 const LONGEST_URL: usize = 2_000;
 const LONGEST_EMAIL: usize = 254;
+const LONGEST_OF_SEVERAL: usize = 200;
 
 /// The components that were made so far.
 #[derive(Default)]
@@ -138,6 +139,8 @@ impl Shapes {
         };
         if way == Way::In && field.access == Access::Required {
             schema.min_length = schema.min_length.or(least_length(&field.kind));
+        } else if matches!(field.kind, Kind::Email | Kind::Url) {
+            schema = or_empty(schema);
         }
         schema.read_only = way == Way::Out && field.access == Access::ReadOnly;
         if field.is_nullable {
@@ -220,10 +223,22 @@ fn simple(kind: &Kind, is_sent_in: bool) -> Schema {
             unique_items: true,
             ..Schema::list(number())
         },
-        Kind::Texts => Schema::list(Schema::of("string")),
+        Kind::Texts => Schema::list(Schema {
+            max_length: is_sent_in.then_some(LONGEST_OF_SEVERAL),
+            ..Schema::of("string")
+        }),
         // Told apart above.
         Kind::Object(_) | Kind::List(_) => Schema::default(),
     }
+}
+
+/// The same, or the empty text, by which people say that they have none.
+fn or_empty(schema: Schema) -> Schema {
+    let empty = Schema {
+        one_of_words: vec![Some("")],
+        ..Schema::of("string")
+    };
+    Schema::any(vec![schema, empty])
 }
 
 /// The same, or null.

@@ -123,8 +123,10 @@ fn plural(kind: &str) -> String {
 
 fn text(schema: &Schema) -> String {
     let words: Vec<&str> = schema.one_of_words.iter().copied().flatten().collect();
-    if let [word] = words.as_slice() {
-        return format!("the word {word}");
+    match words.as_slice() {
+        [""] => return "empty".to_owned(),
+        [word] => return format!("the word {word}"),
+        _ => {}
     }
     if !words.is_empty() {
         return format!("one of {}", words.join(", "));
