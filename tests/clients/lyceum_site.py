@@ -21,14 +21,14 @@ ROLES = {"student": [], "teacher": ["--instructor"], "staff": ["--staff"]}
 class Site:
     """Use it in a `with`: the server ends with the block."""
 
-    def __init__(self, program, folder):
+    def __init__(self, program, folder, settings=()):
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             host = "127.0.0.1:%d" % probe.getsockname()[1]
         self.url = f"http://{host}"
         self.program = program
         self.folder = pathlib.Path(folder)
-        self.environment = {**os.environ, "LYCEUM_DATA": str(folder), "LYCEUM_LISTEN": host}
+        self.environment = {**os.environ, "LYCEUM_DATA": str(folder), "LYCEUM_LISTEN": host, **dict(settings)}
         self.server = None
 
     def __enter__(self):
