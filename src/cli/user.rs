@@ -44,6 +44,24 @@ pub enum UserCommand {
     },
     /// Make a key by which a program acts for somebody, and print it alone; list or revoke her keys
     Token(token::TokenArgs),
+    /// Shut an account: nobody gets in by it, and all its sessions end
+    Deactivate {
+        /// The user name
+        name: String,
+    },
+    /// Open an account that was shut
+    Activate {
+        /// The user name
+        name: String,
+    },
+    /// Let somebody run the site
+    Staff {
+        /// The user name
+        name: String,
+        /// Take that right away
+        #[arg(long)]
+        remove: bool,
+    },
     /// List all accounts
     List,
 }
@@ -77,6 +95,9 @@ pub async fn run(app: &App, command: UserCommand) -> CliResult {
             password_stdin,
         } => passwd(app, &name, password_stdin).await,
         UserCommand::Token(args) => token::run(app, args).await,
+        UserCommand::Deactivate { name } => set_active(app, &name, false).await,
+        UserCommand::Activate { name } => set_active(app, &name, true).await,
+        UserCommand::Staff { name, remove } => set_staff(app, &name, !remove).await,
         UserCommand::List => list(app).await,
     }
 }
@@ -111,6 +132,32 @@ async fn passwd(app: &App, username: &str, from_stdin: bool) -> CliResult {
         &chosen,
         &format!("{username} has a new password; all sessions have ended."),
     );
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn set_active(app: &App, username: &str, is_active: bool) -> CliResult {
+    let account = get(app, username).await?;
+    let mut write = app.write().await?;
+    accounts::set_active(&mut write, account.id, is_active).await?;
+    write.commit().await?;
+    say(&if is_active {
+        format!("{username} can log in again.")
+    } else {
+        format!("{username} cannot log in any more; all sessions have ended.")
+    });
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn set_staff(app: &App, username: &str, is_staff: bool) -> CliResult {
+    let account = get(app, username).await?;
+    let mut write = app.write().await?;
+    accounts::set_staff(&mut write, account.id, is_staff).await?;
+    write.commit().await?;
+    say(&if is_staff {
+        format!("{username} runs the site from now on.")
+    } else {
+        format!("{username} does not run the site any more.")
+    });
     Ok(ExitCode::SUCCESS)
 }
 

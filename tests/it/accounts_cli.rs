@@ -88,6 +88,44 @@ async fn without_a_terminal_a_good_password_is_made_and_printed_alone() {
 }
 
 #[tokio::test]
+async fn who_is_shut_out_by_command_is_out_at_once_and_gets_in_again_when_let_in() {
+    const PROFILE: &str = "/accounts/profile/";
+    let site = TestApp::start().await;
+    let maya = site.login_as("maya", Role::Student).await;
+    maya.get(PROFILE).await.expect(200);
+    let done = user(&site, &["deactivate", "maya"], "").await;
+    expect(&done, 0);
+    // The wait of the command for the site is bounded, and the machine may be busy.
+    site.app.bus.check().await.unwrap();
+    maya.get(PROFILE).await.expect(302);
+    assert_ne!(log_in(&site, "maya", PASSWORD).await, 303);
+    expect(&user(&site, &["activate", "maya"], "").await, 0);
+    site.app.bus.check().await.unwrap();
+    maya.get(PROFILE).await.expect(302);
+    assert_eq!(log_in(&site, "maya", PASSWORD).await, 303);
+    let done = user(&site, &["deactivate", "nobody"], "").await;
+    expect(&done, 1);
+    assert!(text(&done.stderr).contains("nobody has the user name"));
+}
+
+#[tokio::test]
+async fn the_rights_of_staff_are_given_and_taken_away_by_command() {
+    const PANEL: &str = "/admin/cache/";
+    let site = TestApp::start().await;
+    let maya = site.login_as("maya", Role::Student).await;
+    assert_ne!(maya.get(PANEL).await.status, 200);
+    for (arguments, is_in) in [
+        (vec!["staff", "maya"], true),
+        (vec!["staff", "maya", "--remove"], false),
+    ] {
+        expect(&user(&site, &arguments, "").await, 0);
+        site.app.bus.check().await.unwrap();
+        assert_eq!(maya.get(PANEL).await.status == 200, is_in);
+        maya.get("/accounts/profile/").await.expect(200);
+    }
+}
+
+#[tokio::test]
 async fn bad_values_change_nothing_and_are_told_all_at_once() {
     let site = TestApp::start().await;
     let done = user(

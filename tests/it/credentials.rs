@@ -2,10 +2,9 @@
 
 use crate::kit::{Browser, PASSWORD, Page, Role, TestApp};
 use lyceum::accounts::{self, NewToken};
-use lyceum::entities::{token, user};
+use lyceum::entities::token;
 use reqwest::Method;
-use sea_orm::sea_query::Expr;
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
+use sea_orm::EntityTrait;
 
 const PAGE: &str = "/accounts/profile/";
 
@@ -172,13 +171,9 @@ async fn an_account_that_was_shut_and_a_key_that_was_revoked_are_refused_at_once
     let session = site.login("maya").await;
     by_header(&browser, &key).await.expect(200);
     by_basic(&browser, "maya", PASSWORD).await.expect(200);
-    user::Entity::update_many()
-        .col_expr(user::Column::IsActive, Expr::value(false))
-        .filter(user::Column::Id.eq(id))
-        .exec(site.app.db.writer())
-        .await
-        .unwrap();
-    site.account_changed(id).await;
+    let mut write = site.app.write().await.unwrap();
+    accounts::set_active(&mut write, id, false).await.unwrap();
+    write.commit().await.unwrap();
     is_refused(&by_header(&browser, &key).await, "Invalid token.");
     is_refused(
         &by_basic(&browser, "maya", PASSWORD).await,

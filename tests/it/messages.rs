@@ -1,12 +1,11 @@
 //! Messages: to one person, once, on all her pages at once.
 
 use crate::kit::{EventReader, Role, TestApp};
-use lyceum::entities::{message, user};
+use lyceum::accounts;
+use lyceum::entities::message;
 use lyceum::error::{Error, Result};
 use lyceum::messages::{MessageLevel, NewMessage, send};
-use lyceum::web::sessions;
 use reqwest::Method;
-use sea_orm::sea_query::Expr;
 use sea_orm::{ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder};
 
 fn note(recipient_id: i64, text: &str) -> NewMessage {
@@ -333,13 +332,9 @@ async fn a_stream_ends_when_the_account_is_deactivated() {
     let mut events = site.login("anna").await.events("/events/", None).await;
     events.greeting().await;
     let mut write = site.app.write().await.unwrap();
-    user::Entity::update_many()
-        .col_expr(user::Column::IsActive, Expr::value(false))
-        .filter(user::Column::Id.eq(anna_id))
-        .exec(&*write)
+    accounts::set_active(&mut write, anna_id, false)
         .await
         .unwrap();
-    sessions::changed(&mut write, anna_id).await.unwrap();
     write.commit().await.unwrap();
     events.end().await;
 }

@@ -2,16 +2,13 @@
 //! once it is lost, whichever process took it away.
 
 use crate::kit::{Browser, Page, Role, TestApp};
+use lyceum::accounts;
 use lyceum::db::Write;
 use lyceum::entities::item::ItemKind;
-use lyceum::entities::{content, course, item, module, upload, user};
+use lyceum::entities::{content, course, item, module, upload};
 use lyceum::media;
-use lyceum::web::sessions;
 use reqwest::Method;
-use sea_orm::sea_query::Expr;
-use sea_orm::{
-    ActiveModelTrait as _, ActiveValue::Set, ColumnTrait as _, EntityTrait as _, QueryFilter as _,
-};
+use sea_orm::{ActiveModelTrait as _, ActiveValue::Set, EntityTrait as _};
 
 /// A course with one stored file, a student who reads it, and a second process of the site.
 struct Shelf {
@@ -95,19 +92,6 @@ impl Shelf {
         let mut write = self.site.app.write().await.unwrap();
         change(&mut write).await;
         write.commit().await.unwrap();
-    }
-
-    async fn set_user(&self, user_id: i64, column: user::Column, value: bool) {
-        self.change(async |write| {
-            user::Entity::update_many()
-                .col_expr(column, Expr::value(value))
-                .filter(user::Column::Id.eq(user_id))
-                .exec(&**write)
-                .await
-                .unwrap();
-            sessions::changed(write, user_id).await.unwrap();
-        })
-        .await;
     }
 
     /// The other process refuses too.
@@ -278,7 +262,8 @@ async fn who_is_no_longer_staff_loses_the_files_of_others() {
     let id = shelf.site.person("staff", Role::Staff).await;
     let staff = shelf.site.login("staff").await;
     shelf.warm(&staff).await;
-    shelf.set_user(id, user::Column::IsStaff, false).await;
+    let take = async |write: &mut Write| accounts::set_staff(write, id, false).await.unwrap();
+    shelf.change(take).await;
     staff.get(&shelf.path).await.expect(404);
     shelf.is_refused_there(&staff).await;
 }
@@ -288,7 +273,8 @@ async fn who_is_no_longer_active_loses_all_files() {
     let shelf = Shelf::new().await;
     shelf.warm(&shelf.student).await;
     let id = shelf.student_id;
-    shelf.set_user(id, user::Column::IsActive, false).await;
+    let shut = async |write: &mut Write| accounts::set_active(write, id, false).await.unwrap();
+    shelf.change(shut).await;
     shelf.student.get(&shelf.path).await.expect(404);
     shelf.is_refused_there(&shelf.student).await;
 }
