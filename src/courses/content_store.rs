@@ -378,6 +378,7 @@ async fn update(
         row.next_upload_id = Set(None);
     }
     let after = row.update(&**write).await?;
+    changes::item(write, item_id).await?;
     if before.allow_download && !after.allow_download {
         changes::uploads(write, &held).await?;
     }

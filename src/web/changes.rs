@@ -41,6 +41,30 @@ pub async fn person(write: &Write, user_id: i64) -> Result<()> {
     Ok(())
 }
 
+/// An item is no longer what it was, and so are the courses that show it, of which there may be several.
+pub async fn item(write: &Write, item_id: i64) -> Result<()> {
+    let is_shown = Condition::all().add(content::Column::ItemId.eq(item_id));
+    for (id, owner_id) in courses_showing(write, is_shown).await? {
+        course(write, id, owner_id);
+    }
+    Ok(())
+}
+
+/// The courses that show what is asked for, and whose they are.
+async fn courses_showing(write: &Write, condition: Condition) -> Result<Vec<(i64, i64)>> {
+    let courses = course::Entity::find()
+        .select_only()
+        .column(course::Column::Id)
+        .column(course::Column::OwnerId)
+        .distinct()
+        .join(JoinType::InnerJoin, module::Relation::Course.def().rev())
+        .join(JoinType::InnerJoin, content::Relation::Module.def().rev())
+        .join(JoinType::InnerJoin, content::Relation::Item.def())
+        .filter(condition)
+        .into_tuple();
+    Ok(courses.all(&**write).await?)
+}
+
 /// These uploads are no longer what they were, and so are the courses that show them.
 pub async fn uploads(write: &Write, upload_ids: &[i64]) -> Result<()> {
     for ids in upload_ids.chunks(AT_ONCE) {
@@ -50,19 +74,7 @@ pub async fn uploads(write: &Write, upload_ids: &[i64]) -> Result<()> {
         let is_theirs = Condition::any()
             .add(item::Column::UploadId.is_in(ids.iter().copied()))
             .add(item::Column::NextUploadId.is_in(ids.iter().copied()));
-        let courses: Vec<(i64, i64)> = course::Entity::find()
-            .select_only()
-            .column(course::Column::Id)
-            .column(course::Column::OwnerId)
-            .distinct()
-            .join(JoinType::InnerJoin, module::Relation::Course.def().rev())
-            .join(JoinType::InnerJoin, content::Relation::Module.def().rev())
-            .join(JoinType::InnerJoin, content::Relation::Item.def())
-            .filter(is_theirs)
-            .into_tuple()
-            .all(&**write)
-            .await?;
-        for (id, owner_id) in courses {
+        for (id, owner_id) in courses_showing(write, is_theirs).await? {
             course(write, id, owner_id);
         }
     }

@@ -891,3 +891,35 @@ async fn a_form_whose_file_is_refused_comes_back_as_it_was_typed() {
     assert!(page.await.expect(415).json().is_object());
     desk.expect_no_items().await;
 }
+
+#[tokio::test]
+async fn a_text_that_two_courses_show_is_new_in_both_once_it_is_changed() {
+    let site = TestApp::start().await;
+    let clara_id = site.person("clara", Role::Instructor).await;
+    let ingrid_id = site.person("ingrid", Role::Instructor).await;
+    let clara = site.login("clara").await;
+    let own = site.course(clara_id, "strings").await;
+    let other = site.course(ingrid_id, "winds").await;
+    let (here, there) = (
+        site.module(own.id, "One").await,
+        site.module(other.id, "One").await,
+    );
+    let shown = site.text(here.id, "Text", "the old words").await;
+    let again = content::ActiveModel {
+        module_id: Set(there.id),
+        item_id: Set(shown.item_id),
+        order: Set(0),
+        ..Default::default()
+    };
+    again.insert(site.app.db.writer()).await.unwrap();
+    let anna_id = site.person("anna", Role::Student).await;
+    site.enrollment(anna_id, other.id).await;
+    site.changed_course(other.id).await;
+    let anna = site.login("anna").await;
+    let lesson = format!("/students/course/{}/{}/", other.id, there.id);
+    anna.get(&lesson).await.expect(200).has("the old words");
+    let path = format!("/course/module/{}/content/text/{}/", here.id, shown.item_id);
+    let fields = [("title", "Text"), ("content", "the new words")];
+    clara.post(&path, &fields).await.expect(303);
+    anna.get(&lesson).await.expect(200).has("the new words");
+}
