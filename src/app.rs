@@ -79,7 +79,7 @@ pub struct Services {
 
 /// Where what limits rest on is counted.
 pub struct Counts {
-    /// The cache that the nodes share; that of this process where the cache is off.
+    /// The cache called `counts`, or else the default one, where nodes share it; otherwise that of this process.
     pub shared: Cache,
     /// In this process: where counting goes on while the shared cache does not answer.
     pub here: Cache,
@@ -132,7 +132,7 @@ impl App {
             .await
             .map_err(|e| failed("cache", e))?;
         let cache = caches.default_cache().clone();
-        let counts = open_counts(&cache, &clock).map_err(|e| failed("cache", e))?;
+        let counts = open_counts(&caches, &clock).map_err(|e| failed("cache", e))?;
         let files = open_files(&config).await.map_err(|e| failed("files", e))?;
         let mail =
             Mail::open(&config.mail, &config.data).map_err(|e| failed("mail", e.to_string()))?;
@@ -196,12 +196,14 @@ async fn open_caches(config: &Config, db: &Db, bus: &Bus, clock: &Clock) -> Resu
     })
 }
 
-/// Limits count in the cache, or in this process where the cache is off.
-fn open_counts(cache: &Cache, clock: &Clock) -> Result<Counts, String> {
+/// Limits count in the cache that the nodes share, or in this process: then in a room of their own, out of which no
+/// pages push them.
+fn open_counts(caches: &Caches, clock: &Clock) -> Result<Counts, String> {
     let here = Cache::open_with("memory:", clock.clone()).map_err(|error| error.to_string())?;
-    let is_off = cache.kind() == "off";
+    let named = caches.named("counts");
+    let shared = if named.is_shared() { named } else { &here };
     Ok(Counts {
-        shared: if is_off { here.clone() } else { cache.clone() },
+        shared: shared.clone(),
         here,
     })
 }

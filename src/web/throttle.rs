@@ -90,13 +90,8 @@ async fn count(app: &App, key: &str, most: i64) -> Result<()> {
 
 async fn count_in(app: &App, counts: &Cache, key: &str, most: i64) -> Result<(), CacheError> {
     let counter = format!("login-failures:{key}");
-    counts.add(&counter, &0_i64, Timeout::After(WINDOW)).await?;
-    let failures = match counts.incr(&counter, 1).await {
-        Ok(failures) => failures,
-        // Another try has just reached the limit and cleared the count: the wait has begun.
-        Err(CacheError::NoValue) => return Ok(()),
-        Err(other) => return Err(other),
-    };
+    // One that was pushed out begins anew, so that a failure counts whatever becomes of the count.
+    let failures = counts.count(&counter, 1, Timeout::After(WINDOW)).await?;
     if failures >= most {
         let until = app.clock.now() + WAIT;
         let (key, wait) = (format!("login-wait:{key}"), Timeout::After(WAIT));

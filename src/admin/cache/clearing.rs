@@ -109,7 +109,9 @@ pub async fn ask(
 fn further(app: &App, names: &[&str]) -> Vec<&'static str> {
     let mut further = Vec::new();
     let caches = || names.iter().filter_map(|name| get(app, name).ok());
-    if names.contains(&"default") {
+    let has_own = app.caches.iter().any(|(name, _)| name == "counts");
+    let counts = if has_own { "counts" } else { "default" };
+    if app.counts.shared.is_shared() && names.contains(&counts) {
         further.push("Counts of wrong passwords begin anew.");
     }
     if caches().any(Cache::is_shared) {

@@ -62,10 +62,5 @@ async fn hold(app: &App, rate: Rate, name: &str) -> Result<()> {
 async fn count_in(counts: &Cache, key: &str, rate: Rate) -> Result<i64, CacheError> {
     // Twice as long, for nodes whose clocks differ.
     let lifetime = Timeout::After(Duration::from_secs(rate.seconds * 2));
-    counts.add(key, &0_i64, lifetime).await?;
-    match counts.incr(key, 1).await {
-        // It left the cache in between: the first of a count anew.
-        Err(CacheError::NoValue) => Ok(1),
-        counted => counted,
-    }
+    counts.count(key, 1, lifetime).await
 }
