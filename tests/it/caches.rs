@@ -1,7 +1,7 @@
 //! The site and its caches: several by name, one that nodes share, and one that is not there.
 
 use crate::kit::servers::Server;
-use crate::kit::{Page, Role, TestApp};
+use crate::kit::{Page, Role, TestApp, until};
 use backends::cache::Timeout;
 use std::net::TcpListener;
 
@@ -45,6 +45,42 @@ async fn the_site_works_on_without_its_cache_and_still_counts_wrong_passwords() 
     wrong_log_in(&site).await.expect(429);
     site.wait_seconds(61);
     wrong_log_in(&site).await.expect(422);
+}
+
+#[tokio::test]
+async fn pages_without_end_push_no_count_of_wrong_passwords_out() {
+    // Room for nothing.
+    let site = TestApp::start_with(&[("cache", "memory:?max_bytes=1")]).await;
+    site.person("maya", Role::Student).await;
+    for _ in 0..10 {
+        wrong_log_in(&site).await.expect(422);
+    }
+    wrong_log_in(&site).await.expect(429);
+}
+
+#[tokio::test]
+async fn nobody_waits_until_a_page_or_a_value_is_stored() {
+    let site = TestApp::start_with(&[("cache", "database:?wait=60000")]).await;
+    let ines = site.person("ines", Role::Instructor).await;
+    site.course(ines, "how-strings-sing").await;
+    let maya = site.login_as("maya", Role::Student).await;
+    // On SQLite nothing is stored while this has not ended.
+    let write = site.app.write().await.unwrap();
+    let visitor = site.visitor();
+    let asked = async {
+        visitor.get("/").await.expect(200).has("how strings sing");
+        maya.get("/students/courses/").await.expect(200);
+    };
+    let answered = tokio::time::timeout(std::time::Duration::from_secs(30), asked).await;
+    assert!(answered.is_ok(), "it waited for the writer");
+    drop(write);
+    // What came too late to be found is found by who asks next.
+    until("the page is kept", async || {
+        visitor.get("/").await.expect(200);
+        let spaces = site.app.cache.report().await.spaces;
+        spaces.iter().any(|space| space.hits > 0).then_some(())
+    })
+    .await;
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 
 mod people;
 
-use crate::kit::{Browser, Page, Role, TestApp};
+use crate::kit::{Browser, Page, Role, TestApp, until};
 use axum::Router;
 use axum::extract::State;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, SET_COOKIE, VARY};
@@ -572,19 +572,30 @@ async fn answers_that_depend_on_a_header_are_told_apart_by_it() {
 
 #[tokio::test]
 async fn of_many_who_ask_for_one_page_one_has_it_made() {
-    let (_site, browser, desk) = desk().await;
+    let site = TestApp::start().await;
+    let (desk, arrived) = (Desk::new(), Arc::new(AtomicUsize::new(0)));
+    let count = Arc::clone(&arrived);
+    let router = router::kept(&site.app, router::served(&site.app, routes(&desk)));
+    let router = router.layer(axum::middleware::map_request(
+        move |request: axum::extract::Request| {
+            count.fetch_add(1, Ordering::SeqCst);
+            std::future::ready(request)
+        },
+    ));
+    let browser = Browser::new(&serve(router).await);
     let many = async {
         let all = (0..50).map(|_| browser.get("/slow"));
         futures::future::join_all(all).await
     };
     let open = async {
-        while desk.entered.load(Ordering::SeqCst) == 0 {
-            tokio::task::yield_now().await;
-        }
-        // The others find a page that is being made.
-        for _ in 0..1_000 {
-            tokio::task::yield_now().await;
-        }
+        until(
+            "the first has it made, and all others have come",
+            async || {
+                let has_begun = desk.entered.load(Ordering::SeqCst) == 1;
+                (has_begun && arrived.load(Ordering::SeqCst) == 50).then_some(())
+            },
+        )
+        .await;
         desk.open.add_permits(50);
     };
     let (pages, ()) = tokio::join!(many, open);

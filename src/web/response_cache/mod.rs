@@ -14,6 +14,7 @@ mod key;
 mod marks;
 mod policy;
 mod rules;
+mod storing;
 mod variants;
 
 pub use marks::{Keep, Marks, ToBeKept};
@@ -41,6 +42,7 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::pin::Pin;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::task::{Context, Poll};
+use storing::Storing;
 use tower_layer::Layer;
 use tower_service::Service;
 use variants::Encoding;
@@ -137,7 +139,7 @@ impl ResponseCache {
             return ask(inner, request).await;
         };
         if self.0.unkept.contains_key(&asked.hash()) {
-            return self.make(inner, request, asked).await.0;
+            return self.make_for_one(inner, request, asked).await;
         }
         for _ in 0..WAITS {
             let name = match self.find(&asked, request.headers()).await {
@@ -150,8 +152,8 @@ impl ResponseCache {
             }
             let landed = match self.0.flights.join(&name) {
                 Part::Leads(lead) => {
-                    let (response, is_kept) = self.make(inner, request, asked).await;
-                    lead.land(is_kept);
+                    let (response, storing) = self.make(inner, request, asked).await;
+                    storing::land(storing, Some(lead)).await;
                     return response;
                 }
                 Part::Follows(follow) => follow.landed().await,
@@ -160,7 +162,18 @@ impl ResponseCache {
                 break;
             }
         }
-        self.make(inner, request, asked).await.0
+        self.make_for_one(inner, request, asked).await
+    }
+
+    /// Has the answer made by who waits for nobody, and for whom nobody waits.
+    async fn make_for_one<S>(&self, inner: S, request: Request, asked: Asked) -> Response
+    where
+        S: Service<Request, Response = Response, Error = Infallible> + Send,
+        S::Future: Send,
+    {
+        let (response, storing) = self.make(inner, request, asked).await;
+        storing::land(storing, None).await;
+        response
     }
 
     /// Every answer has an id of its own, in the log and on pages that tell a fault.
@@ -254,8 +267,13 @@ impl ResponseCache {
         }
     }
 
-    /// Has the answer made, and keeps it where it may; says whether it did.
-    async fn make<S>(&self, inner: S, mut request: Request, asked: Asked) -> (Response, bool)
+    /// Has the answer made; with what is to be stored of it, where it may be kept.
+    async fn make<S>(
+        &self,
+        inner: S,
+        mut request: Request,
+        asked: Asked,
+    ) -> (Response, Option<Storing>)
     where
         S: Service<Request, Response = Response, Error = Infallible> + Send,
         S::Future: Send,
@@ -270,7 +288,7 @@ impl ResponseCache {
         let (Some(declared), None) = (declared, refusal) else {
             tracing::debug!(?refusal, "an answer is not kept");
             self.0.unkept.insert(asked.hash(), ()).await;
-            return (response, false);
+            return (response, None);
         };
         let (parts, body) = response.into_parts();
         let limit = usize::try_from(rules::LARGEST_BYTES).unwrap_or(usize::MAX);
@@ -278,41 +296,37 @@ impl ResponseCache {
             Ok(body) => body,
             Err(error) => {
                 tracing::error!(%error, "an answer broke off while it was read");
-                return (Error::internal(error).into_response(), false);
+                return (Error::internal(error).into_response(), None);
             }
         };
         let id = parts.headers.get(REQUEST_ID).cloned();
-        let (entry, is_stored) = self.keep(&asked, &declared, &headers, parts, body).await;
+        let (entry, storing) = self.forms(&asked, &declared, &headers, parts, body).await;
         self.0.unkept.invalidate(&asked.hash()).await;
-        (self.dressed(&asked, entry, id), is_stored)
+        (self.dressed(&asked, entry, id), storing)
     }
 
-    /// Keeps an answer in all its forms; answers the one that was asked for, and whether those who wait for it will find
-    /// it.
-    async fn keep(
+    /// Makes all forms of an answer: the one that was asked for, and what is to be stored.
+    async fn forms(
         &self,
         asked: &Asked,
         declared: &Declared,
         headers: &HeaderMap,
         mut parts: Parts,
         body: Bytes,
-    ) -> (Entry, bool) {
+    ) -> (Entry, Option<Storing>) {
         let selects = Selects {
             parameters: declared.parameters.clone(),
             headers: headers_of(&parts.headers),
         };
         let head = self.head(declared, &selects, &mut parts);
         let forms = forms_of(head, body).await;
-        let mut is_stored = true;
-        for (wanted, entry) in &forms {
-            is_stored &= self.store(asked, *wanted, &selects, headers, entry).await;
-        }
+        let storing = self.storing(asked, &selects, headers, &forms);
         let wanted = forms
             .iter()
             .find(|(encoding, _)| *encoding == asked.encoding);
         // There is one for each.
         let [(_, plain), ..] = &forms;
-        (wanted.map_or(plain, |(_, entry)| entry).clone(), is_stored)
+        (wanted.map_or(plain, |(_, entry)| entry).clone(), storing)
     }
 
     fn head(&self, declared: &Declared, selects: &Selects, parts: &mut Parts) -> Head {
@@ -333,33 +347,31 @@ impl ResponseCache {
         head
     }
 
-    /// Whether the cache has it now. One that does not take it is no reason not to answer; it says so itself.
-    async fn store(
+    /// What is to be stored of an answer in all its forms.
+    fn storing(
         &self,
         asked: &Asked,
-        encoding: Encoding,
         selects: &Selects,
         headers: &HeaderMap,
-        entry: &Entry,
-    ) -> bool {
-        let name = asked.place.name(encoding);
-        let policy = &self.0.policy;
-        let Some(stored) = entry.encode() else {
-            return false;
-        };
-        let set = async |name: &str, bytes| {
-            let set = policy.cache.set_bytes(name, bytes, policy.timeout()).await;
-            // One that is away takes everything and has nothing.
-            set.is_ok() && policy.cache.is_available()
-        };
-        if selects.is_empty() {
-            return set(&name, stored).await;
+        forms: &[(Encoding, Entry)],
+    ) -> Option<Storing> {
+        let mut entries = Vec::with_capacity(2 * forms.len());
+        for (encoding, entry) in forms {
+            let name = asked.place.name(*encoding);
+            if selects.is_empty() {
+                entries.push((name, entry.encode()?));
+                continue;
+            }
+            let selected = asked.place.selected(*encoding, selects, headers);
+            entries.push((selected, entry.encode()?));
+            entries.push((name, entry::encode_several(selects)?));
         }
-        let selected = asked.place.selected(encoding, selects, headers);
-        let Some(several) = entry::encode_several(selects) else {
-            return false;
-        };
-        set(&selected, stored).await && set(&name, several).await
+        let policy = &self.0.policy;
+        Some(Storing {
+            cache: policy.cache.clone(),
+            timeout: policy.timeout(),
+            entries,
+        })
     }
 
     /// The answer with what belongs to each by itself; the date comes from the connection.

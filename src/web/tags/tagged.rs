@@ -22,7 +22,21 @@ pub struct Tagged {
     flights: Arc<Mutex<Flights>>,
 }
 
-type Flights = HashMap<String, Arc<OnceCell<Made>>>;
+type Flights = HashMap<String, Arc<Making>>;
+
+/// A value that is being made, or is on its way to the cache.
+#[derive(Debug, Default)]
+struct Making {
+    made: OnceCell<Made>,
+    /// Whether a task stores it: until that is done it is found here.
+    is_being_stored: AtomicBool,
+}
+
+/// What is to be stored.
+struct Parcel {
+    bytes: Bytes,
+    timeout: Timeout,
+}
 
 /// A value with what it rests on.
 #[derive(Clone, Debug)]
@@ -151,16 +165,27 @@ impl Tagged {
         let mut has_waited = false;
         loop {
             let flight = self.board(key);
-            let made = flight
-                .cell
-                .get_or_try_init(|| self.make(key, tags, timeout, compute.take(), is_usable))
+            let mut parcel = None;
+            let making = &flight.making;
+            let made = making
+                .made
+                .get_or_try_init(async || {
+                    let made = self.make(key, tags, timeout, compute.take(), is_usable);
+                    let (made, to_store) = made.await?;
+                    parcel = to_store;
+                    Ok::<_, Error>(made)
+                })
                 .await?
                 .clone();
-            drop(flight);
+            if let Some(parcel) = parcel {
+                self.store(flight, parcel).await;
+                return Ok(made.json);
+            }
             // Begun by another one before this one asked, it may lack what this one has seen change.
             if compute.is_none() || has_waited || self.tags.is_current(&made.seen).await? {
                 return Ok(made.json);
             }
+            flight.retire();
             has_waited = true;
         }
     }
@@ -194,7 +219,7 @@ impl Tagged {
         timeout: Timeout,
         compute: Option<F>,
         is_usable: fn(&Bytes) -> bool,
-    ) -> Result<Made>
+    ) -> Result<(Made, Option<Parcel>)>
     where
         F: FnOnce(Noting) -> Fut,
         Fut: Future<Output = Result<Bytes>>,
@@ -203,7 +228,7 @@ impl Tagged {
         if let Some(made) = self.find(key).await?
             && is_usable(&made.json)
         {
-            return Ok(made);
+            return Ok((made, None));
         }
         let Some(compute) = compute else {
             return Err(Error::internal("nothing is left to make this value with"));
@@ -219,23 +244,45 @@ impl Tagged {
             json,
         };
         let is_kept = !noting.is_fleeting.load(Ordering::Relaxed);
-        if is_kept && self.tags.is_current(&made.seen).await? {
-            let stored = self.cache.set_bytes(key, made.pack()?, timeout).await;
-            if let Err(error) = stored {
+        let parcel = if is_kept && self.tags.is_current(&made.seen).await? {
+            let bytes = made.pack()?;
+            Some(Parcel { bytes, timeout })
+        } else {
+            None
+        };
+        Ok((made, parcel))
+    }
+
+    /// Stores what was made: behind the answer, where others share the cache, and at once in memory.
+    async fn store(&self, flight: Flight, Parcel { bytes, timeout }: Parcel) {
+        let cache = self.cache.clone();
+        let entry = [(flight.key.clone(), bytes)];
+        flight.making.is_being_stored.store(true, Ordering::Release);
+        let work = async move {
+            if let Err(error) = cache.put_many_bytes(&entry, timeout).await {
                 // Larger than the store takes, for example: it is made for each who asks.
+                let key = flight.key.as_str();
                 tracing::debug!(%error, key, "a value is not kept");
             }
+            flight
+                .making
+                .is_being_stored
+                .store(false, Ordering::Release);
+        };
+        if self.cache.is_shared() {
+            tokio::spawn(work);
+        } else {
+            work.await;
         }
-        Ok(made)
     }
 
     fn board(&self, key: &str) -> Flight {
         let mut flights = self.flights.lock().unwrap_or_else(PoisonError::into_inner);
-        let cell = Arc::clone(flights.entry(key.to_owned()).or_default());
+        let making = Arc::clone(flights.entry(key.to_owned()).or_default());
         Flight {
             flights: Arc::clone(&self.flights),
             key: key.to_owned(),
-            cell,
+            making,
         }
     }
 }
@@ -259,22 +306,36 @@ impl Made {
     }
 }
 
-/// One asker's place in a computation, which is over once it has landed or its last asker has left.
+/// One asker's place in a computation, which is over once its result is stored or its last asker has left.
 struct Flight {
     flights: Arc<Mutex<Flights>>,
     key: String,
-    cell: Arc<OnceCell<Made>>,
+    making: Arc<Making>,
+}
+
+impl Flight {
+    /// Nobody boards it any more.
+    fn retire(&self) {
+        self.leave_map(|_| true);
+    }
+
+    fn leave_map(&self, is_over: impl FnOnce(&Arc<Making>) -> bool) {
+        let mut flights = self.flights.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_ours = flights
+            .get(&self.key)
+            .is_some_and(|making| Arc::ptr_eq(making, &self.making));
+        if is_ours && is_over(&self.making) {
+            flights.remove(&self.key);
+        }
+    }
 }
 
 impl Drop for Flight {
     fn drop(&mut self) {
-        let mut flights = self.flights.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_ours = flights
-            .get(&self.key)
-            .is_some_and(|cell| Arc::ptr_eq(cell, &self.cell));
-        // The map holds one, this holds the other.
-        if is_ours && (self.cell.initialized() || Arc::strong_count(&self.cell) <= 2) {
-            flights.remove(&self.key);
-        }
+        self.leave_map(|making| {
+            let is_stored = !making.is_being_stored.load(Ordering::Acquire);
+            // The map holds one, this holds the other.
+            making.made.initialized() && is_stored || Arc::strong_count(making) <= 2
+        });
     }
 }
