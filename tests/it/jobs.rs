@@ -610,32 +610,34 @@ async fn what_ended_is_swept_and_what_may_be_tried_again_is_kept() {
     assert!(ana.cookie("sessionid").is_some());
 }
 
-#[tokio::test]
-async fn taking_the_next_job_is_a_step_in_an_index_however_long_the_line() {
-    let site = TestApp::start().await;
-    let db = site.app.db.read();
-    if db.get_database_backend() != sea_orm::DbBackend::Sqlite {
-        return;
-    }
-    for condition in [
-        "state = 'waiting' AND run_at <= 'x'",
-        "state = 'running' AND leased_until < 'x'",
-    ] {
-        let explained = db
-            .query_all_raw(sea_orm::Statement::from_string(
-                sea_orm::DbBackend::Sqlite,
-                format!("EXPLAIN QUERY PLAN SELECT * FROM jobs WHERE {condition} AND kind IN ('a', 'b') ORDER BY turn, id LIMIT 1"),
-            ))
-            .await
-            .unwrap();
-        let plan: Vec<String> = explained
-            .iter()
-            .map(|row| row.try_get("", "detail").unwrap())
-            .collect();
-        assert_eq!(plan.len(), 1, "no sorting: {plan:?}");
-        assert!(
-            plan[0].contains("USING INDEX jobs_turn (state=?"),
-            "{plan:?}"
-        );
+mod on_sqlite {
+    use super::*;
+
+    #[tokio::test]
+    async fn taking_the_next_job_is_a_step_in_an_index_however_long_the_line() {
+        let site = TestApp::start().await;
+        let db = site.app.db.read();
+        assert_eq!(db.get_database_backend(), sea_orm::DbBackend::Sqlite);
+        for condition in [
+            "state = 'waiting' AND run_at <= 'x'",
+            "state = 'running' AND leased_until < 'x'",
+        ] {
+            let explained = db
+                .query_all_raw(sea_orm::Statement::from_string(
+                    sea_orm::DbBackend::Sqlite,
+                    format!("EXPLAIN QUERY PLAN SELECT * FROM jobs WHERE {condition} AND kind IN ('a', 'b') ORDER BY turn, id LIMIT 1"),
+                ))
+                .await
+                .unwrap();
+            let plan: Vec<String> = explained
+                .iter()
+                .map(|row| row.try_get("", "detail").unwrap())
+                .collect();
+            assert_eq!(plan.len(), 1, "no sorting: {plan:?}");
+            assert!(
+                plan[0].contains("USING INDEX jobs_turn (state=?"),
+                "{plan:?}"
+            );
+        }
     }
 }

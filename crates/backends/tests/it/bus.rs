@@ -112,15 +112,16 @@ async fn on_each_engine(test: impl AsyncFn(&Site)) {
     let site = Site::on_sqlite().await;
     test(&site).await;
     site.remove().await;
-    on_postgres(test).await;
+    if std::env::var_os("LYCEUM_TEST_POSTGRES").is_some() {
+        only_on_postgres(test).await;
+    }
 }
 
-async fn on_postgres(test: impl AsyncFn(&Site)) {
-    if let Ok(server) = std::env::var("LYCEUM_TEST_POSTGRES") {
-        let site = Site::on_postgres(&server).await;
-        test(&site).await;
-        site.remove().await;
-    }
+async fn only_on_postgres(test: impl AsyncFn(&Site)) {
+    let server = std::env::var("LYCEUM_TEST_POSTGRES");
+    let site = Site::on_postgres(&server.expect("`make test-postgres` names a server")).await;
+    test(&site).await;
+    site.remove().await;
 }
 
 /// Begins as the site's writers do: on SQLite with the write lock.
@@ -262,24 +263,6 @@ async fn an_event_whose_writer_vanished_is_reacted_to_once() {
 }
 
 #[tokio::test]
-async fn an_event_committed_late_under_a_smaller_id_is_not_missed() {
-    on_postgres(async |site| {
-        let ((one, database), two) = (site.process().await, site.bus().await);
-        let mut there = two.subscribe("g");
-        let slow = database.write.begin().await.unwrap();
-        let quick = database.write.begin().await.unwrap();
-        let first = one.record(&slow, "g", &1).await.unwrap();
-        let second = one.record(&quick, "g", &2).await.unwrap();
-        assert!(first.event().id < second.event().id);
-        quick.commit().await.unwrap();
-        assert_eq!(number(&mut there).await, 2);
-        slow.commit().await.unwrap();
-        assert_eq!(number(&mut there).await, 1);
-    })
-    .await;
-}
-
-#[tokio::test]
 async fn a_payload_larger_than_a_notification_arrives_whole() {
     on_each_engine(async |site| {
         let (one, two) = (site.bus().await, site.bus().await);
@@ -365,30 +348,6 @@ async fn hear_100_in_order(heard: &mut Subscription) -> Vec<i64> {
         assert!(own.is_sorted() && own.len() == 25, "{own:?}");
     }
     ids
-}
-
-#[tokio::test]
-async fn a_lost_connection_is_told_and_repaired() {
-    on_postgres(async |site| {
-        let (one, two) = (site.bus().await, site.bus().await);
-        let (seen, mut there) = (reactions(&two), two.subscribe("g"));
-        one.publish("g", &1).await.unwrap();
-        assert_eq!(number(&mut there).await, 1);
-        let db = site.connect(1).await;
-        db.execute_unprepared(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
-             WHERE application_name = 'lyceum bus' AND datname = current_database()",
-        )
-        .await
-        .unwrap();
-        assert_eq!(there.recv().await, Some(Delivery::Lost));
-        assert!(seen.lock().unwrap().ends_with(&[None]));
-        one.publish("g", &2).await.unwrap();
-        assert_eq!(number(&mut there).await, 2);
-        two.check().await.unwrap();
-        assert!(two.is_hearing());
-    })
-    .await;
 }
 
 #[tokio::test]
@@ -646,4 +605,50 @@ async fn a_process_that_was_killed_is_forgotten_by_the_first_who_asks_it() {
     drop((one, two));
     let left = std::fs::read_dir(&folder).unwrap().count();
     assert_eq!(left, 0, "sockets go with their processes");
+}
+
+mod on_postgres {
+    use super::*;
+
+    #[tokio::test]
+    async fn an_event_committed_late_under_a_smaller_id_is_not_missed() {
+        only_on_postgres(async |site| {
+            let ((one, database), two) = (site.process().await, site.bus().await);
+            let mut there = two.subscribe("g");
+            let slow = database.write.begin().await.unwrap();
+            let quick = database.write.begin().await.unwrap();
+            let first = one.record(&slow, "g", &1).await.unwrap();
+            let second = one.record(&quick, "g", &2).await.unwrap();
+            assert!(first.event().id < second.event().id);
+            quick.commit().await.unwrap();
+            assert_eq!(number(&mut there).await, 2);
+            slow.commit().await.unwrap();
+            assert_eq!(number(&mut there).await, 1);
+        })
+        .await;
+    }
+
+    #[tokio::test]
+    async fn a_lost_connection_is_told_and_repaired() {
+        only_on_postgres(async |site| {
+            let (one, two) = (site.bus().await, site.bus().await);
+            let (seen, mut there) = (reactions(&two), two.subscribe("g"));
+            one.publish("g", &1).await.unwrap();
+            assert_eq!(number(&mut there).await, 1);
+            let db = site.connect(1).await;
+            db.execute_unprepared(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
+                 WHERE application_name = 'lyceum bus' AND datname = current_database()",
+            )
+            .await
+            .unwrap();
+            assert_eq!(there.recv().await, Some(Delivery::Lost));
+            assert!(seen.lock().unwrap().ends_with(&[None]));
+            one.publish("g", &2).await.unwrap();
+            assert_eq!(number(&mut there).await, 2);
+            two.check().await.unwrap();
+            assert!(two.is_hearing());
+        })
+        .await;
+    }
 }
