@@ -4,6 +4,8 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
+use super::backend::ServerReport;
+use super::fault::Fault;
 use crate::clock::Clock;
 
 /// How long after the last time it is done again, when anything is asked at all.
@@ -48,9 +50,24 @@ impl Culling {
         self.evictions.fetch_add(entries, Ordering::Relaxed);
     }
 
-    /// How many entries this process pushed out for want of room.
-    pub fn evictions(&self) -> u64 {
-        self.evictions.load(Ordering::Relaxed)
+    /// What there is to say of a backend that holds so many entries, of so many bytes.
+    pub fn report(
+        &self,
+        address: &str,
+        max_bytes: u64,
+        held: Result<(u64, u64), Fault>,
+    ) -> ServerReport {
+        let fault = held.as_ref().err().map(ToString::to_string);
+        let (entries, bytes_used) = held.ok().unzip();
+        ServerReport {
+            address: address.to_owned(),
+            fault,
+            entries,
+            bytes_used,
+            bytes_limit: Some(max_bytes),
+            evictions: Some(self.evictions.load(Ordering::Relaxed)),
+            ..ServerReport::default()
+        }
     }
 }
 

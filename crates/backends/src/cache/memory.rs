@@ -10,6 +10,7 @@ use moka::ops::compute::{CompResult, Op};
 use super::backend::ServerReport;
 use super::fault::Fault;
 use super::near::Lasting;
+use super::value;
 use crate::clock::Clock;
 
 /// What one entry costs besides its key and value, in bytes: moka's nodes, measured roughly.
@@ -125,8 +126,7 @@ impl Memory {
             else {
                 return Ok(Op::Nop);
             };
-            let number: i64 = serde_json::from_slice(&old.value).map_err(|_| Fault::NotANumber)?;
-            let number = number.checked_add(by).ok_or(Fault::NotANumber)?;
+            let number = value::sum(&old.value, by)?;
             sum = Some(number);
             let left = old
                 .ends

@@ -48,6 +48,7 @@ mod redis;
 mod report;
 #[cfg(test)]
 mod testing;
+mod value;
 
 use std::sync::Arc;
 use std::time::Duration;

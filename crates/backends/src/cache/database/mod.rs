@@ -34,6 +34,7 @@ use super::ending::to_the_end;
 use super::fault::{Fault, excerpt};
 use super::key::is_under;
 use super::near::Lasting;
+use super::value;
 use crate::clock::Clock;
 
 /// The largest value, in bytes: more would hold SQLite's writer for too long.
@@ -255,9 +256,7 @@ impl Database {
                 return Ok(None);
             };
             let old: Vec<u8> = row.try_get("", "value").map_err(fault)?;
-            let number: Option<i64> = serde_json::from_slice(&old).ok();
-            let number = number.and_then(|number| number.checked_add(by));
-            let number = number.ok_or(Fault::NotANumber)?;
+            let number = value::sum(&old, by)?;
             let new = number.to_string().into_bytes();
             let update = Query::update()
                 .table(CacheEntries::Table)
@@ -334,20 +333,8 @@ impl Database {
 
     /// What the table holds.
     pub async fn servers(&self) -> Vec<ServerReport> {
-        let mut report = ServerReport {
-            address: "database".to_owned(),
-            bytes_limit: Some(self.0.max_bytes),
-            evictions: Some(self.0.culling.evictions()),
-            ..ServerReport::default()
-        };
-        match self.0.measure().await {
-            Ok((entries, bytes)) => {
-                report.entries = Some(entries);
-                report.bytes_used = Some(bytes);
-            }
-            Err(fault) => report.fault = Some(fault.to_string()),
-        }
-        vec![report]
+        let held = self.0.measure().await;
+        vec![self.0.culling.report("database", self.0.max_bytes, held)]
     }
 
     fn row<'a>(&self, name: &'a str, value: &'a Bytes, lifetime: Option<Duration>) -> Row<'a> {
@@ -364,11 +351,7 @@ impl Database {
         // A value that pushes half of the others out is worth less than they are.
         let half = usize::try_from(self.0.max_bytes / 2).unwrap_or(usize::MAX);
         let most = LARGEST_VALUE.min(half.saturating_sub(name.len()));
-        let bytes = value.len();
-        if bytes > most {
-            return Err(Fault::TooLarge { bytes, most });
-        }
-        Ok(())
+        value::fitting(value.len(), most)
     }
 
     fn now_us(&self) -> i64 {

@@ -9,6 +9,7 @@
 //! another's, is refused. Entries end by the wall clock, as in
 //! `database:`. How the disk is touched stands in [`shard`].
 
+mod culling;
 mod entry;
 mod shard;
 #[cfg(test)]
@@ -26,11 +27,12 @@ use tokio::sync::Mutex;
 use self::entry::{Entry, HEADER_BYTES, Times};
 use self::shard::{Folder, Found, Listed, SHARDS, Shard, Spot, spot};
 use super::backend::ServerReport;
-use super::culling::{Culling, kept};
+use super::culling::Culling;
 use super::ending::to_the_end;
 use super::fault::Fault;
 use super::key::{MAX_BYTES, is_under};
 use super::near::Lasting;
+use super::value;
 use crate::clock::Clock;
 
 /// How long to wait for a shard that another process holds, and how long at first.
@@ -216,9 +218,7 @@ impl Files {
     /// lifetime stays.
     pub async fn count(&self, name: &str, by: i64) -> Result<Option<i64>, Fault> {
         let change = move |entry: &mut Entry| {
-            let number: Option<i64> = serde_json::from_slice(&entry.value).ok();
-            let number = number.and_then(|number| number.checked_add(by));
-            let number = number.ok_or(Fault::NotANumber)?;
+            let number = value::sum(&entry.value, by)?;
             entry.value = Bytes::from(number.to_string());
             Ok(number)
         };
@@ -298,21 +298,9 @@ impl Files {
 
     /// What the folder holds.
     pub async fn servers(&self) -> Vec<ServerReport> {
-        let mut report = ServerReport {
-            address: "file".to_owned(),
-            bytes_limit: Some(self.0.max_bytes),
-            evictions: Some(self.0.culling.evictions()),
-            ..ServerReport::default()
-        };
         let inner = Arc::clone(&self.0);
-        match blocking(move || inner.folder.measure()).await {
-            Ok((entries, bytes)) => {
-                report.entries = Some(entries);
-                report.bytes_used = Some(bytes);
-            }
-            Err(fault) => report.fault = Some(fault.to_string()),
-        }
-        vec![report]
+        let held = blocking(move || inner.folder.measure()).await;
+        vec![self.0.culling.report("file", self.0.max_bytes, held)]
     }
 
     /// Does something with a shard while nobody else can, on a thread that may block.
@@ -355,68 +343,11 @@ impl Files {
     fn fitting(&self, value: &Bytes) -> Result<(), Fault> {
         // A value that pushes half of the others out is worth less than they are.
         let most = usize::try_from(self.0.max_bytes / 2).unwrap_or(usize::MAX);
-        let bytes = value.len();
-        if bytes > most {
-            return Err(Fault::TooLarge { bytes, most });
-        }
-        Ok(())
+        value::fitting(value.len(), most)
     }
 
-    /// Culls in the background when it is time.
     fn cull_if_due(&self, written: usize) {
-        let Inner {
-            clock,
-            max_bytes,
-            culling,
-            ..
-        } = &*self.0;
-        let written = u64::try_from(written).unwrap_or(u64::MAX);
-        if !culling.is_due(written, *max_bytes, clock) {
-            return;
-        }
-        let files = self.clone();
-        tokio::spawn(async move {
-            if let Err(fault) = files.cull().await {
-                tracing::debug!(%fault, "the cache's files could not be culled");
-            }
-            files.0.culling.is_done();
-        });
-    }
-
-    /// Removes what is over or no entry, and the oldest where there is too much.
-    async fn cull(&self) -> Result<(), Fault> {
-        let mut all = Vec::new();
-        for shard in 0..SHARDS {
-            let swept = self
-                .locked(shard, |inner, shard| sweep(shard, inner.now_us()))
-                .await?;
-            all.extend(
-                swept
-                    .into_iter()
-                    .map(|(times, file, bytes)| (times.stored_us, Spot { shard, file }, bytes)),
-            );
-        }
-        let mut bytes: u64 = all.iter().map(|(_, _, bytes)| bytes).sum();
-        if bytes <= self.0.max_bytes {
-            return Ok(());
-        }
-        all.sort_unstable_by_key(|(stored_us, _, _)| *stored_us);
-        for (stored_us, Spot { shard, file }, freed) in all {
-            if bytes <= kept(self.0.max_bytes) {
-                break;
-            }
-            let evict = move |_: &Inner, shard: &Shard| {
-                // Not one that was stored anew meanwhile.
-                let is_same = shard
-                    .times(&file)?
-                    .is_some_and(|now| now.stored_us == stored_us);
-                Ok(is_same && shard.delete(&file)?)
-            };
-            let is_evicted = self.locked(shard, evict).await?;
-            self.0.culling.evicted(u64::from(is_evicted));
-            bytes = bytes.saturating_sub(freed);
-        }
-        Ok(())
+        culling::start_if_due(self, u64::try_from(written).unwrap_or(u64::MAX));
     }
 }
 
@@ -476,18 +407,6 @@ impl Inner {
             found => found,
         })
     }
-}
-
-/// Removes what is over or no entry; returns what stays.
-fn sweep(shard: &Shard, now_us: i64) -> io::Result<Vec<(Times, String, u64)>> {
-    let mut stays = Vec::new();
-    for Listed { file, bytes, head } in shard.list()? {
-        match head {
-            Some((_, times)) if times.is_live(now_us) => stays.push((times, file, bytes)),
-            _ => drop(shard.delete(&file)?),
-        }
-    }
-    Ok(stays)
 }
 
 async fn blocking<T: Send + 'static>(

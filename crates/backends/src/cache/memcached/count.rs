@@ -9,6 +9,7 @@ use bytes::Bytes;
 use super::server::Server;
 use super::wire::{Item, Request, refusal};
 use crate::cache::fault::Fault;
+use crate::cache::value;
 
 /// Up to this step a number beyond 64 bits signed cannot be taken beyond 64 bits unsigned by the
 /// calls under way, and so not come out small again.
@@ -54,8 +55,8 @@ async fn exchange(server: &Server, name: &str, by: i64) -> Result<Option<i64>, F
         let Some(item) = server.item(name).await? else {
             return Ok(None);
         };
-        let number = number(&item.value).and_then(|number| number.checked_add(by));
-        let number = number.ok_or(Fault::NotANumber)?;
+        // The spaces that `decr` of Memcached, with which other programs count, leaves behind a number are no harm.
+        let number = value::sum(&item.value, by)?;
         let line = server.line(&replacing(name, &item, number)).await?;
         match &*line {
             b"HD" => return Ok(Some(number)),
@@ -95,11 +96,4 @@ fn replacing(name: &str, item: &Item, number: i64) -> Request {
     let mut request = Request::default().text(&format!("ms {name} {length} C{cas} T{seconds}\r\n"));
     request.push_block(&Bytes::from(digits));
     request
-}
-
-/// A whole number as JSON has it. Memcached's own `decr`, with which other programs count, leaves
-/// spaces behind a number that became shorter.
-fn number(value: &[u8]) -> Option<i64> {
-    let text = std::str::from_utf8(value).ok()?.trim_end_matches(' ');
-    serde_json::from_str(text).ok()
 }

@@ -13,6 +13,7 @@
 
 mod address;
 mod count;
+mod outcome;
 mod pool;
 mod rendezvous;
 mod scan;
@@ -28,7 +29,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures::future::join_all;
 
-use self::pool::{Change, Pool, Spot, nobody};
+use self::outcome::{changes, changes_of, kept, nowhere, some_of, yes_or_no};
+use self::pool::{Pool, Spot, nobody};
 use self::server::Server;
 use self::wire::{Request, refusal};
 use super::CacheError;
@@ -36,6 +38,7 @@ use super::backend::ServerReport;
 use super::ending::to_the_end;
 use super::fault::Fault;
 use super::near::Lasting;
+use super::value;
 use crate::clock::Clock;
 
 /// Up to here Memcached takes a number for seconds from now, beyond for seconds since 1970
@@ -433,89 +436,5 @@ fn storing(request: &mut Request, verb: &str, name: &str, value: &Bytes, time: i
 
 /// Whether the server takes a value of this size.
 async fn fitting(server: &Server, name: &str, value: &Bytes) -> Result<(), Fault> {
-    let most = server.largest(name).await?;
-    if value.len() > most {
-        let bytes = value.len();
-        return Err(Fault::TooLarge { bytes, most });
-    }
-    Ok(())
-}
-
-fn yes_or_no(line: &[u8], yes: &[u8], no: &[u8]) -> Result<bool, Fault> {
-    if line == yes {
-        Ok(true)
-    } else if line == no {
-        Ok(false)
-    } else {
-        Err(refusal(line))
-    }
-}
-
-/// Changes of names that live together. What a server that is well refuses the guard hears of.
-fn changes<T>(
-    names: Vec<String>,
-    share: Vec<(usize, Spot)>,
-    outcome: &Result<T, Fault>,
-) -> Vec<Change> {
-    let is_done = !matches!(outcome, Err(fault) if fault.is_of_the_backend());
-    let both = names.into_iter().zip(share);
-    both.map(|(name, (_, spot))| Change {
-        name,
-        spot,
-        is_done,
-    })
-    .collect()
-}
-
-/// As [`changes`], of those among the names that live nowhere just now.
-fn nowhere<'a>(names: impl Iterator<Item = &'a str>, homeless: Vec<(usize, Spot)>) -> Vec<Change> {
-    let names: Vec<&str> = names.collect();
-    let homeless = homeless.into_iter().filter_map(|(place, spot)| {
-        Some(Change {
-            name: (*names.get(place)?).to_owned(),
-            spot,
-            is_done: false,
-        })
-    });
-    homeless.collect()
-}
-
-/// A fault of one entry among several, or the fault of all.
-fn kept(fault: Fault) -> Result<Fault, Fault> {
-    if fault.is_of_the_backend() {
-        Err(fault)
-    } else {
-        Ok(fault)
-    }
-}
-
-/// As [`some_of`], of changes: one that a server refused that is well is the fault of all, for nobody else remembers it.
-fn changes_of<T>(answers: Vec<Result<T, Fault>>, asked: usize) -> Result<Vec<T>, Fault> {
-    let refused = answers.iter().find_map(|answer| match answer {
-        Err(fault) if !fault.is_of_the_backend() => Some(fault.clone()),
-        _ => None,
-    });
-    match refused {
-        Some(fault) => Err(fault),
-        None => some_of(answers, asked),
-    }
-}
-
-/// What the servers answered that did; a fault when none of them did.
-fn some_of<T>(answers: Vec<Result<T, Fault>>, asked: usize) -> Result<Vec<T>, Fault> {
-    if answers.is_empty() && asked > 0 {
-        return Err(nobody());
-    }
-    let mut good = Vec::with_capacity(answers.len());
-    let mut fault = None;
-    for answer in answers {
-        match answer {
-            Ok(answer) => good.push(answer),
-            Err(other) => fault = Some(other),
-        }
-    }
-    match fault {
-        Some(fault) if good.is_empty() => Err(fault),
-        _ => Ok(good),
-    }
+    value::fitting(value.len(), server.largest(name).await?)
 }
