@@ -16,6 +16,7 @@ pub mod token_pages;
 mod tokens;
 
 pub use profile::{Profile, set_theme, update_profile};
+pub use rights::{set_active, set_staff};
 pub use rules::{check_email, check_password, check_username};
 pub use store::{find_user, list_members, list_users};
 pub use tokens::{NewToken, create_token, end_after, free_name, list_tokens, revoke_token};
@@ -125,36 +126,6 @@ pub async fn add_to_group(write: &mut Write, user_id: i64, name: &str) -> Result
         .exec_without_returning(&**write)
         .await?;
     sessions::changed(write, user_id).await
-}
-
-/// Shuts an account, which ends all its sessions, or opens it again. Nobody gets in by one that is shut, nor by its
-/// tokens, which hold again once it is opened.
-pub async fn set_active(write: &mut Write, user_id: i64, is_active: bool) -> Result<()> {
-    set(write, user_id, user::Column::IsActive, is_active).await?;
-    if is_active {
-        sessions::changed(write, user_id).await
-    } else {
-        sessions::end_all(write, user_id, None).await
-    }
-}
-
-/// Gives somebody the rights of staff, or takes them away; holds from her next request on.
-pub async fn set_staff(write: &mut Write, user_id: i64, is_staff: bool) -> Result<()> {
-    set(write, user_id, user::Column::IsStaff, is_staff).await?;
-    sessions::changed(write, user_id).await
-}
-
-/// # Errors
-/// [`Error::NotFound`] when there is no such account.
-async fn set(write: &Write, user_id: i64, column: user::Column, value: bool) -> Result<()> {
-    let update = user::Entity::update_many()
-        .col_expr(column, Expr::value(value))
-        .filter(user::Column::Id.eq(user_id));
-    let updated = update.exec(&**write).await?;
-    if updated.rows_affected == 0 {
-        return Err(Error::NotFound);
-    }
-    Ok(())
 }
 
 /// Gives a person another password and ends all her sessions.

@@ -21,7 +21,26 @@ pub async fn hold_user(write: &Write, user_id: i64) -> Result<user::Model> {
     found.one(&**write).await?.ok_or(Error::NotFound)
 }
 
-/// Opens or shuts an account, and says whether it runs the site. Counts at once, in open sessions too.
+/// Shuts an account, or opens it again: [`set_rights`].
+///
+/// # Errors
+/// [`Error::NotFound`] when there is no such account.
+pub async fn set_active(write: &mut Write, user_id: i64, is_active: bool) -> Result<()> {
+    let account = hold_user(write, user_id).await?;
+    set_rights(write, user_id, account.is_staff, is_active).await
+}
+
+/// Lets somebody run the site, or takes that away: [`set_rights`].
+///
+/// # Errors
+/// [`Error::NotFound`] when there is no such account.
+pub async fn set_staff(write: &mut Write, user_id: i64, is_staff: bool) -> Result<()> {
+    let account = hold_user(write, user_id).await?;
+    set_rights(write, user_id, is_staff, account.is_active).await
+}
+
+/// Opens or shuts an account, and says whether it runs the site. Counts at once, in open sessions too; those of an
+/// account that is shut end, while its tokens hold again once it is opened.
 pub async fn set_rights(
     write: &mut Write,
     user_id: i64,
@@ -35,7 +54,11 @@ pub async fn set_rights(
         .exec(&**write)
         .await?;
     changes::person(write, user_id).await?;
-    sessions::changed(write, user_id).await
+    if is_active {
+        sessions::changed(write, user_id).await
+    } else {
+        sessions::end_all(write, user_id, None).await
+    }
 }
 
 /// The names of all groups with their numbers, by name.

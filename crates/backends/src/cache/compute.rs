@@ -300,17 +300,20 @@ impl Cache {
     async fn keep_in_turn(&self, key: &str, name: &str, value: Fresh, term: Term, turn: Turn<'_>) {
         match turn {
             Turn::Needless => self.keep_marked(key, name, value, term).await,
-            Turn::Ours(held) => {
-                if self.holds(key, &held.lock, &held.token).await {
-                    self.keep_marked(key, name, value, term).await;
-                    if !held.release().await {
-                        // It was taken away meanwhile: the data changed.
-                        let space = self.space(key);
-                        self.layers.delete_many(&[space], &[name.to_owned()]).await;
-                    }
-                }
-            }
+            Turn::Ours(held) => self.keep_held(key, name, value, term, held).await,
             Turn::Done(_) | Turn::Unknown => {}
+        }
+    }
+
+    /// Stores what was computed under a lock, unless that is taken away meanwhile: the data changed.
+    async fn keep_held(&self, key: &str, name: &str, value: Fresh, term: Term, held: Held<'_>) {
+        if !self.holds(key, &held.lock, &held.token).await {
+            return;
+        }
+        self.keep_marked(key, name, value, term).await;
+        if !held.release().await {
+            let space = self.space(key);
+            self.layers.delete_many(&[space], &[name.to_owned()]).await;
         }
     }
 
@@ -388,11 +391,17 @@ impl Cache {
         keys: &[impl AsRef<str>],
         change: impl Future<Output = T>,
     ) -> T {
+        if !self.is_shared() {
+            return change.await;
+        }
+        // Such calls leave the process; the future of one in memory stays small.
+        let change = Box::pin(change);
+        let unlock = Box::pin(self.unlock_all(keys));
         if self.layers.guard.backend().keeps_order() {
             // On one way, on which nothing overtakes.
-            return futures::join!(self.unlock_all(keys), change).1;
+            return futures::join!(unlock, change).1;
         }
-        self.unlock_all(keys).await;
+        unlock.await;
         change.await
     }
 

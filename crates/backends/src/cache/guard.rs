@@ -466,9 +466,8 @@ impl Debt<'_> {
             self.names = None;
         }
         match done {
-            Ok(()) => Ok(()),
             Err(fault @ Fault::TooLarge { .. }) => Err(fault.into()),
-            Err(_) => Ok(()),
+            Ok(()) | Err(_) => Ok(()),
         }
     }
 

@@ -276,9 +276,8 @@ mod on_postgres {
                 culling::cull(&one.0),
                 culling::cull(&two.0),
             );
-            let (a, b, c, d, e, f) = outcome;
-            assert!(a.is_ok() && b.is_ok() && c.is_ok(), "{a:?} {b:?} {c:?}");
-            assert!(d.is_ok() && e.is_ok() && f.is_ok(), "{d:?} {e:?} {f:?}");
+            let text = format!("{outcome:?}");
+            assert!(!text.contains("Err("), "{text}");
             site.clock.advance(TimeDelta::seconds(1));
         }
     }
@@ -394,6 +393,10 @@ async fn what_is_over_is_removed_from_the_table() {
     .await;
 }
 
+async fn store_one(cache: Database, number: usize) -> Result<(), Fault> {
+    cache.set(&format!(":1:{number}"), bytes("1"), None).await
+}
+
 mod on_sqlite {
     use super::*;
 
@@ -409,10 +412,7 @@ mod on_sqlite {
         };
         let held = write.begin_with_options(options()).await.unwrap();
         let tasks: Vec<_> = (0..100)
-            .map(|n| {
-                let cache = cache.clone();
-                tokio::spawn(async move { cache.set(&format!(":1:{n}"), bytes("1"), None).await })
-            })
+            .map(|n| tokio::spawn(store_one(cache.clone(), n)))
             .collect();
         until("one stands in the line", async || {
             (cache.0.turns.available_permits() == 0).then_some(())

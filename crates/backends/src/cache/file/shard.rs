@@ -21,7 +21,7 @@ use super::entry::{self, Entry, HEADER_BYTES, Header, Times};
 pub const SHARDS: usize = 256;
 
 const FOLDER_MODE: Mode = Mode::RWXU;
-const OTHERS_MAY_WRITE: Mode = Mode::WGRP.union(Mode::WOTH);
+const OTHERS_MAY_WRITE: u32 = 0o022;
 const FILE_MODE: Mode = Mode::RUSR.union(Mode::WUSR);
 const FOLDER_FLAGS: OFlags = OFlags::RDONLY
     .union(OFlags::DIRECTORY)
@@ -275,7 +275,7 @@ fn make(path: &Path) -> io::Result<OwnedFd> {
             "it belongs to another account than the one that this program runs as",
         ));
     }
-    if Mode::from_raw_mode(about.st_mode).intersects(OTHERS_MAY_WRITE) {
+    if about.st_mode & OTHERS_MAY_WRITE != 0 {
         return Err(refused(
             "other accounts may write to it; `chmod 700` keeps them out",
         ));

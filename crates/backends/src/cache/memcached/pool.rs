@@ -148,12 +148,10 @@ impl Pool {
             let failed = spot.server.filter(|_| !is_done);
             for index in spot.passed.iter().copied().chain(failed) {
                 let server = self.servers.get(index);
-                if server.is_none_or(|server| server.miss(&name)) {
-                    continue;
-                }
-                for at in [Some(index), spot.server].into_iter().flatten() {
-                    back.entry(at).or_default().insert(name.clone());
-                }
+                let is_back = server.is_some_and(|server| !server.miss(&name));
+                let here = [Some(index), spot.server].into_iter().flatten();
+                here.filter(|_| is_back)
+                    .for_each(|at| note(&mut back, at, &name));
             }
         }
         let told = back.into_iter().map(async |(index, names)| {
@@ -161,9 +159,7 @@ impl Pool {
             let told = self.forget_at(index, &names, None).await;
             if let (Err(fault), Some(server)) = (told, self.servers.get(index)) {
                 self.leave_out(index, &fault);
-                for name in &names {
-                    server.miss(name);
-                }
+                server.miss_many(&names);
             }
         });
         join_all(told).await;
@@ -283,6 +279,10 @@ impl Pool {
         // for the one that returns is looked at only if that one fails again.
         join_all(told).await.pop().unwrap_or(Ok(()))
     }
+}
+
+fn note(told: &mut BTreeMap<usize, BTreeSet<String>>, at: usize, name: &str) {
+    told.entry(at).or_default().insert(name.to_owned());
 }
 
 /// What a call is told when there is nobody to ask.

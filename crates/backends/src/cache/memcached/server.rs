@@ -137,6 +137,13 @@ impl Server {
         true
     }
 
+    /// As [`Server::miss`], of several names.
+    pub fn miss_many(&self, names: &[String]) {
+        for name in names {
+            self.miss(name);
+        }
+    }
+
     /// Remembers that everything of ours was forgotten elsewhere; otherwise as [`Server::miss`].
     pub fn miss_all(&self) -> bool {
         let mut health = self.health();

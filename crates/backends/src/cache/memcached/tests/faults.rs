@@ -192,6 +192,11 @@ async fn a_busy_server_makes_nobody_wait_for_a_deletion_and_shows_nothing_that_w
     assert_eq!(server.say("get :1:l\r\n", 2).await[1], "\"old\"");
 }
 
+async fn take_all_turns(cache: Memcached) {
+    let turns = &cache.pool.servers()[0].turns;
+    turns.acquire_many(MOST_CONNECTIONS).await.unwrap().forget();
+}
+
 /// Says what a Memcached says to what a server is told that comes back, until all turns are taken from those who
 /// would tell it something; misses another name at each deletion until then.
 async fn come_back(stream: TcpStream, cache: Memcached, told: Arc<Mutex<Vec<String>>>) {
@@ -211,11 +216,7 @@ async fn come_back(stream: TcpStream, cache: Memcached, told: Arc<Mutex<Vec<Stri
             };
             cache.pool.servers()[0].miss(&format!("n{count}"));
             if count == ROUNDS {
-                let cache = cache.clone();
-                let mut take_all = Box::pin(async move {
-                    let turns = &cache.pool.servers()[0].turns;
-                    turns.acquire_many(MOST_CONNECTIONS).await.unwrap().forget();
-                });
+                let mut take_all = Box::pin(take_all_turns(cache.clone()));
                 // The last one when this answer is read.
                 assert!(futures::poll!(&mut take_all).is_pending());
                 tokio::spawn(take_all);
