@@ -34,7 +34,7 @@ const COPIES = {
 
 /** The Lucide icons in use, by their own names. Add a name here to use another one. */
 const ICONS = `
-  arrow-down arrow-left arrow-right arrow-up arrow-up-to-line audio-lines bell book-open captions check
+  arrow-down arrow-left arrow-right arrow-up arrow-up-to-line audio-lines bell book-open braces captions check
   chevron-down chevron-left chevron-right chevron-up circle-alert circle-check circle-stop clock copy download
   ellipsis external-link eye eye-off file file-text file-x gauge globe graduation-cap grip-vertical hourglass
   image info key-round languages layers library link list loader-circle locate-fixed lock log-in log-out mail maximize menu message-circle minimize
@@ -43,7 +43,7 @@ const ICONS = `
 `.trim().split(/\s+/);
 
 /** Styles with a page of their own; the other files in css/ are parts of these. */
-const STYLES = ["site", "lesson", "teach", "content", "library", "admin", "reference"];
+const STYLES = ["site", "lesson", "teach", "content", "library", "admin", "api", "reference"];
 
 /** What compresses; fonts and pictures are compressed already. */
 const COMPRESSIBLE = new Set([".css", ".js", ".svg", ".txt"]);

@@ -91,6 +91,9 @@ pub async fn present(State(app): State<App>, request: Request, next: Next) -> Re
         return response;
     };
     log(&error);
+    if response.extensions().get::<Told>().is_some() {
+        return response;
+    }
     let mut presented = if asked.wants_json {
         as_json(&asked, &error)
     } else {
@@ -108,6 +111,10 @@ pub async fn present(State(app): State<App>, request: Request, next: Next) -> Re
     }
     presented
 }
+
+/// Stands on an answer that tells its [`Error`] already, which is only logged then.
+#[derive(Clone, Copy, Debug)]
+pub struct Told;
 
 /// Takes over what the bare answer carried, such as `Allow` and every `Set-Cookie`.
 fn keep_headers(presented: &mut Response, bare: &Response) {
@@ -136,10 +143,10 @@ fn log(error: &Error) {
     }
 }
 
-/// Programs get JSON: everything under `/api/`, resumable uploads, whoever sends credentials and does not
+/// Programs get JSON: everything under `/api/` but for browsers that ask for a page, resumable uploads, whoever sends credentials and does not
 /// ask for a page, and whoever prefers it.
 pub fn wants_json(uri: &Uri, headers: &HeaderMap) -> bool {
-    is_api(uri)
+    (is_api(uri) && weight(headers, &PAGES) <= weight(headers, &SCRIPTS))
         || is_resumable(headers)
         || (headers.contains_key(AUTHORIZATION) && weight(headers, &PAGES) <= 0.0)
         || prefers_json(headers)
@@ -191,18 +198,11 @@ fn weight(headers: &HeaderMap, types: &[&str]) -> f32 {
 }
 
 fn as_json(asked: &Asked, error: &Error) -> Response {
-    let is_api = is_api(&asked.uri);
-    let body = match error {
-        Error::Invalid(problems) => problems_as_json(problems),
-        Error::MethodNotAllowed => {
-            json!({"detail": format!("Method \"{}\" not allowed.", asked.method)})
-        }
-        other => json!({"detail": other.words()}),
-    };
+    let (as_api, body) = told(error, &asked.method);
     let status = match error {
-        Error::Invalid(_) if is_api => StatusCode::BAD_REQUEST,
+        _ if is_api(&asked.uri) => as_api,
         // A browser would ask for a password itself, over the page whose script gets a 401.
-        Error::LoginRequired if !is_api && !asked.is_tus_program => StatusCode::FORBIDDEN,
+        Error::LoginRequired if !asked.is_tus_program => StatusCode::FORBIDDEN,
         other => other.status(),
     };
     let mut response = (status, axum::Json(body)).into_response();
@@ -213,6 +213,18 @@ fn as_json(asked: &Asked, error: &Error) -> Response {
         );
     }
     response
+}
+
+/// What a program is told of a fault at the API: the status and the body.
+pub fn told(error: &Error, method: &Method) -> (StatusCode, Value) {
+    match error {
+        Error::Invalid(problems) => (StatusCode::BAD_REQUEST, problems_as_json(problems)),
+        Error::MethodNotAllowed => {
+            let words = format!("Method \"{method}\" not allowed.");
+            (error.status(), json!({ "detail": words }))
+        }
+        other => (other.status(), json!({"detail": other.words()})),
+    }
 }
 
 fn problems_as_json(problems: &Problems) -> Value {

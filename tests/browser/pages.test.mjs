@@ -185,6 +185,9 @@ look("anonymous", "login-faults", "/accounts/login/", { act: sendEmpty("Log in")
 look("anonymous", "register", "/students/register/");
 look("anonymous", "register-faults", "/students/register/", { act: sendEmpty("Make the account") });
 look("anonymous", "not-found", "/course/nothing-here/", { status: 404 });
+look("anonymous", "api-root", "/api/");
+look("anonymous", "api-list", "/api/courses/?page=1&page_size=2");
+look("anonymous", "api-refused", () => `/api/courses/${made.course}/enroll/`, { status: 401 });
 look("anonymous", "api-reference", "/api/docs/");
 look("anonymous", "api-reference-courses", "/api/docs/courses/", {
   act: async (page) => {
@@ -224,7 +227,22 @@ look("student", "profile-faults", "/accounts/profile/", {
 look("student", "password", "/accounts/password/");
 look("student", "password-faults", "/accounts/password/", { act: sendEmpty("Change the password") });
 look("student", "sessions", "/accounts/sessions/");
+look("student", "api-action", () => `/api/courses/${made.course}/enroll/`, { status: 405 });
 look("student", "tokens", "/accounts/tokens/");
+look("student", "tokens-made", "/accounts/tokens/", {
+  act: async (page) => {
+    await page.getByLabel("Name").fill("Laptop");
+    await page.getByRole("button", { name: "Make the token" }).click();
+    await page.getByText("it is shown this once").waitFor();
+  },
+});
+look("teacher", "api-forms", () => `/api/courses/${made.course}/`);
+look("teacher", "api-faults", "/api/courses/", {
+  act: async (page) => {
+    await page.locator("#post > div > form").getByRole("button", { name: "POST" }).click();
+    await page.locator(".fault-summary").waitFor();
+  },
+});
 look("student", "forbidden", "/course/mine/", { status: 403 });
 
 // ---- a teacher

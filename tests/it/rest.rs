@@ -2,6 +2,7 @@
 
 mod answers;
 mod authoring;
+mod browse;
 mod checks;
 mod handling;
 mod kept;

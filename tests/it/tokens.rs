@@ -49,8 +49,8 @@ async fn made(browser: &Browser, name: &str, scopes: &[&str]) -> String {
     let mut fields = vec![("name", name), ("expires", "90")];
     fields.extend(scopes.iter().map(|scope| ("scope", *scope)));
     let page = browser.post(LIST, &fields).await.expect(200).text();
-    let shown = page.split_once("class=\"key\" value=\"").unwrap().1;
-    shown.split_once('"').unwrap().0.to_owned()
+    let shown = page.split_once("class=\"key\">").unwrap().1;
+    shown.split_once('<').unwrap().0.to_owned()
 }
 
 #[tokio::test]

@@ -143,7 +143,7 @@ fn type_name(kind: &Kind) -> &'static str {
 }
 
 /// `updated_at` as `Updated at`.
-fn label(name: &str) -> String {
+pub(super) fn label(name: &str) -> String {
     let mut chars = name.chars();
     let first = chars.next().map(|c| c.to_ascii_uppercase());
     let rest = chars.map(|c| if c == '_' { ' ' } else { c });

@@ -9,6 +9,7 @@
 //! get their bodies in `web::errors`, as everywhere.
 
 mod body;
+mod browse;
 mod call;
 mod chunks;
 mod cursor;

@@ -5,6 +5,7 @@
 //! still as you saw it (412).
 
 use super::body;
+use super::browse::{self, Places};
 use super::call::{Answer, Call};
 use super::fields::{Access, Declared, Kind};
 use super::finish;
@@ -94,6 +95,8 @@ impl Api {
     /// The routes, each with its suffixes and without its closing slash.
     pub fn routes(&self) -> Router<App> {
         let mut routes = Router::new();
+        let places = Places::new(&self.endpoints);
+        let route = |endpoint: &Arc<Endpoint>, suffix| route(&places, endpoint, suffix);
         for endpoint in &self.endpoints {
             let bare = endpoint.path.trim_end_matches('/').to_owned();
             routes = routes.route(&endpoint.path, route(endpoint, Suffix::None));
@@ -179,16 +182,20 @@ enum Suffix {
     Is(Format),
 }
 
-fn route(endpoint: &Arc<Endpoint>, suffix: Suffix) -> axum::routing::MethodRouter<App> {
-    let endpoint = Arc::clone(endpoint);
+fn route(
+    places: &Places,
+    endpoint: &Arc<Endpoint>,
+    suffix: Suffix,
+) -> axum::routing::MethodRouter<App> {
+    let (places, endpoint) = (places.clone(), Arc::clone(endpoint));
     any(
         move |State(app): State<App>,
               Path(path): Path<HashMap<String, String>>,
               request: Request| {
-            let endpoint = Arc::clone(&endpoint);
+            let (places, endpoint) = (places.clone(), Arc::clone(&endpoint));
             async move {
                 let id = path.get("id");
-                Box::pin(serve(app, &endpoint, suffix, id, request)).await
+                Box::pin(serve(app, &places, &endpoint, suffix, id, request)).await
             }
         },
     )
@@ -196,6 +203,7 @@ fn route(endpoint: &Arc<Endpoint>, suffix: Suffix) -> axum::routing::MethodRoute
 
 async fn serve(
     app: App,
+    places: &Places,
     endpoint: &Endpoint,
     suffix: Suffix,
     id: Option<&String>,
@@ -219,20 +227,23 @@ async fn serve(
         parts,
         body,
     };
+    if browse::is_asked(named, &asked.parts) {
+        return Box::pin(browse::show(app, places, endpoint, asked)).await;
+    }
     Box::pin(answer(app, endpoint, asked)).await
 }
 
 /// A request, with what its path says.
-struct Incoming {
-    id: i64,
+pub(super) struct Incoming {
+    pub(super) id: i64,
     /// The format that its suffix names.
-    named: Option<Format>,
-    parts: Parts,
-    body: Body,
+    pub(super) named: Option<Format>,
+    pub(super) parts: Parts,
+    pub(super) body: Body,
 }
 
 /// Answers a call.
-async fn answer(app: App, endpoint: &Endpoint, asked: Incoming) -> Result<Response> {
+pub(super) async fn answer(app: App, endpoint: &Endpoint, asked: Incoming) -> Result<Response> {
     let Incoming {
         id,
         named,

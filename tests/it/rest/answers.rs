@@ -371,18 +371,3 @@ async fn head_is_get_without_the_body() {
         Some(whole.bytes.len().to_string())
     );
 }
-
-#[tokio::test]
-async fn whoever_takes_nothing_but_pages_gets_json_meanwhile() {
-    let site = TestApp::start().await;
-    let browser = site.visitor();
-    let accept = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8";
-    for page in [
-        accepting(&browser, "/api/subjects/", accept).await,
-        browser.get("/api/subjects/?format=api").await,
-        browser.get("/api/subjects.api").await,
-    ] {
-        let list: Value = page.expect(200).json();
-        assert_eq!(list.as_array().map(Vec::len), Some(4));
-    }
-}
