@@ -171,9 +171,8 @@ async fn forget(call: Call) -> Result<Answer> {
 }
 
 async fn forget_in(app: &App, name: &str, key: Option<&str>) -> Result<()> {
-    let cache = match get(app, name) {
-        Ok(cache) => cache,
-        Err(_) => return Err(Error::invalid("cache", "There is no cache of this name.")),
+    let Ok(cache) = get(app, name) else {
+        return Err(Error::invalid("cache", "There is no cache of this name."));
     };
     let Some(key) = key else {
         return orders::clear(app, name).await;

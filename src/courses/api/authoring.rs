@@ -184,19 +184,22 @@ fn new_modules(given: &Given) -> Result<Vec<ModuleChange>, Problems> {
     for (at, fields) in sent.iter().enumerate() {
         match ModuleChange::read(typed(fields, "title"), typed(fields, "description")) {
             Ok(module) => modules.push(module),
-            Err(faults) => {
-                for (name, sentences) in faults.iter() {
-                    for sentence in sentences {
-                        problems.add(format!("modules.{at}.{name}"), sentence);
-                    }
-                }
-            }
+            Err(faults) => add_within(&mut problems, &format!("modules.{at}"), &faults),
         }
     }
     if problems.is_empty() {
         Ok(modules)
     } else {
         Err(problems)
+    }
+}
+
+/// Adds faults of something within a body, by its path.
+fn add_within(problems: &mut Problems, path: &str, faults: &Problems) {
+    for (name, sentences) in faults.iter() {
+        for sentence in sentences {
+            problems.add(format!("{path}.{name}"), sentence);
+        }
     }
 }
 

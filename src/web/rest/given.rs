@@ -174,13 +174,10 @@ impl Given {
         };
         let mut fields = Fields::new();
         let mut seen = BTreeSet::new();
-        let mut unknown = 0;
+        let mut unknown = Vec::new();
         for (name, value) in sent {
             let Some(field) = declared.iter().find(|field| field.name == name) else {
-                unknown += 1;
-                if unknown <= MOST_UNKNOWN {
-                    self.unknown(path, &name, declared);
-                }
+                unknown.push(name);
                 continue;
             };
             seen.insert(field.name);
@@ -199,13 +196,15 @@ impl Given {
                 None => {}
             }
         }
-        for field in declared {
-            if field.access == Access::Required && !seen.contains(field.name) {
-                let place = within(path, field.name);
-                if self.faults.at(&place).is_empty() {
-                    self.faults.add(place, REQUIRED);
-                }
-            }
+        for name in unknown.iter().take(MOST_UNKNOWN) {
+            self.unknown(path, name, declared);
+        }
+        let is_missing =
+            |field: &&Declared| field.access == Access::Required && !seen.contains(field.name);
+        for field in declared.iter().filter(is_missing) {
+            let place = within(path, field.name);
+            let is_told = !self.faults.at(&place).is_empty();
+            self.faults.check(is_told, place, REQUIRED);
         }
         Some(fields)
     }
