@@ -84,17 +84,15 @@ pub async fn open(
         version: form.get(VERSION).to_owned(),
         pairs: form,
     };
-    let (kind, body) = match &sent.raw {
-        Some(raw) => ("application/json", raw.clone()),
-        None => {
-            let takes = endpoint
-                .operation(&parts.method)
-                .map(|operation| operation.takes.as_slice());
-            (
-                "application/x-www-form-urlencoded",
-                encoded(&sent.pairs, takes.unwrap_or_default()),
-            )
-        }
+    let (kind, body) = if let Some(raw) = &sent.raw {
+        ("application/json", raw.clone())
+    } else {
+        let operation = endpoint.operation(&parts.method);
+        let takes = operation.map_or(&[][..], |operation| operation.takes.as_slice());
+        (
+            "application/x-www-form-urlencoded",
+            encoded(&sent.pairs, takes),
+        )
     };
     for name in [CONTENT_LENGTH, IF_MATCH, IF_NONE_MATCH] {
         parts.headers.remove(name);
