@@ -282,20 +282,26 @@ impl Path {
     /// Puts an example beside every body and answer.
     fn show_examples(&mut self, components: &Entries<Schema>) {
         for (_, operation) in &mut self.operations.0 {
-            let bodies = operation.request_body.iter_mut();
-            // Of bodies, one type will do.
-            let bodies = bodies.flat_map(|body| body.content.0.iter_mut().take(1));
+            if let Some(body) = &mut operation.request_body {
+                // One type will do.
+                let first = body.content.0.iter_mut().take(1);
+                first.for_each(|media| show_example(media, components));
+            }
             let answers = operation.responses.0.iter_mut();
-            let answers = answers.filter_map(|(_, answer)| match answer {
-                Answer::Own(response) => Some(response.content.0.iter_mut()),
+            let own = answers.filter_map(|(_, answer)| match answer {
+                Answer::Own(response) => Some(response),
                 Answer::Shared { .. } => None,
             });
-            for (mime, media) in bodies.chain(answers.flatten()) {
-                let is_data = !mime.starts_with("text/") && media.schema != Schema::default();
-                if is_data && media.example.is_none() {
-                    media.example = Some(examples::of_schema(&media.schema, components));
-                }
-            }
+            let media = own.flat_map(|response| response.content.0.iter_mut());
+            media.for_each(|media| show_example(media, components));
         }
+    }
+}
+
+/// Text in other formats than JSON has none.
+fn show_example((mime, media): &mut (String, Media), components: &Entries<Schema>) {
+    let is_data = !mime.starts_with("text/") && media.schema != Schema::default();
+    if is_data && media.example.is_none() {
+        media.example = Some(examples::of_schema(&media.schema, components));
     }
 }

@@ -63,10 +63,15 @@ pub fn operation(method: &Method, path: &str, is_list: bool) -> String {
         return "list_resources".to_owned();
     };
     let owners = before.iter().filter(|part| !is_number(part));
-    let owners: String = owners.map(|part| format!("{}_", singular(part))).collect();
-    let name = |verb: &str, what: &str| format!("{verb}_{owners}{what}").replace('-', "_");
+    let owners: Vec<String> = owners.map(|part| singular(part)).collect();
+    let owners = owners.join("_");
+    let name = |verb: &str, what: &str| {
+        let words = [verb, &owners, what];
+        let words: Vec<&str> = words.into_iter().filter(|word| !word.is_empty()).collect();
+        words.join("_").replace('-', "_")
+    };
     // `owners` names it already.
-    let one = |verb: &str| format!("{verb}_{}", owners.trim_end_matches('_'));
+    let one = |verb: &str| name(verb, "");
     match (method.as_str(), is_number(last)) {
         ("GET", true) => one("get"),
         ("PUT", true) => one("update"),
@@ -79,11 +84,7 @@ pub fn operation(method: &Method, path: &str, is_list: bool) -> String {
         ("POST", false)
             if before.last().is_some_and(|part| is_number(part)) && !is_plural(last) =>
         {
-            format!(
-                "{}_{}",
-                last.replace('-', "_"),
-                owners.trim_end_matches('_')
-            )
+            one(last)
         }
         // What can be done with all: `/api/messages/dismiss/`.
         ("POST", false) if !before.is_empty() && !is_plural(last) => {

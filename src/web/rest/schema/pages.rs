@@ -115,67 +115,55 @@ pub(in crate::web::rest) fn routes(pending: &Pending) -> [(&'static str, MethodR
 
 /// What the document says of these pages themselves.
 pub fn paths() -> Vec<(String, DocumentPath)> {
-    let page = |address: &str, id: &str, summary: &str, about: &str| {
-        let mut content = Entries::default();
-        content.push(
-            "text/html",
-            Media {
-                schema: Schema::of("string"),
-                example: None,
-            },
-        );
-        let mut responses = Entries::default();
-        responses.push(
-            "200",
-            Answer::Own(Described {
-                description: summary.to_owned(),
-                headers: Entries::default(),
-                content,
-                links: Entries::default(),
-            }),
-        );
-        for (status, name) in [
-            ("401", "Unauthorized"),
-            ("404", "NotFound"),
-            ("503", "Unavailable"),
-        ] {
-            let reference = format!("#/components/responses/{name}");
-            responses.push(status, Answer::Shared { reference });
-        }
-        let is_one = address == RESOURCE_PATH;
-        let mut operations = Entries::default();
-        operations.push(
-            "get",
-            Operation {
-                operation_id: id.to_owned(),
-                tags: vec!["docs".to_owned()],
-                summary: summary.to_owned(),
-                description: format!("Who may: {}", access::words(&ALLOW_ANY)),
-                permission: ALLOW_ANY.to_string(),
-                security: access::ways(&Method::GET, true, Scope::Read),
-                parameters: Vec::new(),
-                request_body: None,
-                responses,
-            },
-        );
-        let path = DocumentPath {
-            summary: "Reference".to_owned(),
-            description: about.to_owned(),
-            parameters: is_one.then(query::resource).into_iter().collect(),
-            operations,
-        };
-        (address.to_owned(), path)
-    };
-    let about = "The reference, for people: this schema as pages.";
     vec![
-        page(PATH, "get_docs", "All operations, by resource.", about),
+        page(PATH, "get_docs", "All operations, by resource."),
         page(
             RESOURCE_PATH,
             "get_resource_docs",
             "The operations of one resource, in full.",
-            about,
         ),
     ]
+}
+
+fn page(address: &str, id: &str, summary: &str) -> (String, DocumentPath) {
+    let html = Media {
+        schema: Schema::of("string"),
+        example: None,
+    };
+    let shown = Described {
+        description: summary.to_owned(),
+        headers: Entries::default(),
+        content: Entries(vec![("text/html".to_owned(), html)]),
+        links: Entries::default(),
+    };
+    let mut responses = Entries(vec![("200".to_owned(), Answer::Own(shown))]);
+    for (status, name) in [
+        ("401", "Unauthorized"),
+        ("404", "NotFound"),
+        ("503", "Unavailable"),
+    ] {
+        let reference = format!("#/components/responses/{name}");
+        responses.push(status, Answer::Shared { reference });
+    }
+    let operation = Operation {
+        operation_id: id.to_owned(),
+        tags: vec!["docs".to_owned()],
+        summary: summary.to_owned(),
+        description: format!("Who may: {}", access::words(&ALLOW_ANY)),
+        permission: ALLOW_ANY.to_string(),
+        security: access::ways(&Method::GET, true, Scope::Read),
+        parameters: Vec::new(),
+        request_body: None,
+        responses,
+    };
+    let is_one = address == RESOURCE_PATH;
+    let path = DocumentPath {
+        summary: "Reference".to_owned(),
+        description: "The reference, for people: this schema as pages.".to_owned(),
+        parameters: is_one.then(query::resource).into_iter().collect(),
+        operations: Entries(vec![("get".to_owned(), operation)]),
+    };
+    (address.to_owned(), path)
 }
 
 /// `/api/docs/`

@@ -163,73 +163,70 @@ fn least_length(kind: &Kind) -> Option<usize> {
 
 /// What a value that is no object holds. Bodies are read within the numbers that can be kept.
 fn simple(kind: &Kind, is_sent_in: bool) -> Schema {
-    let number = || Schema {
-        format: Some("int64"),
-        minimum: is_sent_in.then_some(i64::MIN),
-        maximum: is_sent_in.then_some(i64::MAX),
-        ..Schema::of("integer")
-    };
-    let text = |format| Schema {
-        format: Some(format),
-        ..Schema::of("string")
-    };
     match *kind {
-        Kind::Integer => number(),
+        Kind::Integer => number(is_sent_in),
         Kind::Reference(resource) => Schema {
             resource: Some(resource),
-            ..number()
-        },
-        Kind::Range(least, most) => Schema {
-            minimum: Some(least),
-            maximum: Some(most),
-            ..number()
-        },
-        Kind::Number => Schema::of("number"),
-        Kind::Text => Schema::of("string"),
-        Kind::Html => Schema {
-            content_media_type: Some("text/html"),
-            ..Schema::of("string")
-        },
-        Kind::ShortText(longest) => Schema {
-            max_length: Some(longest),
-            ..Schema::of("string")
-        },
-        Kind::Slug(longest) => Schema {
-            pattern: Some("^[A-Za-z0-9_-]+$".to_owned()),
-            max_length: Some(longest),
-            ..Schema::of("string")
-        },
-        Kind::Url => Schema {
-            max_length: is_sent_in.then_some(LONGEST_URL),
-            ..text("uri")
-        },
-        Kind::Email => Schema {
-            max_length: is_sent_in.then_some(LONGEST_EMAIL),
-            ..text("email")
-        },
-        Kind::Secret => text("password"),
-        Kind::Time => text("date-time"),
-        Kind::Link(resource) => Schema {
-            resource: Some(resource),
-            ..text("uri-reference")
-        },
-        Kind::Boolean => Schema::of("boolean"),
-        Kind::Choice(words) => Schema {
-            one_of_words: words.iter().copied().map(Some).collect(),
-            ..Schema::of("string")
+            ..number(is_sent_in)
         },
         Kind::References(resource) => Schema {
             resource: Some(resource),
             unique_items: true,
-            ..Schema::list(number())
+            ..Schema::list(number(is_sent_in))
         },
+        Kind::Range(least, most) => Schema {
+            minimum: Some(least),
+            maximum: Some(most),
+            ..number(is_sent_in)
+        },
+        Kind::Number => Schema::of("number"),
+        Kind::Boolean => Schema::of("boolean"),
         Kind::Texts => Schema::list(Schema {
             max_length: is_sent_in.then_some(LONGEST_OF_SEVERAL),
             ..Schema::of("string")
         }),
-        // Told apart above.
-        Kind::Object(_) | Kind::List(_) => Schema::default(),
+        // Objects are told apart above.
+        _ => text(kind, is_sent_in),
     }
+}
+
+fn number(is_sent_in: bool) -> Schema {
+    Schema {
+        format: Some("int64"),
+        minimum: is_sent_in.then_some(i64::MIN),
+        maximum: is_sent_in.then_some(i64::MAX),
+        ..Schema::of("integer")
+    }
+}
+
+/// What a text holds.
+fn text(kind: &Kind, is_sent_in: bool) -> Schema {
+    let mut text = Schema::of("string");
+    match *kind {
+        Kind::Html => text.content_media_type = Some("text/html"),
+        Kind::ShortText(longest) => text.max_length = Some(longest),
+        Kind::Slug(longest) => {
+            text.pattern = Some("^[A-Za-z0-9_-]+$".to_owned());
+            text.max_length = Some(longest);
+        }
+        Kind::Url => {
+            text.format = Some("uri");
+            text.max_length = is_sent_in.then_some(LONGEST_URL);
+        }
+        Kind::Email => {
+            text.format = Some("email");
+            text.max_length = is_sent_in.then_some(LONGEST_EMAIL);
+        }
+        Kind::Secret => text.format = Some("password"),
+        Kind::Time => text.format = Some("date-time"),
+        Kind::Link(resource) => {
+            text.format = Some("uri-reference");
+            text.resource = Some(resource);
+        }
+        Kind::Choice(words) => text.one_of_words = words.iter().copied().map(Some).collect(),
+        _ => {}
+    }
+    text
 }
 
 /// The same, or the empty text, by which people say that they have none.
