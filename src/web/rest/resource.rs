@@ -130,13 +130,6 @@ impl Operation {
         self
     }
 
-    /// Answers in these formats, the most wanted first.
-    #[must_use]
-    pub fn formats(mut self, formats: &'static [Format]) -> Self {
-        self.formats = formats;
-        self
-    }
-
     /// Answers these fields.
     #[must_use]
     pub fn answers(mut self, fields: Vec<Declared>) -> Self {

@@ -170,8 +170,7 @@ fn success(
         for format in declared.formats {
             let schema = match format {
                 Format::Json => held(declared, thing, shapes),
-                Format::Csv => Schema::of("string"),
-                Format::Page => continue,
+                Format::Csv | Format::Page => Schema::of("string"),
             };
             let media = Media {
                 schema,

@@ -2,6 +2,7 @@
 
 use super::document::{Answer, Entries, Header, Media, Others, Response, Schema};
 use super::shapes::Shapes;
+use crate::web::rest::negotiation::Format;
 use crate::web::rest::permissions::Rule;
 use crate::web::rest::resource::Operation;
 use crate::web::scopes::Scope;
@@ -164,6 +165,14 @@ fn response(when: &str, headers: Entries<Header>, schema: Schema, example: Value
         Media {
             schema,
             example: Some(example),
+        },
+    );
+    // Whoever asks for a page gets one around the fault.
+    content.push(
+        Format::Page.mime(),
+        Media {
+            schema: Schema::of("string"),
+            example: None,
         },
     );
     Response {

@@ -16,7 +16,6 @@ mod shapes;
 mod words;
 
 use super::call::{Answer, Call, validator};
-use super::negotiation::Format;
 use super::resource::{Endpoint, Operation};
 use crate::error::{Error, Result};
 use axum::http::Method;
@@ -68,7 +67,7 @@ impl Pending {
             path: PATH.to_owned(),
             name: "Schema".to_owned(),
             about: "All of this, for programs: OpenAPI 3.1, made from the code that answers.",
-            operations: vec![show.formats(&[Format::Json])],
+            operations: vec![show],
         }
     }
 
