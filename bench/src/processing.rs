@@ -19,6 +19,13 @@ const GOAL: f64 = 1.05;
 /// From the last byte to "processing", in seconds.
 const GOAL_BEGUN: f64 = 1.0;
 
+/// How often it is asked whether processing has begun: often, for so short a wait.
+const BEGUN_EVERY: Duration = Duration::from_millis(20);
+
+/// How often it is asked whether a film is ready: as seldom as programs do that wait for it, since each question
+/// takes time from the encoder.
+const READY_EVERY: Duration = Duration::from_millis(250);
+
 /// A film that is not ready by then never will be.
 const PATIENCE: Duration = Duration::from_secs(1_800);
 
@@ -44,8 +51,8 @@ pub fn measure(common: &Common, seconds: u64) -> Outcome {
         recorder.forget()?;
         let upload = site.send_by_tus("film.mp4", Content(film.clone()))?;
         let sent = Instant::now();
-        begun.push(wait(&site, &upload, sent, "processing")?);
-        ours.push(wait(&site, &upload, sent, "ready")?);
+        begun.push(wait(&site, &upload, sent, "processing", BEGUN_EVERY)?);
+        ours.push(wait(&site, &upload, sent, "ready", READY_EVERY)?);
         by_hand.push(recorder.replay()?);
     }
     for side in [&begun, &ours, &by_hand] {
@@ -87,7 +94,7 @@ fn make_film(path: &Path, seconds: u64) -> Outcome {
 }
 
 /// Seconds until an upload has come to this state, or beyond it.
-fn wait(site: &Site, upload: &str, since: Instant, wanted: &str) -> Outcome<f64> {
+fn wait(site: &Site, upload: &str, since: Instant, wanted: &str, every: Duration) -> Outcome<f64> {
     let mut connection = site.connect()?;
     let path = format!("/uploads/{upload}/state/");
     loop {
@@ -103,7 +110,7 @@ fn wait(site: &Site, upload: &str, since: Instant, wanted: &str) -> Outcome<f64>
         if since.elapsed() > PATIENCE {
             return Err("the film did not become ready".into());
         }
-        std::thread::sleep(Duration::from_millis(20));
+        std::thread::sleep(every);
     }
 }
 
