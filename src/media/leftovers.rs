@@ -1,6 +1,6 @@
 //! What attempts leave behind: their work folders, and results of those that were cut off.
 
-use super::{captions, store};
+use super::{captions, replacing, store};
 use crate::app::App;
 use crate::entities::upload;
 use crate::error::Result;
@@ -40,8 +40,9 @@ async fn remove_unnamed(
         .map(|row| row.key.as_str())
         .collect();
     for entry in stored {
-        // Captions may be on their way: their files come before their rows.
-        let is_left = !named.contains(entry.key.as_str()) && !captions::is_key(&entry.key);
+        // Captions that somebody sends may be on their way: their files come before their rows.
+        let is_sent = captions::is_key(&entry.key) && !replacing::is_copy(&entry.key);
+        let is_left = !named.contains(entry.key.as_str()) && !is_sent;
         if is_left && is_meant(&entry.key) {
             app.files.delete(&entry.key).await?;
         }

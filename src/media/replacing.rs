@@ -16,6 +16,9 @@ use sea_orm::{
 };
 use serde::{Deserialize, Serialize};
 
+/// How the folders of copied captions are called, with something random behind.
+const COPIES: &str = "carried-";
+
 /// Lets an item show another file: at once where there is nothing yet to be missed, else as soon as the new one is
 /// ready. What it no longer shows, or waited for, is discarded unless something else uses it.
 ///
@@ -121,11 +124,16 @@ pub async fn carry_captions(app: &App, upload: &upload::Model) -> Result<Carried
     let mut copies = Vec::new();
     for captions in list_captions(db, &shown).await? {
         let copy = u64::from_le_bytes(app.clock.random_bytes::<8>());
-        let key = format!("{}/carried-{copy:016x}/{}", upload.prefix, captions.name);
+        let key = format!("{}/{COPIES}{copy:016x}/{}", upload.prefix, captions.name);
         app.files.copy(&captions.key, &key).await?;
         copies.push((captions, key));
     }
     Ok(Carried(copies))
+}
+
+/// Whether a key of the store is one of a copy of captions. One that no row names was made by an attempt that broke off.
+pub fn is_copy(key: &str) -> bool {
+    key.split('/').any(|part| part.starts_with(COPIES))
 }
 
 /// Removes copies that are of no use: what there is was copied too early.

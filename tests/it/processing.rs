@@ -365,6 +365,25 @@ async fn what_accidents_left_is_swept_after_a_day() {
         .expect(200);
 }
 
+#[tokio::test]
+async fn captions_copied_by_an_attempt_that_broke_off_go_and_captions_on_their_way_stay() {
+    let studio = studio(&[]).await;
+    let id = studio.upload("audio", "clave.wav", SOUND).await;
+    let prefix = studio.site.view(id).await.upload.prefix;
+    let files = &studio.site.app.files;
+    let copied = format!("{prefix}/carried-00000000000000ff/captions-en.vtt");
+    let on_their_way = format!("{prefix}/captions-de-00000000000000ff.vtt");
+    for key in [&copied, &on_their_way] {
+        let mut writer = files.create(key).await.unwrap();
+        writer.write(b"WEBVTT\n"[..].into()).await.unwrap();
+        writer.finish().await.unwrap();
+    }
+    studio.site.drain().await;
+    assert_eq!(studio.words(id).await, "Ready");
+    assert!(files.size(&copied).await.is_err());
+    assert!(files.size(&on_their_way).await.is_ok());
+}
+
 /// Starts `lyceum work` over the same site.
 fn worker(site: &TestApp, ffmpeg: Option<&Path>) -> Child {
     let config = &site.app.config;
