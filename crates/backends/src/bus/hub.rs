@@ -9,6 +9,7 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use futures::Stream;
 use tokio::sync::broadcast::error::{RecvError, TryRecvError};
 use tokio::sync::broadcast::{self, Receiver, Sender};
+use tokio::task::JoinHandle;
 
 use super::{Delivery, Event};
 
@@ -30,12 +31,24 @@ pub struct Hub {
 
 /// Held by who listens, so that a hub whose listener ended, by a panic too, does not pass for one that hears.
 #[derive(Debug)]
-pub struct Listening(pub Arc<Hub>);
+struct Listening(Arc<Hub>);
 
 impl Drop for Listening {
     fn drop(&mut self) {
         self.0.is_over.store(true, Ordering::SeqCst);
     }
+}
+
+/// Has a task listen for the hub, which is deaf when that ends.
+pub fn listen(
+    hub: &Arc<Hub>,
+    listener: impl Future<Output = ()> + Send + 'static,
+) -> JoinHandle<()> {
+    let listening = Listening(Arc::clone(hub));
+    tokio::spawn(async move {
+        let _listening = listening;
+        listener.await;
+    })
 }
 
 #[derive(Debug, Default)]

@@ -21,7 +21,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout, timeout_at};
 
-use super::hub::Listening;
+use super::hub;
 use super::table::Row;
 use super::{BusDatabase, BusError, Event, Station, peers};
 use crate::clock::Clock;
@@ -261,11 +261,7 @@ pub async fn start(
         .await
         .map_err(|error| BusError::Listening(error.to_string()))?;
     presence.asked.get_or_init(Instant::now);
-    let listening = Listening(Arc::clone(&station.hub));
-    Ok(tokio::spawn(async move {
-        let _listening = listening;
-        listener.run(connection).await;
-    }))
+    Ok(hub::listen(&station.hub, listener.run(connection)))
 }
 
 struct Listener {

@@ -17,7 +17,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::MissedTickBehavior;
 
-use super::hub::Listening;
+use super::hub;
 use super::{BusDatabase, BusError, Event, Station};
 
 const INTERVAL: Duration = Duration::from_millis(50);
@@ -57,11 +57,7 @@ impl Poller {
             last_version: None,
             is_down: false,
         };
-        let listening = Listening(Arc::clone(&station.hub));
-        let task = tokio::spawn(async move {
-            let _listening = listening;
-            listener.run(connection, asked).await;
-        });
+        let task = hub::listen(&station.hub, listener.run(connection, asked));
         Ok((Self { ask }, task))
     }
 
