@@ -1,13 +1,14 @@
 //! Lyceum: a learning platform in one binary.
 //!
 //! docs/ARCHITECTURE.md has the map. In short: `router` lists every route by feature; a
-//! feature (`accounts`, `courses`, `learning`, `media`, `messages`) is a folder with its
+//! feature (`accounts`, `courses`, `learning`, `media`, `messages`, `chat`) is a folder with its
 //! pages, its verbs and its queries; `web` and `jobs` are what features share; `entities`
 //! and `migrations` are the schema; `backends` is a crate of its own.
 
 pub mod accounts;
 pub mod admin;
 pub mod app;
+pub mod chat;
 pub mod cli;
 pub mod config;
 pub mod courses;

@@ -3,6 +3,7 @@
 use crate::accounts::{api as users, pages as accounts, settings, token_pages};
 use crate::admin::{cache, jobs};
 use crate::app::App;
+use crate::chat;
 use crate::courses::{
     self, api as courses_api, authoring, captions, catalogue, contents, deletion, module_form,
     modules, moves, order, outline, overview, preview,
@@ -60,6 +61,7 @@ pub fn routes(app: &App) -> Router<App> {
         .merge(messages_routes())
         .merge(outline_routes())
         .merge(library_routes())
+        .merge(chat_routes(app))
         .merge(admin_routes())
         .merge(api().routes())
         .route("/api/{*path}", any(errors::not_found))
@@ -301,6 +303,15 @@ fn library_routes() -> Router<App> {
             "/library/unfinished/{id}/discard/",
             get(library::unfinished::ask).post(library::unfinished::discard),
         )
+}
+
+/// The rooms of courses.
+fn chat_routes(app: &App) -> Router<App> {
+    Router::new()
+        .at("/chat/room/{id}/", get(chat::pages::show))
+        .at("/chat/room/{id}/history/", get(chat::pages::history))
+        .at("/ws/chat/room/{id}/", get(chat::enter))
+        .layer(Extension(chat::Rooms::new(app)))
 }
 
 /// Running the site.

@@ -204,6 +204,11 @@ pub const SETTINGS: &[Setting] = &[
         "How often one person may change something by the REST API, for example `60/minute`; empty: as often as she may ask.",
     ),
     setting(
+        "chat_rate",
+        "20/second",
+        "How much one connection may say in the room of a course; empty: no limit.",
+    ),
+    setting(
         "log",
         "info",
         "What is logged, for example `info` or `lyceum=debug`.",
@@ -283,6 +288,8 @@ pub struct Config {
     pub api_user_rate: Option<Rate>,
     /// How often a person may change something by the API.
     pub api_write_rate: Option<Rate>,
+    /// How much a connection may say in a room.
+    pub chat_rate: Option<Rate>,
     /// A filter for the log.
     pub log: String,
     /// Whether the log is JSON.

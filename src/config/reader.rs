@@ -167,6 +167,7 @@ impl Reader<'_> {
             api_visitor_rate: self.rate("api_visitor_rate"),
             api_user_rate: self.rate("api_user_rate"),
             api_write_rate: self.rate("api_write_rate"),
+            chat_rate: self.rate("chat_rate"),
             secret: self.secret(),
             upload_max_bytes: self.size("upload_max"),
             image_max_bytes: self.size("image_max"),

@@ -74,6 +74,7 @@ impl Config {
             "api_visitor_rate" => text_of(self.api_visitor_rate.as_ref()),
             "api_user_rate" => text_of(self.api_user_rate.as_ref()),
             "api_write_rate" => text_of(self.api_write_rate.as_ref()),
+            "chat_rate" => text_of(self.chat_rate.as_ref()),
             "log" => self.log.clone(),
             "metrics" => self.metrics.clone().unwrap_or_default(),
             _ => if self.log_as_json { "json" } else { "text" }.to_owned(),

@@ -3,6 +3,8 @@
 //! Entities hold columns and relations, no behavior; queries live in the features'
 //! `store.rs`. The tables themselves are made in `crate::migrations`.
 
+pub mod chat_line;
+pub mod chat_room;
 pub mod content;
 pub mod course;
 pub mod done_mark;

@@ -18,6 +18,7 @@ mod m0010_replacing;
 mod m0011_cache;
 mod m0012_tags;
 mod m0014_token_scopes;
+mod m0016_rooms;
 
 /// All steps, in order.
 pub struct Migrator;
@@ -39,6 +40,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0011_cache::Migration),
             Box::new(m0012_tags::Migration),
             Box::new(m0014_token_scopes::Migration),
+            Box::new(m0016_rooms::Migration),
         ]
     }
 }

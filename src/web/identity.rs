@@ -94,19 +94,24 @@ impl Person {
 
     /// One or two letters for her picture.
     pub fn initials(&self) -> String {
-        let words: Vec<&str> = self.name.split_whitespace().collect();
-        let first = words.first().and_then(|word| word.chars().next());
-        let last = if words.len() > 1 {
-            words.last().and_then(|word| word.chars().next())
-        } else {
-            None
-        };
-        first
-            .into_iter()
-            .chain(last)
-            .flat_map(char::to_uppercase)
-            .collect()
+        initials(&self.name)
     }
+}
+
+/// One or two letters of a name.
+pub fn initials(name: &str) -> String {
+    let words: Vec<&str> = name.split_whitespace().collect();
+    let first = words.first().and_then(|word| word.chars().next());
+    let last = if words.len() > 1 {
+        words.last().and_then(|word| word.chars().next())
+    } else {
+        None
+    };
+    first
+        .into_iter()
+        .chain(last)
+        .flat_map(char::to_uppercase)
+        .collect()
 }
 
 /// Whoever asks, logged in or not.

@@ -44,18 +44,28 @@ impl Browser {
         browser
     }
 
+    /// Where the site is.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// The cookies as they are sent; empty without any.
+    pub fn cookie_header(&self) -> String {
+        let cookies = self.cookies.lock().unwrap();
+        let pairs = cookies
+            .iter()
+            .map(|(name, value)| format!("{name}={value}"));
+        pairs.collect::<Vec<String>>().join("; ")
+    }
+
     /// A request with the cookies, to be completed by the test.
     pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
-        let cookies = self.cookies.lock().unwrap();
-        let text: Vec<String> = cookies
-            .iter()
-            .map(|(name, value)| format!("{name}={value}"))
-            .collect();
+        let cookies = self.cookie_header();
         let request = self.client.request(method, format!("{}{path}", self.url));
-        if text.is_empty() {
+        if cookies.is_empty() {
             request
         } else {
-            request.header(COOKIE, text.join("; "))
+            request.header(COOKIE, cookies)
         }
     }
 

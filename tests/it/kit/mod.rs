@@ -22,6 +22,7 @@ pub mod proxy;
 #[path = "../../../crates/backends/tests/it/cache/servers.rs"]
 pub mod servers;
 mod sns;
+mod sockets;
 mod tus;
 
 pub use browser::{Browser, Page, client};
@@ -31,6 +32,7 @@ pub use line::Line;
 pub use media::{UploadForm, endless, until};
 pub use mediaconvert::{MediaConvert, event};
 pub use sns::{Sns, TOPIC};
+pub use sockets::Socket;
 pub use tus::{PART_BYTES, answer, metadata, name_of};
 
 use backends::clock::Clock;

@@ -1,0 +1,84 @@
+//! The room of a course: what its students, its teacher and the staff say to each other there.
+//!
+//! Here are the rules of a line and who may come in; the frames that sockets speak ([`frames`]), what is stored
+//! ([`store`]), lines of many written at once ([`writer`]), rooms with somebody in them ([`rooms`]), who comes in
+//! ([`visit`]), her socket ([`socket`]) and the pages ([`pages`]).
+//!
+//! What happens in a room is numbered: a line, the change of one, a deletion. The number is taken in the
+//! transaction that writes it, under the lock of the room's row, so that the order of the numbers is the order of the
+//! commits, whatever the node. A reader who has seen up to 41 asks for what came after; a hole is seen by the number
+//! that comes next. Decision 0027.
+
+mod end;
+mod frames;
+mod pace;
+pub mod pages;
+mod rooms;
+mod socket;
+mod store;
+mod visit;
+mod writer;
+
+pub use rooms::Rooms;
+pub use visit::enter;
+
+use crate::app::App;
+use crate::entities::course;
+use crate::error::{Error, Result};
+use crate::learning;
+use crate::web::identity::Person;
+use sea_orm::EntityTrait as _;
+
+/// Longest line, in characters, after trimming.
+pub const TEXT_LIMIT: usize = 4_000;
+
+/// Longest name that a client gives its line, in characters.
+const CLIENT_ID_LIMIT: usize = 64;
+
+/// The room of this course, if she may come in: its students, its owner, staff.
+///
+/// # Errors
+/// [`Error::Forbidden`], also when there is no such course: who is not in it learns nothing of it.
+async fn find_course(app: &App, person: &Person, id: i64) -> Result<course::Model> {
+    let db = app.db.read();
+    let found = course::Entity::find_by_id(id).one(db).await?;
+    let Some(course) = found else {
+        return Err(Error::forbidden());
+    };
+    if learning::may_study(db, person, &course).await? {
+        Ok(course)
+    } else {
+        Err(Error::forbidden())
+    }
+}
+
+/// The text of a line as it is kept: without what stands around it, and without NUL, which PostgreSQL does not take.
+///
+/// # Errors
+/// A sentence for who sent it, when nothing is left or more than [`TEXT_LIMIT`].
+fn clean(text: &str) -> Result<String, &'static str> {
+    let text = text.replace('\0', "");
+    let text = text.trim();
+    match text.chars().count() {
+        0 => Err("A line needs at least one character."),
+        1..=TEXT_LIMIT => Ok(text.to_owned()),
+        _ => Err("A line has up to 4,000 characters. Send it in parts."),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_has_1_to_4000_characters_after_trimming() {
+        assert_eq!(clean("  a line \n").unwrap(), "a line");
+        assert_eq!(clean("a\0b").unwrap(), "ab");
+        for nothing in ["", "   \n\t", "\0"] {
+            assert!(clean(nothing).is_err());
+        }
+        let longest = "é".repeat(TEXT_LIMIT);
+        assert_eq!(clean(&format!(" {longest} ")).unwrap(), longest);
+        assert!(clean(&format!("{longest}e")).is_err());
+    }
+}
