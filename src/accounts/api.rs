@@ -188,7 +188,7 @@ fn with_me(users: Resource) -> Resource {
                 change_me,
             )
             .only(IS_AUTHENTICATED)
-            .within(Scope::Learn)
+            .within(Scope::Admin)
             .about(find_me)
             .takes(own_fields())
             .answers(declared(&USER)),
@@ -289,16 +289,36 @@ async fn change_other(call: Call) -> Result<Answer> {
         }
     })?;
     let id = account.id;
+    let person = call.person()?;
+    let changes_rights = rights != (account.is_staff, account.is_active) || groups.is_some();
+    if changes_rights && person.scopes.is_some() {
+        // Such a key would outlive its own end in the rights that it gave.
+        return Err(Error::Forbidden(
+            "A token with scopes does not give or take rights. Log in, or use your password.",
+        ));
+    }
     if profile != Profile::of(account) {
         update_profile(&mut write, id, profile).await?;
     }
     if rights != (account.is_staff, account.is_active) {
         set_rights(&mut write, id, rights.0, rights.1).await?;
     }
-    if let Some(groups) = groups {
-        set_groups(&mut write, id, &groups).await?;
+    if let Some(groups) = &groups {
+        set_groups(&mut write, id, groups).await?;
     }
-    done(&call, write, id).await
+    let answer = done(&call, write, id).await?;
+    if changes_rights {
+        let (is_staff, is_active) = rights;
+        tracing::info!(
+            by = person.id,
+            user = id,
+            is_staff,
+            is_active,
+            ?groups,
+            "rights were changed"
+        );
+    }
+    Ok(answer)
 }
 
 /// What she tells of herself, by the rules of its page.

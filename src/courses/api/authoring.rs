@@ -148,7 +148,7 @@ fn new_course() -> Vec<Declared> {
 async fn create(call: Call) -> Result<Answer> {
     let person = call.person()?;
     let subjects = list_subjects(call.app.db.read()).await?;
-    let blank = Form::from_pairs(vec![("draft".into(), "on".into())]);
+    let blank = Form::from_pairs(Vec::new());
     let (change, modules) = call.given.judge(|given| {
         let change = CourseChange::read(&given.typed_over(&blank), &subjects);
         match (change, new_modules(given)) {

@@ -16,8 +16,8 @@ use crate::error::{Error, Problems, Result};
 use crate::media::{self, FileView};
 use crate::web::form::Form;
 use crate::web::rest::{
-    Access, Answer, Call, Declared, FIELDS, IS_AUTHENTICATED, Listing, MAY_ADD_COURSES, Object,
-    Operation, PARAMETERS, Parameter, Resource, Takes, declared, orders_of,
+    Access, Answer, Call, Declared, FIELDS, Given, Got, IS_AUTHENTICATED, Listing, MAY_ADD_COURSES,
+    Object, Operation, PARAMETERS, Parameter, Resource, Takes, declared, orders_of,
 };
 use axum::http::Method;
 use futures::future::BoxFuture;
@@ -251,6 +251,7 @@ async fn change(call: Call) -> Result<Answer> {
         if given.integer("upload") == item.upload_id {
             form = without(&form, "upload");
         }
+        no_empty_fields(given, item)?;
         judged(item.kind, &form, chosen.as_ref(), Some(item))
     })?;
     let person = call.person()?;
@@ -258,6 +259,27 @@ async fn change(call: Call) -> Result<Answer> {
     let row = reload(&write, saved).await?;
     write.commit().await?;
     call.one(&CONTENT, &row)
+}
+
+/// Null says nothing where there has to be something: a form would take it for what it does not say.
+fn no_empty_fields(given: &Given, item: &item::Model) -> Result<(), Problems> {
+    let mut problems = Problems::new();
+    let is_null = |name: &str| given.get(name) == Some(&Got::Null);
+    problems.check(
+        item.kind != ItemKind::Text || !is_null("format"),
+        "format",
+        "A text is markdown or plain. Leave the field out to keep what it is.",
+    );
+    problems.check(
+        item.upload_id.is_none() || !is_null("upload") || given.has("url"),
+        "upload",
+        "A content keeps its file until another takes its place. Delete the content instead.",
+    );
+    if problems.is_empty() {
+        Ok(())
+    } else {
+        Err(problems)
+    }
 }
 
 async fn destroy(call: Call) -> Result<Answer> {

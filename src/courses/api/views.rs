@@ -136,7 +136,7 @@ const OWNER: Field<CourseView> = Field::new(
 const DRAFT: Field<CourseView> = Field::<CourseView>::new(
     "draft",
     Kind::Boolean,
-    "Whether only its owner and staff see it, as with a new course of which nothing else is said.",
+    "Whether only its owner and staff see it. A new course of which nothing is said is seen by everybody.",
     |view| Cell::Boolean(view.course.is_draft),
 )
 .set_by_caller(Access::Optional);

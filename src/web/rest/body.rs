@@ -100,7 +100,14 @@ async fn collect(headers: &HeaderMap, body: Body) -> Result<Bytes> {
         return Err(too_large());
     }
     let collected = axum::body::to_bytes(body, LIMIT_BYTES).await;
-    collected.map_err(|_| too_large())
+    collected.map_err(|error| {
+        let is_too_large = error.into_inner().is::<http_body_util::LengthLimitError>();
+        if is_too_large {
+            too_large()
+        } else {
+            Error::BadRequest("The body broke off.".into())
+        }
+    })
 }
 
 /// The value of a header that may come once; another one could mean something else to somebody on the way.

@@ -24,6 +24,7 @@ use crate::web::redirect;
 use crate::web::response_cache::Keep;
 use axum::Router;
 use axum::body::Body;
+use axum::extract::rejection::PathRejection;
 use axum::extract::{MatchedPath, Path, Request, State};
 use axum::http::header::{ALLOW, VARY};
 use axum::http::request::Parts;
@@ -190,10 +191,13 @@ fn route(
     let (places, endpoint) = (places.clone(), Arc::clone(endpoint));
     any(
         move |State(app): State<App>,
-              Path(path): Path<HashMap<String, String>>,
+              path: Result<Path<HashMap<String, String>>, PathRejection>,
               request: Request| {
             let (places, endpoint) = (places.clone(), Arc::clone(&endpoint));
             async move {
+                // What is no UTF-8 is the number of nothing.
+                let nothing = || Path(HashMap::from([("id".to_owned(), String::new())]));
+                let Path(path) = path.unwrap_or_else(|_| nothing());
                 let id = path.get("id");
                 Box::pin(serve(app, &places, &endpoint, suffix, id, request)).await
             }
@@ -219,7 +223,7 @@ async fn serve(
         (Suffix::Missing, _) => return add_slash(&request),
     };
     // What is no number is the number of nothing.
-    let id = id.map(|id| id.parse::<i64>().unwrap_or(0));
+    let id = id.map(|id| number_of(id).unwrap_or(0));
     let (parts, body) = request.into_parts();
     let asked = Incoming {
         id: id.unwrap_or(0),
@@ -231,6 +235,12 @@ async fn serve(
         return Box::pin(browse::show(app, places, endpoint, asked)).await;
     }
     Box::pin(answer(app, endpoint, asked)).await
+}
+
+/// A number as it is written, so that each thing has one address: no sign, no zeros in front.
+fn number_of(text: &str) -> Option<i64> {
+    let is_plain = text.bytes().all(|byte| byte.is_ascii_digit()) && !text.starts_with('0');
+    if is_plain { text.parse().ok() } else { None }
 }
 
 /// A request, with what its path says.

@@ -18,10 +18,17 @@ async fn new_course(site: &TestApp, slug: &str) -> Value {
 }
 
 #[tokio::test]
-async fn a_course_is_made_with_its_modules_and_is_a_draft_until_it_is_published() {
+async fn a_course_is_made_with_its_modules_and_a_draft_is_hidden_until_it_is_published() {
     let site = TestApp::start().await;
     let owner = teacher(&site).await;
+    let plain = new_course(&site, "bow-hair").await;
+    let page = send(&site, Method::POST, "/api/courses/", "ingrid", &plain).await;
+    let made = page.expect(201).json();
+    assert_eq!(made["draft"], false);
+    let path = format!("/api/courses/{}/", made["id"]);
+    site.visitor().get(&path).await.expect(200);
     let mut sent = new_course(&site, "bow-hold").await;
+    sent["draft"] = json!(true);
     sent["modules"] =
         json!([{"title": " The thumb "}, {"title": "The rest", "description": "And all."}]);
     let page = send(&site, Method::POST, "/api/courses/", "ingrid", &sent).await;
