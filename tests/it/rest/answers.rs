@@ -3,7 +3,7 @@
 use super::{accepting, call, courses, get_with, teacher};
 use crate::kit::{Role, TestApp};
 use reqwest::Method;
-use serde_json::{Value, json};
+use serde_json::json;
 
 #[tokio::test]
 async fn the_root_names_the_resources_by_their_absolute_addresses() {
