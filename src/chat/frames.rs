@@ -39,10 +39,11 @@ impl Speaker {
 
 /// What everybody in the room is told.
 #[derive(Debug, Serialize)]
-#[serde(tag = "type", rename_all = "snake_case")]
+#[serde(tag = "type")]
 pub enum Event<'a> {
     /// A line; the form that older clients know, with more keys.
-    ChatMessage {
+    #[serde(rename = "chat_message")]
+    Said {
         message: &'a str,
         user: &'a str,
         datetime: String,
@@ -56,9 +57,11 @@ pub enum Event<'a> {
         client_id: Option<&'a str>,
     },
     /// A line reads otherwise now.
-    ChatEdit { id: i64, message: &'a str },
+    #[serde(rename = "chat_edit")]
+    Changed { id: i64, message: &'a str },
     /// A line is gone.
-    ChatDelete { id: i64 },
+    #[serde(rename = "chat_delete")]
+    Deleted { id: i64 },
 }
 
 /// What one client is told.
@@ -127,7 +130,7 @@ impl From<Utf8> for String {
 impl Frame {
     /// A line as it is now.
     pub fn of_line(line: &chat_line::Model, speaker: &Speaker) -> Self {
-        let event = Event::ChatMessage {
+        let event = Event::Said {
             message: &line.text,
             user: &speaker.username,
             datetime: datetime(line.created_at),
@@ -145,9 +148,9 @@ impl Frame {
     /// What happened to a line last.
     pub fn of_change(line: &chat_line::Model) -> Self {
         let event = if line.deleted_at.is_some() {
-            Event::ChatDelete { id: line.id }
+            Event::Deleted { id: line.id }
         } else {
-            Event::ChatEdit {
+            Event::Changed {
                 id: line.id,
                 message: &line.text,
             }

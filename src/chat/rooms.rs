@@ -10,7 +10,7 @@ use crate::web::sessions::{self, AccountEvent};
 use backends::bus::{Delivery, Subscription};
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
-use tokio::sync::broadcast;
+use tokio::sync::{broadcast, watch};
 use tokio::task::AbortHandle;
 
 /// What waits for a slow reader, before she is told that she was too slow and reads the rest from the database.
@@ -69,6 +69,7 @@ struct Inner {
 /// A room with somebody in it. When the last one leaves, it stops listening.
 pub struct Room {
     news: broadcast::Sender<News>,
+    has_begun: watch::Receiver<bool>,
     listener: AbortHandle,
     course_id: i64,
     rooms: Weak<Inner>,
@@ -92,8 +93,14 @@ impl Drop for Room {
 }
 
 impl Room {
-    /// Hears what happens from now on.
-    pub fn listen(&self) -> broadcast::Receiver<News> {
+    /// Hears what happens from now on, without a hole: from when the room knows what happened last.
+    pub async fn listen(&self) -> broadcast::Receiver<News> {
+        // Whoever should have said so has ended: then the receiver says it.
+        let _ = self
+            .has_begun
+            .clone()
+            .wait_for(|has_begun| *has_begun)
+            .await;
         self.news.subscribe()
     }
 }
@@ -133,9 +140,11 @@ impl Rooms {
             last: None,
             app: app.clone(),
         };
+        let (begin, has_begun) = watch::channel(false);
         let room = Arc::new(Room {
             news,
-            listener: tokio::spawn(listener.run()).abort_handle(),
+            has_begun,
+            listener: tokio::spawn(listener.run(begin)).abort_handle(),
             course_id: course.id,
             rooms: Arc::downgrade(&self.0),
         });
@@ -152,12 +161,20 @@ struct Listener {
     accounts: Subscription,
     tags: Subscription,
     news: broadcast::Sender<News>,
-    /// Everything up to this number was told; `None` before the first.
+    /// Everything up to this number was told; `None` while that is not known.
     last: Option<i64>,
 }
 
 impl Listener {
-    async fn run(mut self) {
+    async fn run(mut self, begin: watch::Sender<bool>) {
+        // After the bus is listened to, and before anybody comes in.
+        match store::last(self.app.db.read(), self.course.id).await {
+            Ok(last) => self.last = Some(last),
+            Err(error) => {
+                tracing::warn!(%error, course = self.course.id, "what happened last in a room could not be read");
+            }
+        }
+        begin.send_replace(true);
         loop {
             let news = tokio::select! {
                 told = self.hers.recv() => match told {

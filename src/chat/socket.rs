@@ -66,7 +66,7 @@ impl Talk {
         let room = visit.rooms.open(&visit.course);
         let mut talk = Self {
             // Before the database is read: what happens between is then told twice, and heard once.
-            news: room.listen(),
+            news: room.listen().await,
             _room: room,
             socket,
             seen: 0,
@@ -86,16 +86,13 @@ impl Talk {
     /// What she missed since she was here last, and that she hears from now on.
     async fn greet(&mut self) -> Result<(), End> {
         let asked = self.visit.wanted.after.filter(|_| self.knows_types);
-        let recovered = match asked {
-            Some(after) => {
-                self.seen = after.max(0);
-                self.catch_up().await?
-            }
-            None => {
-                let last = store::last(self.visit.app.db.read(), self.visit.course.id).await;
-                self.seen = last.map_err(|error| End::from(&error))?;
-                true
-            }
+        let recovered = if let Some(after) = asked {
+            self.seen = after.max(0);
+            self.catch_up().await?
+        } else {
+            let last = store::last(self.visit.app.db.read(), self.visit.course.id).await;
+            self.seen = last.map_err(|error| End::from(&error))?;
+            true
         };
         let ready = Answer::Ready {
             recovered,
@@ -333,12 +330,14 @@ impl Talk {
             .is_ok()
         {
             // Her own close, after which the connection may go without a reset that would swallow ours.
-            let _ = timeout(WRITE_PATIENCE, async {
-                while let Some(Ok(_)) = self.socket.recv().await {}
-            })
-            .await;
+            let _ = timeout(WRITE_PATIENCE, drain(self.socket)).await;
         }
     }
+}
+
+/// Reads on until nothing more comes.
+async fn drain(mut socket: WebSocket) {
+    while let Some(Ok(_)) = socket.recv().await {}
 }
 
 /// Puts a frame into the socket's buffer.

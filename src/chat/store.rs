@@ -117,15 +117,12 @@ pub async fn change(
 ) -> Result<chat_line::Model> {
     let mut row = line.into_active_model();
     row.changed = Set(number);
-    match text {
-        Some(text) => {
-            row.text = Set(text);
-            row.edited_at = Set(Some(now));
-        }
-        None => {
-            row.text = Set(String::new());
-            row.deleted_at = Set(Some(now));
-        }
+    if let Some(text) = text {
+        row.text = Set(text);
+        row.edited_at = Set(Some(now));
+    } else {
+        row.text = Set(String::new());
+        row.deleted_at = Set(Some(now));
     }
     Ok(row.update(&**write).await?)
 }

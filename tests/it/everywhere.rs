@@ -346,6 +346,7 @@ impl School {
         teacher.send(request).await
     }
 
+    #[expect(clippy::too_many_lines, reason = "one kind of change after the other")]
     async fn change_person(&mut self, kind: usize) -> Option<Page> {
         let name = self.name();
         match kind {
@@ -401,15 +402,12 @@ impl School {
             }
             _ => {
                 let (is_of_rights, value) = (self.dice.coin(), self.dice.coin());
-                if is_of_rights {
-                    self.set_robert(false, value).await;
-                } else {
-                    self.set_robert(true, value).await;
-                    let ghost = self.students[1].at(&self.one.url);
-                    self.ghosts = vec![ghost];
-                    if value {
-                        self.students[1] = self.one.login("robert").await;
-                    }
+                self.set_robert(!is_of_rights, value).await;
+                if !is_of_rights {
+                    self.ghosts = vec![self.students[1].at(&self.one.url)];
+                }
+                if !is_of_rights && value {
+                    self.students[1] = self.one.login("robert").await;
                 }
                 None
             }

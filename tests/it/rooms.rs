@@ -195,11 +195,11 @@ async fn what_breaks_the_protocol_is_closed_with_its_code_and_nobody_else_notice
         match u16::try_from(length) {
             Ok(short @ 0..126) => head.push(0x80 | u8::try_from(short).unwrap()),
             Ok(middle) => {
-                head.push(0x80 | 126);
+                head.push(0x80 | 0x7e);
                 head.extend(middle.to_be_bytes());
             }
             Err(_) => {
-                head.push(0x80 | 127);
+                head.push(0x80 | 0x7f);
                 head.extend(u64::try_from(length).unwrap().to_be_bytes());
             }
         }
@@ -538,5 +538,5 @@ async fn the_page_of_a_room_shows_what_was_said_as_text_to_those_who_may_read_it
     stranger.get(&path).await.expect(403);
     stranger.get("/chat/room/4711/").await.expect(403);
     let page = school.site.visitor().get(&path).await;
-    assert!(page.expect(303).location().starts_with("/accounts/login/"));
+    assert!(page.expect(302).location().starts_with("/accounts/login/"));
 }

@@ -15,6 +15,10 @@ where
 }
 
 #[tokio::test]
+#[expect(
+    clippy::too_many_lines,
+    reason = "one story, told from its beginning to its end"
+)]
 async fn modules_are_made_changed_and_deleted_by_who_owns_their_course() {
     let site = TestApp::start().await;
     let owner = teacher(&site).await;
@@ -144,6 +148,10 @@ async fn nobody_sees_or_changes_what_a_draft_of_another_holds() {
 }
 
 #[tokio::test]
+#[expect(
+    clippy::too_many_lines,
+    reason = "one story, told from its beginning to its end"
+)]
 async fn contents_of_every_kind_are_made_by_the_rules_of_their_forms() {
     let site = TestApp::start().await;
     let owner = teacher(&site).await;
@@ -228,6 +236,10 @@ async fn contents_of_every_kind_are_made_by_the_rules_of_their_forms() {
 }
 
 #[tokio::test]
+#[expect(
+    clippy::too_many_lines,
+    reason = "one story, told from its beginning to its end"
+)]
 async fn a_content_is_changed_sent_back_as_it_was_and_deleted() {
     let site = TestApp::start().await;
     let owner = teacher(&site).await;

@@ -7,6 +7,10 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 #[tokio::test]
+#[expect(
+    clippy::too_many_lines,
+    reason = "one story, told from its beginning to its end"
+)]
 async fn her_courses_tell_how_far_she_is_and_leaving_keeps_what_she_has_done() {
     let site = TestApp::start().await;
     let owner = teacher(&site).await;
@@ -105,6 +109,10 @@ async fn her_courses_tell_how_far_she_is_and_leaving_keeps_what_she_has_done() {
 }
 
 #[tokio::test]
+#[expect(
+    clippy::too_many_lines,
+    reason = "one story, told from its beginning to its end"
+)]
 async fn messages_are_read_and_dismissed_by_their_recipient_alone() {
     let site = TestApp::start().await;
     let maya = site.person("maya", Role::Student).await;
@@ -216,6 +224,10 @@ async fn everybody_changes_what_she_tells_of_herself_and_nobody_her_own_rights()
 }
 
 #[tokio::test]
+#[expect(
+    clippy::too_many_lines,
+    reason = "one story, told from its beginning to its end"
+)]
 async fn staff_give_and_take_rights_which_count_at_once_but_not_their_own() {
     let site = TestApp::start().await;
     let sofia = site.person("sofia", Role::Staff).await;

@@ -21,9 +21,8 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout, timeout_at};
 
-use super::hub;
 use super::table::Row;
-use super::{BusDatabase, BusError, Event, Station, peers};
+use super::{BusDatabase, BusError, Event, Station, hub, peers};
 use crate::clock::Clock;
 
 const CHANNEL: &str = "lyceum_bus";
