@@ -1,8 +1,8 @@
 //! The room of a course: what its students, its teacher and the staff say to each other there.
 //!
-//! Here are the rules of a line and who may come in; the frames that sockets speak ([`frames`]), what is stored
-//! ([`store`]), lines of many written at once ([`writer`]), rooms with somebody in them ([`rooms`]), who comes in
-//! ([`visit`]), her socket ([`socket`]) and the pages ([`pages`]).
+//! Here are the rules of a line and who may come in; the frames that sockets speak (`frames`), what is stored
+//! (`store`), lines of many written at once (`writer`), rooms with somebody in them (`rooms`), who comes in
+//! (`visit`), her socket (`socket`) and the pages (`pages`).
 //!
 //! What happens in a room is numbered: a line, the change of one, a deletion. The number is taken in the
 //! transaction that writes it, under the lock of the room's row, so that the order of the numbers is the order of the
