@@ -21,7 +21,7 @@ pub async fn hold_user(write: &Write, user_id: i64) -> Result<user::Model> {
     found.one(&**write).await?.ok_or(Error::NotFound)
 }
 
-/// Shuts an account, or opens it again: [`set_rights`].
+/// Shuts an account, or opens it again: `set_rights`.
 ///
 /// # Errors
 /// [`Error::NotFound`] when there is no such account.
@@ -30,7 +30,7 @@ pub async fn set_active(write: &mut Write, user_id: i64, is_active: bool) -> Res
     set_rights(write, user_id, account.is_staff, is_active).await
 }
 
-/// Lets somebody run the site, or takes that away: [`set_rights`].
+/// Lets somebody run the site, or takes that away: `set_rights`.
 ///
 /// # Errors
 /// [`Error::NotFound`] when there is no such account.

@@ -28,7 +28,7 @@ use axum::http::header::{
 };
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, Method, StatusCode};
-use axum::response::Response;
+use axum::response::{IntoResponse as _, Response};
 use page::ApiPage;
 use sent::Sent;
 use url::form_urlencoded;
@@ -83,6 +83,10 @@ pub async fn show(
         Ok(response) => Answered::read(response).await?,
         Err(error) => Answered::fault(&error, &method)?,
     };
+    if answered.status == StatusCode::NO_CONTENT && before.method == method {
+        // Not from a form: a program that deletes is told so, whatever format it names.
+        return Ok(StatusCode::NO_CONTENT.into_response());
+    }
     let visit = Visit::new(app, places, endpoint, id, method, before);
     let page = Box::pin(ApiPage::new(
         &visit,
