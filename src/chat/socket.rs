@@ -85,6 +85,8 @@ impl Talk {
 
     /// What she missed since she was here last, and that she hears from now on.
     async fn greet(&mut self) -> Result<(), End> {
+        // Between the handshake and now nobody would have told her that she has to leave.
+        self.visit.look_at_rights().await?;
         let asked = self.visit.wanted.after.filter(|_| self.knows_types);
         let recovered = if let Some(after) = asked {
             self.seen = after.max(0);
@@ -144,7 +146,12 @@ impl Talk {
                 Ok(News::Over) | Err(RecvError::Closed) => {
                     return Err(End::Close(code::FORBIDDEN, "This room is closed."));
                 }
-                Ok(News::Lost) | Err(RecvError::Lagged(_)) => self.fall_behind().await?,
+                Ok(News::Lost) => self.fall_behind().await?,
+                // Among what she did not hear may be that she has to leave.
+                Err(RecvError::Lagged(_)) => {
+                    self.visit.look_again().await?;
+                    self.fall_behind().await?;
+                }
             }
             next = match self.news.try_recv() {
                 Ok(news) => Ok(news),

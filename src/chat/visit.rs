@@ -131,8 +131,18 @@ impl Visit {
         }
     }
 
+    /// Whether she may still be here, when news of her may have been missed.
+    pub async fn look_again(&self) -> Result<(), End> {
+        self.look_at_account().await?;
+        self.look_at_rights().await
+    }
+
     /// Whether she is still who she was at the handshake. Who may do other things now comes in anew.
     pub async fn look_at_account(&self) -> Result<(), End> {
+        if self.person.session_id.is_none() {
+            let words = "Come back, and say again who you are.";
+            return Err(End::Close(code::RESTART, words));
+        }
         let is_open = sessions::is_open(&self.app, &self.person).await;
         if !is_open.map_err(|error| End::from(&error))? {
             return Err(End::Close(code::FORBIDDEN, "You have been logged out."));

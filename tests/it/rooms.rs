@@ -353,7 +353,8 @@ async fn a_line_is_changed_by_its_sender_and_deleted_by_her_or_the_teacher_and_n
     let mut kwame = school.enter(&school.kwame).await;
     let mut clara = school.enter(&school.clara).await;
     let mut older = school.maya.socket(&school.path("")).await;
-    maya.say("a draft").await;
+    // Who hears herself is in the room.
+    older.say("a draft").await;
     let id = older.expect("chat_message").await["id"].as_i64().unwrap();
     for socket in [&mut maya, &mut kwame, &mut clara] {
         socket.expect("chat_message").await;
