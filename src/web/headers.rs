@@ -64,6 +64,11 @@ impl Security {
             MediaDelivery::Signed => app.files.origin(),
             MediaDelivery::Site => None,
         };
+        Self::of(store, app.config.is_https())
+    }
+
+    /// `store`: the origin from which browsers may read media, besides the site.
+    pub fn of(store: Option<&str>, is_https: bool) -> Self {
         let mut others = vec![
             (X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
             (X_FRAME_OPTIONS, HeaderValue::from_static("DENY")),
@@ -73,7 +78,7 @@ impl Security {
                 HeaderValue::from_static("camera=(), microphone=(), geolocation=()"),
             ),
         ];
-        if app.config.is_https() {
+        if is_https {
             let year = HeaderValue::from_static("max-age=31536000");
             others.push((STRICT_TRANSPORT_SECURITY, year));
         }

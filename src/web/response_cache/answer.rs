@@ -1,13 +1,12 @@
 //! From a kept answer to the one that goes out: validators, 304, HEAD, and what belongs to each answer by itself.
 
-use super::entry::Entry;
+use super::heads::Ready;
 use axum::body::Body;
 use axum::extract::Request;
-use axum::http::header::{
-    CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, ETAG, HeaderMap, IF_NONE_MATCH, VARY,
-};
+use axum::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, IF_NONE_MATCH};
 use axum::http::{HeaderValue, Method, StatusCode};
 use axum::response::Response;
+use bytes::Bytes;
 
 /// What an answer from the cache needs to know of its request.
 pub(super) struct Wish {
@@ -30,25 +29,20 @@ impl Wish {
     }
 
     /// The kept answer, or 304 for those who hold it already.
-    pub fn answer(&self, entry: Entry) -> Response {
-        let Entry { head, body } = entry;
-        let mut headers = head.headers();
-        put(&mut headers, ETAG, &format!("\"{}\"", head.tag));
-        put(&mut headers, VARY, &head.vary);
+    pub fn answer(&self, ready: &Ready, body: Bytes) -> Response {
+        let mut headers = ready.headers.clone();
         let is_held = self
             .held
             .iter()
-            .any(|value| names(value.as_bytes(), &head.tag));
+            .any(|value| names(value.as_bytes(), &ready.head.tag));
         let mut response = if is_held {
             // Of the representation only what validates it (RFC 9110, section 15.4.5).
             headers.remove(CONTENT_TYPE);
+            headers.remove(CONTENT_ENCODING);
             let mut response = Response::new(Body::empty());
             *response.status_mut() = StatusCode::NOT_MODIFIED;
             response
         } else {
-            if let Some(name) = head.encoding.name() {
-                headers.insert(CONTENT_ENCODING, HeaderValue::from_static(name));
-            }
             headers.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
             Response::new(if self.is_head {
                 Body::empty()
@@ -58,12 +52,6 @@ impl Wish {
         };
         *response.headers_mut() = headers;
         response
-    }
-}
-
-fn put(headers: &mut HeaderMap, name: axum::http::HeaderName, value: &str) {
-    if let Ok(value) = HeaderValue::from_str(value) {
-        headers.insert(name, value);
     }
 }
 

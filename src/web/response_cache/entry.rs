@@ -59,10 +59,18 @@ pub(super) struct Head {
     headers: Vec<(String, String)>,
 }
 
-/// What is found under a name.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) enum Found {
-    Answer(Box<Entry>),
+/// What was stored under a name, in its two parts.
+pub(super) struct Stored {
+    /// With the letters and the length before it.
+    pub head: Bytes,
+    /// As it goes out; nothing where the head says that there are several answers.
+    pub body: Bytes,
+}
+
+/// What a head says.
+#[derive(Debug)]
+pub(super) enum Kind {
+    Answer(Head),
     Several(Selects),
 }
 
@@ -126,21 +134,31 @@ impl Entry {
     }
 }
 
-impl Found {
-    /// Reads what was stored; `None` when it is of another release, or was cut off.
-    pub fn decode(stored: &Bytes) -> Option<Self> {
-        let (letters, rest) = stored.split_first_chunk::<4>()?;
+impl Stored {
+    /// The parts of what was stored; `None` when it was cut off.
+    pub fn split(stored: &Bytes) -> Option<Self> {
+        let (_, rest) = stored.split_first_chunk::<4>()?;
         let (length, rest) = rest.split_first_chunk::<4>()?;
         let length = usize::try_from(u32::from_be_bytes(*length)).ok()?;
-        let head = rest.get(..length)?;
-        match *letters {
-            PAGE => Some(Self::Answer(Box::new(Entry {
-                head: read(head)?,
-                body: stored.slice(PREAMBLE_BYTES + length..),
-            }))),
-            SEVERAL => read(head).map(Self::Several),
-            _ => None,
+        if length > rest.len() {
+            return None;
         }
+        let end = PREAMBLE_BYTES + length;
+        Some(Self {
+            head: stored.slice(..end),
+            body: stored.slice(end..),
+        })
+    }
+}
+
+/// Reads the head of what was stored; `None` when it is of another release.
+pub(super) fn decode(head: &[u8]) -> Option<Kind> {
+    let (letters, rest) = head.split_first_chunk::<4>()?;
+    let text = rest.get(PREAMBLE_BYTES - 4..)?;
+    match *letters {
+        PAGE => read(text).map(Kind::Answer),
+        SEVERAL => read(text).map(Kind::Several),
+        _ => None,
     }
 }
 
@@ -181,36 +199,42 @@ mod tests {
         }
     }
 
+    fn found(stored: &Bytes) -> Option<(Head, Bytes)> {
+        let Stored { head, body } = Stored::split(stored)?;
+        match decode(&head)? {
+            Kind::Answer(head) => Some((head, body)),
+            Kind::Several(_) => None,
+        }
+    }
+
     #[test]
     fn an_answer_keeps_its_headers_but_not_those_of_one_request() {
         let stored = entry(b"body".to_vec()).encode().unwrap();
-        let Some(Found::Answer(found)) = Found::decode(&stored) else {
-            panic!("not found");
-        };
-        let headers = found.head.headers();
+        let (head, body) = found(&stored).unwrap();
+        let headers = head.headers();
         assert_eq!(headers.get_all("link").iter().count(), 2);
         assert_eq!(headers["content-type"], "text/html");
         assert!(!headers.contains_key("date"));
-        assert_eq!(found.head.tag, "x-gz");
+        assert_eq!(head.tag, "x-gz");
         // The body is a part of what was stored, not a copy of it.
         let range = stored.as_ptr_range();
-        assert!(range.contains(&found.body.as_ptr()));
+        assert!(range.contains(&body.as_ptr()));
     }
 
     proptest! {
         #[test]
         fn what_was_stored_is_read_back(body: Vec<u8>) {
             let entry = entry(body);
-            let found = Found::decode(&entry.encode().unwrap());
-            prop_assert_eq!(found, Some(Found::Answer(Box::new(entry))));
+            let found = found(&entry.encode().unwrap());
+            prop_assert_eq!(found, Some((entry.head, entry.body)));
         }
 
         #[test]
         fn nothing_that_others_put_there_breaks_the_reading(stored: Vec<u8>, cut in 0_usize..200) {
-            let _ = Found::decode(&Bytes::from(stored));
+            let _ = found(&Bytes::from(stored));
             let whole = entry(b"body".to_vec()).encode().unwrap();
             if cut < whole.len() - 4 {
-                prop_assert_eq!(Found::decode(&whole.slice(..cut)), None);
+                prop_assert_eq!(found(&whole.slice(..cut)), None);
             }
         }
     }

@@ -10,6 +10,7 @@
 mod answer;
 mod entry;
 mod flight;
+mod heads;
 mod key;
 mod marks;
 mod policy;
@@ -32,8 +33,9 @@ use axum::http::response::Parts;
 use axum::http::{HeaderMap, HeaderValue};
 use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
-use entry::{Entry, Found, Head};
+use entry::{Entry, Head};
 use flight::{Flights, Part};
+use heads::{Found, Heads, Ready};
 use key::{Place, Selects};
 use marks::Declared;
 use std::collections::HashSet;
@@ -61,7 +63,7 @@ pub struct ResponseCache(Arc<Inner>);
 struct Inner {
     app: App,
     policy: Policy,
-    security: Security,
+    heads: Heads,
     flights: Flights,
     /// By the hash of their address.
     unkept: moka::future::Cache<u64, ()>,
@@ -123,7 +125,7 @@ impl ResponseCache {
         Self(Arc::new(Inner {
             app: app.clone(),
             policy,
-            security: Security::new(app),
+            heads: Heads::new(Security::new(app)),
             flights: Flights::default(),
             unkept: moka::future::Cache::new(UNKEPT),
             hosts: RwLock::default(),
@@ -143,7 +145,9 @@ impl ResponseCache {
         }
         for _ in 0..WAITS {
             let name = match self.find(&asked, request.headers()).await {
-                Ok(entry) => return self.dressed(&asked, entry, self.id_of(&request)),
+                Ok((ready, body)) => {
+                    return dressed(asked.wish.answer(&ready, body), self.id_of(&request));
+                }
                 Err(name) => name,
             };
             if asked.wish.is_head() {
@@ -231,39 +235,48 @@ impl ResponseCache {
     }
 
     /// The answer that is kept for such a request and still right; else the name under which it would be.
-    async fn find(&self, asked: &Asked, headers: &HeaderMap) -> Result<Entry, String> {
+    async fn find(
+        &self,
+        asked: &Asked,
+        headers: &HeaderMap,
+    ) -> Result<(Arc<Ready>, Bytes), String> {
         let name = asked.place.name(asked.encoding);
-        match self.load(&name).await {
-            Some(Found::Answer(entry)) if self.is_right(&entry).await => Ok(*entry),
-            Some(Found::Several(selects)) => {
+        let Some((found, body)) = self.load(&name).await else {
+            return Err(name);
+        };
+        let (name, found, body) = match found {
+            Found::Answer(_) => (name, found, body),
+            Found::Several(selects) => {
                 let name = asked.place.selected(asked.encoding, &selects, headers);
                 match self.load(&name).await {
-                    Some(Found::Answer(entry)) if self.is_right(&entry).await => Ok(*entry),
-                    _ => Err(name),
+                    Some((found, body)) => (name, found, body),
+                    None => return Err(name),
                 }
             }
+        };
+        match found {
+            Found::Answer(ready) if self.is_right(&ready.head).await => Ok((ready, body)),
             _ => Err(name),
         }
     }
 
-    async fn load(&self, name: &str) -> Option<Found> {
+    async fn load(&self, name: &str) -> Option<(Found, Bytes)> {
         // A name that no cache takes, and a cache that does not answer, are a miss.
         let stored = self.0.policy.cache.get_bytes(name).await.ok()??;
-        Found::decode(&stored)
+        self.0.heads.read(&stored)
     }
 
-    async fn is_right(&self, entry: &Entry) -> bool {
+    async fn is_right(&self, head: &Head) -> bool {
         let app = &self.0.app;
-        if entry
-            .head
+        if head
             .until
             .is_some_and(|until| app.clock.now().timestamp_millis() >= until)
         {
             return false;
         }
-        match app.tags.is_current_if_known(&entry.head.seen) {
+        match app.tags.is_current_if_known(&head.seen) {
             Some(is_current) => is_current,
-            None => app.tags.is_current(&entry.head.seen).await.unwrap_or(false),
+            None => app.tags.is_current(&head.seen).await.unwrap_or(false),
         }
     }
 
@@ -302,7 +315,9 @@ impl ResponseCache {
         let id = parts.headers.get(REQUEST_ID).cloned();
         let (entry, storing) = self.forms(&asked, &declared, &headers, parts, body).await;
         self.0.unkept.invalidate(&asked.hash()).await;
-        (self.dressed(&asked, entry, id), storing)
+        let Entry { head, body } = entry;
+        let ready = Ready::new(head, self.0.heads.security());
+        (dressed(asked.wish.answer(&ready, body), id), storing)
     }
 
     /// Makes all forms of an answer: the one that was asked for, and what is to be stored.
@@ -330,7 +345,7 @@ impl ResponseCache {
     }
 
     fn head(&self, declared: &Declared, selects: &Selects, parts: &mut Parts) -> Head {
-        self.0.security.take(&mut parts.headers);
+        self.0.heads.security().take(&mut parts.headers);
         parts.headers.remove(REQUEST_ID);
         if let Some(control) = self.0.policy.control() {
             parts.headers.insert(CACHE_CONTROL, control);
@@ -373,18 +388,14 @@ impl ResponseCache {
             entries,
         })
     }
+}
 
-    /// The answer with what belongs to each by itself; the date comes from the connection.
-    fn dressed(&self, asked: &Asked, entry: Entry, id: Option<HeaderValue>) -> Response {
-        let has_player = entry.head.has_player;
-        let mut response = asked.wish.answer(entry);
-        let headers = response.headers_mut();
-        self.0.security.put(headers, has_player);
-        if let Some(id) = id {
-            headers.insert(REQUEST_ID, id);
-        }
-        response
+/// The answer with what belongs to each by itself; the date comes from the connection.
+fn dressed(mut response: Response, id: Option<HeaderValue>) -> Response {
+    if let Some(id) = id {
+        response.headers_mut().insert(REQUEST_ID, id);
     }
+    response
 }
 
 impl Asked {
