@@ -1,7 +1,7 @@
 //! Measures a release build of Lyceum against its peers on the same machine: uploads against a bare
 //! axum sink on the same disk, delivery against nginx on the same file, processing against the same
 //! ffmpeg commands run by hand, kept pages against a bare axum handler of the same bytes, the cache
-//! against the bare clients of Redis and Memcached.
+//! against the bare clients of Redis and Memcached, rooms against a bare broadcast.
 //!
 //! Both sides of a comparison take turns, so that what else the machine does weighs on both alike;
 //! the ratio is what counts. Everything listens on 127.0.0.1, lives in a temporary folder, is bounded
@@ -12,16 +12,19 @@
 )]
 
 mod bare;
+mod bare_room;
 mod cache;
 mod delivery;
 mod http;
 mod nginx;
 mod pages;
 mod processing;
+mod room;
 mod rounds;
 mod server;
 mod sink;
 mod site;
+mod socket;
 mod upload;
 
 use clap::{Parser, Subcommand};
@@ -107,6 +110,29 @@ enum Measure {
         #[arg(long, default_value_t = 1)]
         seconds: u64,
     },
+    /// The room of a course: lines to many readers, against a bare broadcast over tokio-tungstenite
+    Room {
+        #[command(flatten)]
+        common: Common,
+        #[command(flatten)]
+        sizes: room::Sizes,
+    },
+    /// The room on two nodes, against one of them
+    Nodes {
+        #[command(flatten)]
+        common: Common,
+        #[command(flatten)]
+        sizes: room::Sizes,
+        /// A PostgreSQL database that is empty
+        #[arg(long, env = "LYCEUM_TEST_POSTGRES", hide_env_values = true)]
+        database: String,
+        /// The bus between the nodes
+        #[arg(long, env = "LYCEUM_TEST_REDIS", hide_env_values = true)]
+        bus: String,
+    },
+    /// The bare broadcast alone, as `room` starts it
+    #[command(hide = true)]
+    BareRoom,
     /// The bare handler alone, as `pages` starts it
     #[command(hide = true)]
     Bare {
@@ -137,6 +163,14 @@ fn main() -> ExitCode {
             seconds,
         } => pages::measure(&common, connections, seconds),
         Measure::Cache { common, seconds } => cache::measure(&common, seconds),
+        Measure::Room { common, sizes } => room::measure(&common, sizes),
+        Measure::Nodes {
+            common,
+            sizes,
+            database,
+            bus,
+        } => room::measure_nodes(&common, sizes, &database, &bus),
+        Measure::BareRoom => bare_room::run(),
         Measure::Bare { folder } => bare::run(folder),
         Measure::Sink { folder } => sink::run(folder),
     };

@@ -37,7 +37,7 @@ pub fn measure(common: &Common, seconds: u64) -> Outcome {
     let film = tools.path().join("film.mp4");
     make_film(&film, seconds)?;
     let recorder = Recorder::new(tools.path())?;
-    let site = Site::start(common, &[("LYCEUM_FFMPEG", &recorder.folder)])?;
+    let site = Site::start(common, &[("LYCEUM_FFMPEG", recorder.folder.as_os_str())])?;
     let film = fs::read(film)?;
     let mut begun = Side::new("last byte to processing", "s");
     let mut ours = Side::new("lyceum, last byte to ready", "s");

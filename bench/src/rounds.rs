@@ -58,6 +58,19 @@ impl Side {
         );
     }
 
+    /// Prints whether it reached a number by itself.
+    pub fn print_at_least(&self, goal: f64) {
+        let verdict = if self.median() >= goal {
+            "reached"
+        } else {
+            "MISSED"
+        };
+        println!(
+            "{:<28} at least {goal:.0} {}: {verdict}",
+            self.name, self.unit
+        );
+    }
+
     /// Prints how it stands to another side; `goal` is the greatest ratio.
     pub fn print_ratio_at_most(&self, to: &Self, goal: f64) {
         let ratio = self.ratio(to);

@@ -40,13 +40,22 @@ impl Server {
 
     /// The most memory that it had at once, in MB (`VmHWM`: pages of files it mapped included).
     pub fn peak_megabytes(&self) -> Outcome<f64> {
+        Ok(self.memory("VmHWM:")? / 1e6)
+    }
+
+    /// The memory that it has now, in bytes (`VmRSS`).
+    pub fn resident_bytes(&self) -> Outcome<f64> {
+        self.memory("VmRSS:")
+    }
+
+    fn memory(&self, name: &str) -> Outcome<f64> {
         let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
-        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let line = status.lines().find_map(|line| line.strip_prefix(name));
         let kibibytes: f64 = line
             .and_then(|line| line.trim().strip_suffix(" kB"))
-            .ok_or("the system does not tell the peak memory of a process")?
+            .ok_or("the system does not tell the memory of a process")?
             .parse()?;
-        Ok(kibibytes * 1024.0 / 1e6)
+        Ok(kibibytes * 1024.0)
     }
 
     /// Processor seconds that it has used, its children that ended included.

@@ -5,9 +5,10 @@ use crate::server::{Server, free_port};
 use crate::{Common, Outcome};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use tempfile::TempDir;
 
@@ -20,40 +21,104 @@ pub struct Site {
     pub teacher: String,
     /// The header that makes a request the student's.
     pub student: String,
+    /// The teacher's course, in which the student is.
+    pub course_id: String,
     /// A module of the teacher's course.
     pub module_id: String,
+    program: Program,
+}
+
+/// The program with its settings.
+struct Program {
+    path: PathBuf,
+    folder: PathBuf,
+    settings: Vec<(String, OsString)>,
+}
+
+impl Program {
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(&self.path);
+        command
+            .args(arguments)
+            .current_dir(&self.folder)
+            .env("LYCEUM_DATA", self.folder.join("data"))
+            .env("LYCEUM_LOG", "warn")
+            .envs(self.settings.iter().map(|(name, value)| (name, value)));
+        command
+    }
+
+    fn serve(&self) -> Outcome<Server> {
+        let port = free_port()?;
+        let listen = format!("127.0.0.1:{port}");
+        Server::start(&mut self.command(&["serve", "--listen", &listen]), port)
+    }
+
+    /// Makes an account and a key for it; answers the header that shows the key.
+    fn add_user(&self, name: &str, options: &[&str]) -> Outcome<String> {
+        let mut arguments = vec!["user", "add", name, "--password-stdin"];
+        arguments.extend(options);
+        let mut adding = self
+            .command(&arguments)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()?;
+        if let Some(mut input) = adding.stdin.take() {
+            input.write_all(b"a password for a measurement 7\n")?;
+        }
+        if !adding.wait()?.success() {
+            return Err(format!("the account {name} could not be made").into());
+        }
+        let token = self.command(&["user", "token", name]).output()?;
+        let token = String::from_utf8(token.stdout)?;
+        Ok(format!("Authorization: Token {}\r\n", token.trim()))
+    }
 }
 
 impl Site {
     /// Starts one. `settings`: further variables, such as `LYCEUM_FFMPEG`.
-    pub fn start(common: &Common, settings: &[(&str, &Path)]) -> Outcome<Self> {
+    pub fn start(common: &Common, settings: &[(&str, &OsStr)]) -> Outcome<Self> {
         let folder = tempfile::Builder::new()
             .prefix("lyceum-bench-")
             .tempdir_in(&common.disk)?;
-        let lyceum = |arguments: &[&str]| {
-            let mut command = Command::new(&common.lyceum);
-            command
-                .args(arguments)
-                .current_dir(folder.path())
-                .env("LYCEUM_DATA", folder.path().join("data"))
-                .env("LYCEUM_LOG", "warn")
-                .envs(settings.iter().copied());
-            command
+        let settings = settings.iter();
+        let program = Program {
+            path: common.lyceum.clone(),
+            folder: folder.path().to_owned(),
+            settings: settings
+                .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+                .collect(),
         };
-        let teacher = add_user(&lyceum, "teacher", &["--instructor"])?;
-        let student = add_user(&lyceum, "student", &[])?;
-        let port = free_port()?;
-        let listen = format!("127.0.0.1:{port}");
-        let server = Server::start(&mut lyceum(&["serve", "--listen", &listen]), port)?;
         let mut site = Self {
-            server,
+            teacher: program.add_user("teacher", &["--instructor"])?,
+            student: program.add_user("student", &[])?,
+            server: program.serve()?,
             folder,
-            teacher,
-            student,
+            course_id: String::new(),
             module_id: String::new(),
+            program,
         };
         site.write_course()?;
         Ok(site)
+    }
+
+    /// One more process that serves it.
+    pub fn start_node(&self) -> Outcome<Server> {
+        self.program.serve()
+    }
+
+    /// So many more students of the course; answers the headers that make requests theirs.
+    pub fn add_people(&self, count: usize) -> Outcome<Vec<String>> {
+        let mut people = Vec::with_capacity(count);
+        let mut connection = self.connect()?;
+        for number in 0..count {
+            let person = self.program.add_user(&format!("student-{number}"), &[])?;
+            let enrolls = format!("course={}", self.course_id);
+            let enrolled = connection.post("/students/enroll-course/", &person, &enrolls)?;
+            enrolled.expect(303)?;
+            people.push(person);
+        }
+        Ok(people)
     }
 
     /// A connection to it.
@@ -65,7 +130,8 @@ impl Site {
         let mut connection = self.connect()?;
         let course = "subject=1&title=Measures&slug=measures&overview=All+of+them.";
         let made = connection.post("/course/create/", &self.teacher, course)?;
-        let course_id = number_in(&made.expect(303)?)?;
+        self.course_id = number_in(&made.expect(303)?)?;
+        let course_id = &self.course_id;
         let path = format!("/course/{course_id}/module/add/");
         let made = connection.post(&path, &self.teacher, "title=One&description=")?;
         self.module_id = number_in(&made.expect(303)?)?;
@@ -221,26 +287,6 @@ impl Source for Content {
     fn send(&mut self, connection: &mut Connection) -> Outcome {
         connection.send(&self.0)
     }
-}
-
-/// Makes an account and a key for it; answers the header that shows the key.
-fn add_user(lyceum: &impl Fn(&[&str]) -> Command, name: &str, options: &[&str]) -> Outcome<String> {
-    let mut arguments = vec!["user", "add", name, "--password-stdin"];
-    arguments.extend(options);
-    let mut adding = lyceum(&arguments)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()?;
-    if let Some(mut input) = adding.stdin.take() {
-        input.write_all(b"a password for a measurement 7\n")?;
-    }
-    if !adding.wait()?.success() {
-        return Err(format!("the account {name} could not be made").into());
-    }
-    let token = lyceum(&["user", "token", name]).output()?;
-    let token = String::from_utf8(token.stdout)?;
-    Ok(format!("Authorization: Token {}\r\n", token.trim()))
 }
 
 /// The first number in the address to which an answer leads.
