@@ -12,6 +12,10 @@ use crate::clock::Clock;
 /// Longest name of a group, in bytes.
 const MAX_GROUP_BYTES: usize = 200;
 
+/// Longest payload of what is only [told](super::Bus::tell), in bytes of JSON: with its group it fits into one
+/// notification of PostgreSQL, and is the same on every kind of bus, so that what works on one works on all.
+pub const MOST_TOLD_BYTES: usize = 7_500;
+
 /// What can go wrong with the bus.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -25,6 +29,9 @@ pub enum BusError {
     /// A payload that serde cannot write or read as JSON.
     #[error("the event's payload: {0}")]
     Payload(#[from] serde_json::Error),
+    /// What is only told is longer than [`MOST_TOLD_BYTES`].
+    #[error("{0} bytes are too many to be told without a record; at most {MOST_TOLD_BYTES} are")]
+    TooLarge(usize),
     /// The database refused or is not there.
     #[error("the bus cannot use the database: {0}")]
     Database(#[from] DbErr),
@@ -56,7 +63,7 @@ pub struct BusDatabase {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Event {
     /// Its number in the table of events, growing, with gaps, and not in the order of commits on
-    /// PostgreSQL; on a `memory:` bus a count.
+    /// PostgreSQL; on a `memory:` bus a count; 0 when it was only [told](super::Bus::tell).
     pub id: i64,
     /// To whom it was told.
     pub group: String,
@@ -65,6 +72,15 @@ pub struct Event {
 }
 
 impl Event {
+    /// Of which there is no record.
+    pub(super) fn told(group: &str, payload: impl Into<Bytes>) -> Arc<Self> {
+        Arc::new(Self {
+            id: 0,
+            group: group.to_owned(),
+            payload: payload.into(),
+        })
+    }
+
     /// The payload as a value.
     pub fn decode<T: DeserializeOwned>(&self) -> Result<T, BusError> {
         Ok(serde_json::from_slice(&self.payload)?)

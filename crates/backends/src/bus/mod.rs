@@ -24,6 +24,7 @@ mod promise;
 mod sockets;
 mod sqlite;
 mod table;
+mod tell;
 
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -35,7 +36,7 @@ use serde::Serialize;
 use tokio::task::JoinHandle;
 
 use self::event::prepare;
-pub use self::event::{BusDatabase, BusError, Delivery, Event};
+pub use self::event::{BusDatabase, BusError, Delivery, Event, MOST_TOLD_BYTES};
 use self::hub::Hub;
 pub use self::hub::Subscription;
 use self::outbox::{Outbox, Ticket};
@@ -44,6 +45,7 @@ use self::postgres::{Pings, Presence};
 use self::promise::{Promise, Promises};
 use self::sockets::Sockets;
 pub use self::table::{EVENTS_TABLE, events_table};
+use self::tell::Telling;
 use crate::clock::Clock;
 
 /// How long [`Bus::check`] waits for its own voice.
@@ -121,6 +123,7 @@ enum Backend {
         database: BusDatabase,
         pings: Arc<Pings>,
         presence: Arc<Presence>,
+        telling: Telling,
     },
 }
 
@@ -156,7 +159,7 @@ impl Bus {
         let station = Station {
             peers: Arc::new(Peers::new(is_postgres.then_some(postgres::LEASE))),
             // Never from a clock whose randomness is fixed: two instances must differ.
-            instance: Clock::system().random_token(),
+            instance: Clock::system().random_token().chars().take(16).collect(),
             promises: Arc::new(Promises::new(&hub)),
             hub,
         };
@@ -191,14 +194,7 @@ impl Bus {
                 let (poller, task) = sqlite::Poller::start(station, &database).await?;
                 let outbox = Outbox::default();
                 let file = sqlite::file_of(&database.url);
-                let sockets = file.map(|file| {
-                    Box::new(Sockets::new(
-                        &file,
-                        &station.instance,
-                        &station.peers,
-                        &poller,
-                    ))
-                });
+                let sockets = file.map(|file| Box::new(Sockets::new(&file, station, &poller)));
                 Ok((
                     Backend::Sqlite {
                         database,
@@ -212,11 +208,13 @@ impl Bus {
             DbBackend::Postgres => {
                 let pings = Arc::new(Pings::default());
                 let presence = Arc::new(Presence::new(&station.instance));
-                let task = postgres::start(station, &pings, &presence, &database).await?;
+                let (telling, told) = tell::queue();
+                let task = postgres::start(station, &pings, &presence, told, &database).await?;
                 let backend = Backend::Postgres {
                     database,
                     pings,
                     presence,
+                    telling,
                 };
                 Ok((backend, Some(task)))
             }
@@ -390,20 +388,21 @@ impl Bus {
         }
     }
 
-    /// Which of its kind this bus is; another one each time that one is opened.
+    /// Which of its kind this bus is; another one each time that one is opened. Letters, digits, `-` and `_`.
     pub fn instance(&self) -> &str {
         &self.0.station.instance
     }
 
-    /// The names of the other processes that serve, as far as is known. Each is made of its bus's
-    /// [instance](Bus::instance): what a process keeps for others, such as who is in a room with it, ends when it is
-    /// no longer among them.
+    /// The [instances](Bus::instance) of the other processes that serve, as far as is known. What a process keeps for
+    /// others, such as who is in a room with it, ends when it is no longer among them: at once when it closes, and when
+    /// it is killed or its connection is gone, on SQLite at once, on PostgreSQL within 3.5 seconds. One that lost its
+    /// connection for so long comes back under the same name.
     pub fn peers(&self) -> Vec<String> {
         match &self.0.backend {
             Backend::Sqlite {
                 sockets: Some(sockets),
                 ..
-            } => sockets.others(),
+            } => sockets.peers(),
             _ => self.0.station.peers.names(),
         }
     }

@@ -22,6 +22,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::table::Row;
+use super::tell::Told;
 use super::{BusDatabase, BusError, Event, Station, hub, peers};
 use crate::clock::Clock;
 
@@ -29,6 +30,12 @@ const CHANNEL: &str = "lyceum_bus";
 
 /// Where processes say that they are there. Releases that know nothing of it do not listen to it.
 const PRESENCE: &str = "lyceum_peers";
+
+/// Where is said what need not last. Releases that know nothing of it do not listen to it.
+const TOLD: &str = "lyceum_told";
+
+/// Most that is told in one statement.
+const MOST_TOLD: usize = 128;
 
 /// How often a process that serves says that it is there, and tries its connection by it.
 const BEAT: Duration = Duration::from_secs(1);
@@ -103,11 +110,17 @@ enum Notice<'a> {
         name: &'a str,
         ids: Vec<i64>,
     },
+    /// Something that need not last.
+    Told {
+        instance: &'a str,
+        group: &'a str,
+        payload: &'a str,
+    },
 }
 
 impl<'a> Notice<'a> {
     /// `event <id> <instance> <group>[\n<payload>]`, `ping <nonce>`, `here <instance>`, `who <instance>`,
-    /// `gone <instance>` or `heard <instance> <id>...`.
+    /// `gone <instance>`, `heard <instance> <id>...` or `told <instance> <group>\n<payload>`.
     fn parse(text: &'a str) -> Option<Self> {
         let (head, payload) = match text.split_once('\n') {
             Some((head, payload)) => (head, Some(payload)),
@@ -124,6 +137,11 @@ impl<'a> Notice<'a> {
                 let ids = ids.collect::<Result<Vec<i64>, _>>().ok()?;
                 Some(Self::Heard { name, ids })
             }
+            ("told", instance) => Some(Self::Told {
+                instance,
+                group: words.next()?,
+                payload: payload?,
+            }),
             ("event", id) => Some(Self::Event {
                 id: id.parse().ok()?,
                 instance: words.next()?,
@@ -244,6 +262,7 @@ pub async fn start(
     station: &Station,
     pings: &Arc<Pings>,
     presence: &Arc<Presence>,
+    told: Told,
     database: &BusDatabase,
 ) -> Result<JoinHandle<()>, BusError> {
     let listener = Listener {
@@ -260,7 +279,7 @@ pub async fn start(
         .await
         .map_err(|error| BusError::Listening(error.to_string()))?;
     presence.asked.get_or_init(Instant::now);
-    Ok(hub::listen(&station.hub, listener.run(connection)))
+    Ok(hub::listen(&station.hub, listener.run(connection, told)))
 }
 
 struct Listener {
@@ -288,18 +307,20 @@ impl Listener {
         // Reconnecting is done here, so that subscribers learn of it.
         listener.eager_reconnect(false);
         let own = channel_of(&self.station.instance);
-        listener.listen_all([CHANNEL, PRESENCE, &own]).await?;
+        listener.listen_all([CHANNEL, PRESENCE, TOLD, &own]).await?;
         let who = format!("who {}", self.station.instance);
         notify(&mut listener, &[PRESENCE.to_owned()], &[who]).await?;
         Ok(listener)
     }
 
-    async fn run(self, mut connection: PgListener) {
+    async fn run(self, mut connection: PgListener, mut told: Told) {
         loop {
-            let reason = self.hear(&mut connection).await;
+            let reason = self.hear(&mut connection, &mut told).await;
             self.station.hub.set_hearing(false);
             tracing::warn!(reason, "the bus lost its connection to the database");
             connection = self.reconnect().await;
+            // What was told meanwhile is old.
+            while told.try_recv().is_ok() {}
             // After listening again, so that what readers now fetch and what they hear next leave
             // no hole.
             self.station.hub.lost();
@@ -321,18 +342,21 @@ impl Listener {
     }
 
     /// Delivers until the connection is gone; returns why.
-    async fn hear(&self, connection: &mut PgListener) -> String {
+    async fn hear(&self, connection: &mut PgListener, told: &mut Told) -> String {
         // At once: others may have forgotten this process while it had no connection.
         let mut next_beat = Instant::now();
         loop {
-            let heard = match timeout_at(next_beat, connection.try_recv()).await {
-                Ok(Ok(Some(notification))) => self.take_all(connection, notification).await,
-                Ok(Ok(None)) => Err("closed by the server".to_owned()),
-                Ok(Err(error)) => Err(error.to_string()),
-                Err(_) => {
-                    next_beat = Instant::now() + self.presence.rest();
-                    self.beat(connection).await
-                }
+            let heard = tokio::select! {
+                heard = timeout_at(next_beat, connection.try_recv()) => match heard {
+                    Ok(Ok(Some(notification))) => self.take_all(connection, notification).await,
+                    Ok(Ok(None)) => Err("closed by the server".to_owned()),
+                    Ok(Err(error)) => Err(error.to_string()),
+                    Err(_) => {
+                        next_beat = Instant::now() + self.presence.rest();
+                        self.beat(connection).await
+                    }
+                },
+                Some(first) = told.recv() => self.tell(connection, first, told).await,
             };
             if let Err(reason) = heard {
                 return reason;
@@ -370,6 +394,30 @@ impl Listener {
         }
         let told = notify(connection, &channels, &texts);
         match timeout(PATIENCE, told).await {
+            Ok(told) => told.map_err(|error| error.to_string()),
+            Err(_) => Err("no answer".to_owned()),
+        }
+    }
+
+    /// Tells the others what need not last, as much at once as there is.
+    async fn tell(
+        &self,
+        connection: &mut PgListener,
+        first: Arc<Event>,
+        told: &mut Told,
+    ) -> Result<(), String> {
+        let rest = std::iter::from_fn(|| told.try_recv().ok());
+        let text = |event: Arc<Event>| {
+            let payload = str::from_utf8(&event.payload).unwrap_or("null");
+            format!("told {} {}\n{payload}", self.station.instance, event.group)
+        };
+        let texts: Vec<String> = std::iter::once(first)
+            .chain(rest)
+            .take(MOST_TOLD)
+            .map(text)
+            .collect();
+        let channels = vec![TOLD.to_owned(); texts.len()];
+        match timeout(PATIENCE, notify(connection, &channels, &texts)).await {
             Ok(told) => told.map_err(|error| error.to_string()),
             Err(_) => Err("no answer".to_owned()),
         }
@@ -432,6 +480,16 @@ impl Listener {
                 }
             }
             Some(Notice::Here(_) | Notice::Who(_)) => {}
+            Some(Notice::Told {
+                instance,
+                group,
+                payload,
+            }) => {
+                if instance != self.station.instance {
+                    let event = Event::told(group, payload.to_owned());
+                    self.station.hub.deliver(&event);
+                }
+            }
             Some(Notice::Event { id, instance, .. }) if instance == self.station.instance => {
                 self.station.promises.committed(id);
             }
@@ -533,6 +591,14 @@ mod tests {
                 ids: vec![7, 9, 8, 10]
             })
         );
+        assert_eq!(
+            Notice::parse("told me here:1\n{}"),
+            Some(Notice::Told {
+                instance: "me",
+                group: "here:1",
+                payload: "{}"
+            })
+        );
         for strange in [
             "",
             "ping",
@@ -541,6 +607,7 @@ mod tests {
             "event 7 me",
             "hello there",
             "heard a x",
+            "told me here:1",
         ] {
             assert_eq!(Notice::parse(strange), None, "{strange:?}");
         }

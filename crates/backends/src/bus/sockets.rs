@@ -3,8 +3,9 @@
 //! and one that is asked looks at once instead of at its next turn.
 //!
 //! Messages are short texts: `look <name> <id>` asks a process to read the events up to an id and to tell that name;
-//! `heard <name> <id>` is the answer.
+//! `heard <name> <id>` is the answer; `told <group>` with a payload on the next line is what need not last.
 
+use std::collections::BTreeSet;
 use std::fs::{DirBuilder, File};
 use std::io::{self, ErrorKind};
 use std::os::fd::AsRawFd as _;
@@ -17,8 +18,11 @@ use tokio::net::UnixDatagram;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout, timeout_at};
 
+use super::event::MOST_TOLD_BYTES;
 use super::peers::{Expected, PATIENCE, Peers};
 use super::sqlite::Poller;
+use super::tell::{self, Telling, Told};
+use super::{Event, Hub, Station};
 
 /// How the names end of those that serve.
 const SERVES: &str = ".serve";
@@ -29,17 +33,16 @@ const ASKS: &str = ".ask";
 /// The longest path of a socket that every system takes (unix(7): 108 bytes with a zero at the end).
 const LONGEST_PATH: usize = 100;
 
-/// Longest message.
-const MESSAGE_BYTES: usize = 256;
+/// Longest message: what is told, and room for its group.
+const MESSAGE_BYTES: usize = MOST_TOLD_BYTES + 256;
 
 /// This process's place among those of one database.
 #[derive(Debug)]
 pub struct Sockets {
     folder: Folder,
-    /// What its sockets are called, without their endings.
-    name: String,
-    peers: Arc<Peers>,
+    station: Station,
     poller: Poller,
+    telling: Telling,
     serving: OnceLock<Socket>,
     asking: OnceLock<Socket>,
     /// Held while one of them is opened: two who write at once need the same.
@@ -65,17 +68,26 @@ struct Socket {
 
 impl Sockets {
     /// The place of the bus with this name among those on the database in `file`.
-    pub fn new(file: &Path, instance: &str, peers: &Arc<Peers>, poller: &Poller) -> Self {
+    pub fn new(file: &Path, station: &Station, poller: &Poller) -> Self {
         let mut path = file.as_os_str().to_owned();
         path.push("-peers");
+        let folder = Folder {
+            path: path.into(),
+            handle: Arc::default(),
+        };
+        let (telling, told) = tell::queue();
+        let teller = Teller {
+            folder: folder.clone(),
+            own: format!("{}{SERVES}", station.instance),
+            stuck: BTreeSet::new(),
+        };
+        // Ends with the queue.
+        tokio::spawn(teller.run(told));
         Self {
-            folder: Folder {
-                path: path.into(),
-                handle: Arc::default(),
-            },
-            name: instance.chars().take(16).collect(),
-            peers: Arc::clone(peers),
+            folder,
+            station: station.clone(),
             poller: poller.clone(),
+            telling,
             serving: OnceLock::new(),
             asking: OnceLock::new(),
             opening: Mutex::default(),
@@ -87,22 +99,28 @@ impl Sockets {
         self.open(&self.serving, SERVES).map(drop)
     }
 
-    /// The names of the others that serve.
-    pub fn others(&self) -> Vec<String> {
-        let names = self.names().into_iter();
-        names
-            .filter(|name| {
-                name.strip_suffix(SERVES)
-                    .is_some_and(|own| own != self.name)
-            })
+    /// The way to tell the others what need not last.
+    pub fn telling(&self) -> &Telling {
+        &self.telling
+    }
+
+    /// The sockets of the others that serve.
+    fn others(&self) -> Vec<String> {
+        self.folder.serving_beside(&self.own(SERVES))
+    }
+
+    /// The instances of the others that serve. One that was killed is not among them: each is tried.
+    pub fn peers(&self) -> Vec<String> {
+        let mut others = self.others();
+        others.retain(|name| !self.folder.remove_if_ended(name));
+        others
+            .iter()
+            .filter_map(|name| name.strip_suffix(SERVES).map(str::to_owned))
             .collect()
     }
 
-    /// What is in the folder.
-    fn names(&self) -> Vec<String> {
-        let entries = std::fs::read_dir(&self.folder.path).into_iter().flatten();
-        let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
-        names.collect()
+    fn own(&self, ending: &str) -> String {
+        format!("{}{ending}", self.station.instance)
     }
 
     /// Asks the others to hear these events, and waits until they have, for a moment.
@@ -111,7 +129,7 @@ impl Sockets {
             return;
         };
         let others = self.others();
-        self.peers.set(&others);
+        self.station.peers.set(&others);
         if others.is_empty() {
             return;
         }
@@ -130,7 +148,7 @@ impl Sockets {
         for other in &others {
             self.ask(socket, other, &message, until).await;
         }
-        self.peers.wait(expected).await;
+        self.station.peers.wait(expected).await;
     }
 
     async fn ask(&self, socket: &Socket, other: &str, message: &str, until: Instant) {
@@ -141,7 +159,7 @@ impl Sockets {
         let sent = timeout_at(until, socket.datagrams.send_to(message.as_bytes(), address)).await;
         match sent {
             Ok(Err(error)) if is_ended(&error) => {
-                self.peers.gone(other);
+                self.station.peers.gone(other);
                 // Killed, or it would have done so itself.
                 let _ = std::fs::remove_file(self.folder.path.join(other));
             }
@@ -155,7 +173,7 @@ impl Sockets {
         if let Some(socket) = place.get() {
             return Ok(socket);
         }
-        let opened = self.bind(&format!("{}{ending}", self.name))?;
+        let opened = self.bind(&self.own(ending))?;
         Ok(place.get_or_init(|| opened))
     }
 
@@ -170,7 +188,8 @@ impl Sockets {
             socket: Arc::clone(&socket),
             name: name.to_owned(),
             folder: self.folder.clone(),
-            peers: Arc::clone(&self.peers),
+            peers: Arc::clone(&self.station.peers),
+            hub: Arc::clone(&self.station.hub),
             poller: self.poller.clone(),
         };
         Ok(Socket {
@@ -183,14 +202,9 @@ impl Sockets {
 
     /// Removes what processes have left that only asked and were killed; nobody asks those anything.
     fn sweep(&self) {
-        let names = self.names().into_iter();
-        for name in names.filter(|name| name.ends_with(ASKS)) {
-            let found = self
-                .folder
-                .address(&name)
-                .and_then(|address| std::os::unix::net::UnixDatagram::unbound()?.connect(address));
-            if found.is_err_and(|error| is_ended(&error)) {
-                let _ = std::fs::remove_file(self.folder.path.join(name));
+        for name in self.folder.names() {
+            if name.ends_with(ASKS) {
+                self.folder.remove_if_ended(&name);
             }
         }
     }
@@ -206,6 +220,32 @@ impl Sockets {
 }
 
 impl Folder {
+    /// What is in it.
+    fn names(&self) -> Vec<String> {
+        let entries = std::fs::read_dir(&self.path).into_iter().flatten();
+        let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+        names.collect()
+    }
+
+    /// The sockets of those that serve, but for this one.
+    fn serving_beside(&self, own: &str) -> Vec<String> {
+        let mut names = self.names();
+        names.retain(|name| name.ends_with(SERVES) && name != own);
+        names
+    }
+
+    /// Removes a socket at which nobody listens any more; says whether it did.
+    fn remove_if_ended(&self, name: &str) -> bool {
+        let found = self
+            .address(name)
+            .and_then(|address| std::os::unix::net::UnixDatagram::unbound()?.connect(address));
+        let is_over = found.is_err_and(|error| is_ended(&error));
+        if is_over {
+            let _ = std::fs::remove_file(self.path.join(name));
+        }
+        is_over
+    }
+
     /// A path of this socket that is short enough for one.
     fn address(&self, name: &str) -> io::Result<PathBuf> {
         let path = self.path.join(name);
@@ -247,18 +287,69 @@ fn is_ended(error: &io::Error) -> bool {
     )
 }
 
+/// Tells the others what need not last.
+struct Teller {
+    folder: Folder,
+    /// The name of the socket at which this process serves, if it does.
+    own: String,
+    /// Who did not take what it was told last: nobody waits for these.
+    stuck: BTreeSet<String>,
+}
+
+impl Teller {
+    async fn run(mut self, mut told: Told) {
+        let socket = match UnixDatagram::unbound() {
+            Ok(socket) => socket,
+            Err(error) => {
+                return tracing::warn!(%error, "other processes hear nothing of what is only told");
+            }
+        };
+        while let Some(event) = told.recv().await {
+            let message = [b"told ", event.group.as_bytes(), b"\n", &event.payload].concat();
+            for other in self.folder.serving_beside(&self.own) {
+                self.tell(&socket, other, &message).await;
+            }
+        }
+    }
+
+    async fn tell(&mut self, socket: &UnixDatagram, other: String, message: &[u8]) {
+        let Ok(address) = self.folder.address(&other) else {
+            return;
+        };
+        let told = if self.stuck.contains(&other) {
+            socket.try_send_to(message, &address).map(drop)
+        } else {
+            let told = timeout(PATIENCE, socket.send_to(message, &address)).await;
+            told.unwrap_or_else(|_| Err(ErrorKind::WouldBlock.into()))
+                .map(drop)
+        };
+        match told {
+            Ok(()) => drop(self.stuck.remove(&other)),
+            Err(error) if is_ended(&error) => {
+                self.folder.remove_if_ended(&other);
+                self.stuck.remove(&other);
+            }
+            Err(error) => {
+                tracing::debug!(%error, "another process is not told what need not last");
+                self.stuck.insert(other);
+            }
+        }
+    }
+}
+
 /// Answers those who ask, and takes note of answers.
 struct Reader {
     socket: Arc<UnixDatagram>,
     name: String,
     folder: Folder,
     peers: Arc<Peers>,
+    hub: Arc<Hub>,
     poller: Poller,
 }
 
 impl Reader {
     async fn run(self) {
-        let mut buffer = [0; MESSAGE_BYTES];
+        let mut buffer = vec![0; MESSAGE_BYTES];
         loop {
             let length = match self.socket.recv(&mut buffer).await {
                 Ok(length) => length,
@@ -272,6 +363,10 @@ impl Reader {
             match text.and_then(Message::parse) {
                 Some(Message::Look { from, id }) => self.look(from, id).await,
                 Some(Message::Heard { from, id }) => self.peers.heard_up_to(from, id),
+                Some(Message::Told { group, payload }) => {
+                    let event = Event::told(group, payload.to_owned());
+                    self.hub.deliver(&event);
+                }
                 None => tracing::debug!("a message to this process is not one of the bus"),
             }
         }
@@ -295,10 +390,16 @@ impl Reader {
 enum Message<'a> {
     Look { from: &'a str, id: i64 },
     Heard { from: &'a str, id: i64 },
+    Told { group: &'a str, payload: &'a str },
 }
 
 impl<'a> Message<'a> {
     fn parse(text: &'a str) -> Option<Self> {
+        if let Some((head, payload)) = text.split_once('\n') {
+            let group = head.strip_prefix("told ")?;
+            let is_group = !group.is_empty() && !group.contains(' ');
+            return is_group.then_some(Self::Told { group, payload });
+        }
         let mut words = text.split(' ');
         let (kind, from, id) = (words.next()?, words.next()?, words.next()?.parse().ok()?);
         // It becomes part of a path.
@@ -335,8 +436,19 @@ mod tests {
             Message::parse("heard a-B_9.ask 7"),
             Some(Message::Heard { from, id: 7 })
         );
+        assert_eq!(
+            Message::parse("told here:1\n{}"),
+            Some(Message::Told {
+                group: "here:1",
+                payload: "{}"
+            })
+        );
         for strange in [
             "",
+            "told here:1",
+            "told \n{}",
+            "told a b\n{}",
+            "hear here:1\n{}",
             "look",
             "look a.ask",
             "look a.ask x",

@@ -3,12 +3,14 @@
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
-use backends::bus::{Bus, BusDatabase, BusError, Delivery, Subscription, events_table};
+use backends::bus::{
+    Bus, BusDatabase, BusError, Delivery, MOST_TOLD_BYTES, Subscription, events_table,
+};
 use backends::clock::Clock;
 use chrono::{DateTime, TimeDelta, Utc};
 use sea_orm::{
     ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DbBackend,
-    SqliteTransactionMode, TransactionOptions, TransactionTrait,
+    SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait,
 };
 use tempfile::TempDir;
 
@@ -587,7 +589,7 @@ async fn processes_whose_database_lies_deep_in_folders_find_each_other() {
 }
 
 #[tokio::test]
-async fn a_process_that_was_killed_is_forgotten_by_the_first_who_asks_it() {
+async fn a_process_that_was_killed_is_not_there_any_more() {
     let site = Site::on_sqlite().await;
     let (one, two) = (site.bus().await, site.bus().await);
     let _own = reactions(&one);
@@ -599,12 +601,56 @@ async fn a_process_that_was_killed_is_forgotten_by_the_first_who_asks_it() {
     for name in ["killed.serve", "killed.ask"] {
         drop(std::os::unix::net::UnixDatagram::bind(folder.join(name)).unwrap());
     }
-    assert_eq!(one.peers().len(), 2);
     one.publish("g", &1).await.unwrap();
-    assert_eq!(one.peers().len(), 1);
+    assert!(!folder.join("killed.serve").exists());
+    drop(std::os::unix::net::UnixDatagram::bind(folder.join("killed2.serve")).unwrap());
+    assert_eq!(one.peers(), [two.instance()]);
+    assert!(!folder.join("killed2.serve").exists());
     drop((one, two));
     let left = std::fs::read_dir(&folder).unwrap().count();
     assert_eq!(left, 0, "sockets go with their processes");
+}
+
+#[tokio::test]
+async fn what_is_only_told_is_heard_by_all_that_serve_in_order_and_leaves_no_record() {
+    on_each_engine(async |site| {
+        let (one, two) = (site.bus().await, site.bus().await);
+        two.appear().await.unwrap();
+        until_there_are(&one, 1).await;
+        assert_eq!(one.peers(), [two.instance()]);
+        let (mut here, mut there) = (one.subscribe("here:1"), two.subscribe_prefix("here:"));
+        let large = "x".repeat(MOST_TOLD_BYTES - 2);
+        one.tell("here:1", &large).unwrap();
+        for number in 0..20 {
+            one.tell("here:1", &number).unwrap();
+            one.tell("other", &number).unwrap();
+        }
+        for heard in [&mut here, &mut there] {
+            match heard.recv().await.unwrap() {
+                Delivery::Event(event) => {
+                    assert_eq!(
+                        (event.id, event.decode::<String>().unwrap()),
+                        (0, large.clone())
+                    );
+                }
+                Delivery::Lost => panic!("something was lost"),
+            }
+            for expected in 0..20 {
+                assert_eq!(number(heard).await, expected);
+            }
+        }
+        assert_eq!(here.try_recv(), None, "its own voice comes once");
+        let larger = format!("{large}x");
+        let refused = one.tell("here:1", &larger).unwrap_err();
+        assert!(matches!(refused, BusError::TooLarge(7_501)), "{refused}");
+        assert!(matches!(one.tell("a b", &1), Err(BusError::BadGroup)));
+        let db = site.connect(1).await;
+        let rows = Statement::from_string(db.get_database_backend(), "SELECT 1 FROM bus_events");
+        assert!(db.query_one_raw(rows).await.unwrap().is_none());
+        drop(two);
+        one.tell("here:1", &1).unwrap();
+    })
+    .await;
 }
 
 mod on_postgres {
