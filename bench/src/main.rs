@@ -11,6 +11,7 @@
     reason = "it looks on from outside, with plain threads and the machine's own clock"
 )]
 
+mod api;
 mod bare;
 mod bare_room;
 mod cache;
@@ -110,6 +111,17 @@ enum Measure {
         #[arg(long, default_value_t = 1)]
         seconds: u64,
     },
+    /// The REST API: lists of 200 courses, a course's contents, enrolling in all of them
+    Api {
+        #[command(flatten)]
+        common: Common,
+        /// Connections at once, kept alive
+        #[arg(long, default_value_t = 8)]
+        connections: usize,
+        /// Length of one turn
+        #[arg(long, default_value_t = 3)]
+        seconds: u64,
+    },
     /// The room of a course: lines to many readers, against a bare broadcast over tokio-tungstenite
     Room {
         #[command(flatten)]
@@ -163,6 +175,11 @@ fn main() -> ExitCode {
             seconds,
         } => pages::measure(&common, connections, seconds),
         Measure::Cache { common, seconds } => cache::measure(&common, seconds),
+        Measure::Api {
+            common,
+            connections,
+            seconds,
+        } => api::measure(&common, connections, seconds),
         Measure::Room { common, sizes } => room::measure(&common, sizes),
         Measure::Nodes {
             common,

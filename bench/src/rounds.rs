@@ -71,6 +71,19 @@ impl Side {
         );
     }
 
+    /// Prints whether it kept within a number by itself.
+    pub fn print_at_most(&self, goal: f64) {
+        let verdict = if self.median() <= goal {
+            "reached"
+        } else {
+            "MISSED"
+        };
+        println!(
+            "{:<28} at most {goal:.0} {}: {verdict}",
+            self.name, self.unit
+        );
+    }
+
     /// Prints how it stands to another side; `goal` is the greatest ratio.
     pub fn print_ratio_at_most(&self, to: &Self, goal: f64) {
         let ratio = self.ratio(to);

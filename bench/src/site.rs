@@ -12,6 +12,8 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use tempfile::TempDir;
 
+const PASSWORD: &str = "a password for a measurement 7";
+
 /// A site that runs until this value ends.
 pub struct Site {
     // First, so that it ends before its folder does.
@@ -64,7 +66,7 @@ impl Program {
             .stderr(Stdio::null())
             .spawn()?;
         if let Some(mut input) = adding.stdin.take() {
-            input.write_all(b"a password for a measurement 7\n")?;
+            input.write_all(format!("{PASSWORD}\n").as_bytes())?;
         }
         if !adding.wait()?.success() {
             return Err(format!("the account {name} could not be made").into());
@@ -141,9 +143,11 @@ impl Site {
         Ok(())
     }
 
-    /// More courses, `/course/bench-0/` and so on, each of so many modules with a text.
-    pub fn write_courses(&self, courses: usize, modules: usize) -> Outcome {
+    /// More courses, `/course/bench-0/` and so on, each of so many modules with a text; answers
+    /// their numbers.
+    pub fn write_courses(&self, courses: usize, modules: usize) -> Outcome<Vec<String>> {
         let mut connection = self.connect()?;
+        let mut ids = Vec::with_capacity(courses);
         for course in 0..courses {
             let fields = format!(
                 "subject=1&title=Course+number+{course}&slug=bench-{course}&overview=What+this+course+is+about.%0A%0A\
@@ -153,13 +157,17 @@ impl Site {
             let id = number_in(&made.expect(303)?)?;
             for module in 0..modules {
                 let path = format!("/course/{id}/module/add/");
-                let fields = format!("title=Module+{module}&description=What+stands+in+it.");
+                let fields = format!(
+                    "title=Module+{module}&description=What+stands+in+it,+in+the+words+of+its+teacher:+what+comes+first,\
+                     +what+follows+from+it,+and+what+to+read+and+to+try+before+the+next+one+begins."
+                );
                 connection
                     .post(&path, &self.teacher, &fields)?
                     .expect(303)?;
             }
+            ids.push(id);
         }
-        Ok(())
+        Ok(ids)
     }
 
     /// Sends so many bytes by tus, as a content of the course; answers the number of the upload.
@@ -287,6 +295,12 @@ impl Source for Content {
     fn send(&mut self, connection: &mut Connection) -> Outcome {
         connection.send(&self.0)
     }
+}
+
+/// The header that shows an account's password (RFC 7617).
+pub fn basic(name: &str) -> String {
+    let pair = STANDARD.encode(format!("{name}:{PASSWORD}"));
+    format!("Authorization: Basic {pair}\r\n")
 }
 
 /// The first number in the address to which an answer leads.
