@@ -15,7 +15,7 @@ use crate::media::api as uploads;
 use crate::media::cloud::hook;
 use crate::media::pages as media;
 use crate::media::tus::pages as tus;
-use crate::messages::{api as messages_api, pages as messages, stream};
+use crate::messages::{Beside, api as messages_api, pages as messages, stream};
 use crate::web::headers::Security;
 use crate::web::response_cache::{Policy, ResponseCache};
 use crate::web::rest::{self, Api};
@@ -54,14 +54,15 @@ pub fn router(app: &App) -> Router {
 
 /// Every route that needs to know who asks.
 pub fn routes(app: &App) -> Router<App> {
+    let rooms = chat::Rooms::new(app);
     let forms = Router::new()
         .merge(accounts_routes())
         .merge(courses_routes())
         .merge(learning_routes())
-        .merge(messages_routes())
+        .merge(messages_routes(&rooms))
         .merge(outline_routes())
         .merge(library_routes())
-        .merge(chat_routes(app))
+        .merge(chat_routes(rooms))
         .merge(admin_routes())
         .merge(api().routes())
         .route("/api/{*path}", any(errors::not_found))
@@ -244,13 +245,16 @@ fn courses_routes() -> Router<App> {
 }
 
 /// Messages, and the stream of events.
-fn messages_routes() -> Router<App> {
+fn messages_routes(rooms: &chat::Rooms) -> Router<App> {
+    let rooms = rooms.clone();
+    let beside = Beside(Arc::new(move |user_id| rooms.unread().watch(user_id)));
     Router::new()
         .at("/messages/", get(messages::list))
         .at("/messages/read/", post(messages::read))
         .at("/messages/read/all/", post(messages::read_all))
         .at("/messages/unread/", get(messages::unread))
         .at("/events/", get(stream::events))
+        .layer(Extension(beside))
 }
 
 /// The editor of a course.
@@ -306,12 +310,15 @@ fn library_routes() -> Router<App> {
 }
 
 /// The rooms of courses.
-fn chat_routes(app: &App) -> Router<App> {
+fn chat_routes(rooms: chat::Rooms) -> Router<App> {
     Router::new()
         .at("/chat/room/{id}/", get(chat::pages::show))
-        .at("/chat/room/{id}/history/", get(chat::pages::history))
+        .at("/chat/room/{id}/history/", get(chat::history::history))
+        .at("/chat/room/{id}/search/", get(chat::history::find))
+        .at("/chat/room/{id}/read/", post(chat::history::read))
+        .at("/chat/room/{id}/ticket/", post(chat::tickets::create))
         .at("/ws/chat/room/{id}/", get(chat::enter))
-        .layer(Extension(chat::Rooms::new(app)))
+        .layer(Extension(rooms))
 }
 
 /// Running the site.

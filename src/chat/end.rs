@@ -36,7 +36,7 @@ impl From<axum::Error> for End {
             return Self::Gone;
         };
         match *fault {
-            Ws::Capacity(_) => Self::Close(code::TOO_BIG, "A frame has up to 64 kB."),
+            Ws::Capacity(_) => Self::Close(code::TOO_BIG, "This frame is too large."),
             Ws::Utf8(_) => Self::Close(code::INVALID, "A text is UTF-8."),
             Ws::Protocol(tungstenite::error::ProtocolError::ResetWithoutClosingHandshake) => {
                 Self::Gone

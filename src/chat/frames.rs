@@ -1,19 +1,22 @@
-//! What goes over a room's socket: JSON objects, one a frame.
+//! What is told over a room's socket: JSON objects, one a frame. What clients ask stands in `asked`.
 
-use super::CLIENT_ID_LIMIT;
 use crate::entities::chat_line;
 use crate::web::identity::initials;
 use axum::extract::ws::Utf8Bytes;
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+
+/// Longest part of a line that stands above its answers, in characters.
+const QUOTE_LIMIT: usize = 140;
 
 /// Who speaks, as others see her.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Speaker {
     /// Number of the account; nobody's when it is gone.
+    #[serde(rename = "user_id")]
     pub id: Option<i64>,
     /// What she logs in with.
+    #[serde(rename = "user")]
     pub username: String,
     /// Her name as shown.
     pub name: String,
@@ -37,6 +40,29 @@ impl Speaker {
     }
 }
 
+/// A line that is answered, as it stands above the answer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Quote {
+    /// Its number.
+    pub id: i64,
+    /// The name of who said it.
+    pub name: String,
+    /// How it begins; nothing when it was deleted.
+    pub message: Option<String>,
+}
+
+impl Quote {
+    /// Of a line as it is now.
+    pub fn of(line: &chat_line::Model, speaker: &Speaker) -> Self {
+        let message = line.text.chars().take(QUOTE_LIMIT).collect();
+        Self {
+            id: line.id,
+            name: speaker.name.clone(),
+            message: line.deleted_at.is_none().then_some(message),
+        }
+    }
+}
+
 /// What everybody in the room is told.
 #[derive(Debug, Serialize)]
 #[serde(tag = "type")]
@@ -53,12 +79,18 @@ pub enum Event<'a> {
         initials: &'a str,
         is_teacher: bool,
         is_edited: bool,
+        reply_to: Option<&'a Quote>,
+        mentions: Vec<&'a str>,
         #[serde(skip_serializing_if = "Option::is_none")]
         client_id: Option<&'a str>,
     },
     /// A line reads otherwise now.
     #[serde(rename = "chat_edit")]
-    Changed { id: i64, message: &'a str },
+    Changed {
+        id: i64,
+        message: &'a str,
+        mentions: Vec<&'a str>,
+    },
     /// A line is gone.
     #[serde(rename = "chat_delete")]
     Deleted { id: i64 },
@@ -74,6 +106,29 @@ pub enum Answer<'a> {
     Ready { recovered: bool, last: i64 },
     /// She was too slow; as [`Answer::Ready`] for what comes next.
     Lagged { recovered: bool, last: i64 },
+    /// The room as she finds it: all of it after [`Answer::Ready`], and what changed of it later.
+    Room {
+        is_locked: bool,
+        slow_seconds: i64,
+        muted_until: Option<String>,
+        #[serde(flatten)]
+        reading: Option<Reading>,
+    },
+    /// Who is here: up to 100 people, and how many there are.
+    Here {
+        count: usize,
+        people: Vec<&'a Speaker>,
+    },
+    /// Who came and who went since that.
+    Presence {
+        count: usize,
+        came: Vec<&'a Speaker>,
+        went: &'a [i64],
+    },
+    /// Somebody is writing.
+    Typing { user_id: i64, name: &'a str },
+    /// She has read up to here, elsewhere.
+    Read { id: i64 },
     /// The site is about to restart. Come back after this time.
     Restart { retry_ms: u64 },
     /// What she sent was not taken.
@@ -85,6 +140,15 @@ pub enum Answer<'a> {
         #[serde(skip_serializing_if = "Option::is_none")]
         retry_after_seconds: Option<u64>,
     },
+}
+
+/// What of a room she has read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Reading {
+    /// Number of the last line that she has read.
+    pub read: i64,
+    /// How many lines came after that; up to 1,000 are counted.
+    pub unread: u64,
 }
 
 impl Answer<'_> {
@@ -129,7 +193,7 @@ impl From<Utf8> for String {
 
 impl Frame {
     /// A line as it is now.
-    pub fn of_line(line: &chat_line::Model, speaker: &Speaker) -> Self {
+    pub fn of_line(line: &chat_line::Model, speaker: &Speaker, quote: Option<&Quote>) -> Self {
         let event = Event::Said {
             message: &line.text,
             user: &speaker.username,
@@ -140,6 +204,8 @@ impl Frame {
             initials: &speaker.initials,
             is_teacher: speaker.is_teacher,
             is_edited: line.edited_at.is_some(),
+            reply_to: quote,
+            mentions: mentions(line),
             client_id: line.client_id.as_deref(),
         };
         Self::new(line.id, true, &event)
@@ -153,6 +219,7 @@ impl Frame {
             Event::Changed {
                 id: line.id,
                 message: &line.text,
+                mentions: mentions(line),
             }
         };
         Self::new(line.changed, false, &event)
@@ -167,153 +234,18 @@ impl Frame {
     }
 }
 
+/// User names of those whom a line mentions.
+pub fn mentions(line: &chat_line::Model) -> Vec<&str> {
+    let names = line.mentions.as_deref().unwrap_or_default();
+    names.split(' ').filter(|name| !name.is_empty()).collect()
+}
+
 /// With the offset from UTC that older clients expect: `2026-03-02T13:48:09.123456+00:00`.
-fn datetime(time: DateTime<Utc>) -> String {
+pub fn datetime(time: DateTime<Utc>) -> String {
     time.to_rfc3339_opts(SecondsFormat::Micros, false)
 }
 
 /// Our own types have no keys that JSON cannot hold.
 fn encode(value: &impl Serialize) -> Utf8Bytes {
     serde_json::to_string(value).unwrap_or_default().into()
-}
-
-/// What a client asks for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Asked {
-    /// Say this.
-    Say {
-        text: String,
-        client_id: Option<String>,
-    },
-    /// Let this line read otherwise.
-    Edit { id: i64, text: String },
-    /// Take this line back.
-    Delete { id: i64 },
-}
-
-/// A frame that is not taken.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Refused {
-    /// In a word, for programs.
-    pub code: &'static str,
-    /// In a sentence, for people.
-    pub words: &'static str,
-    /// What the client called it.
-    pub client_id: Option<String>,
-}
-
-impl Asked {
-    /// Reads a frame.
-    pub fn read(bytes: &[u8]) -> Result<Self, Refused> {
-        let not_understood = |words| Refused {
-            code: "not_understood",
-            words,
-            client_id: None,
-        };
-        let Ok(Value::Object(object)) = serde_json::from_slice(bytes) else {
-            return Err(not_understood(
-                "A frame is a JSON object, for example {\"message\": \"Good morning\"}.",
-            ));
-        };
-        let client_id = match object.get("client_id") {
-            None | Some(Value::Null) => None,
-            Some(Value::String(id)) if is_client_id(id) => Some(id.clone()),
-            Some(_) => {
-                return Err(not_understood(
-                    "client_id is a text of 1 to 64 characters from the printable ones of ASCII.",
-                ));
-            }
-        };
-        let refused = |code, words| Refused {
-            code,
-            words,
-            client_id: client_id.clone(),
-        };
-        let id = || {
-            object
-                .get("id")
-                .and_then(Value::as_i64)
-                .ok_or_else(|| refused("not_understood", "id is the number of a line."))
-        };
-        let text = || match object.get("message") {
-            Some(Value::String(text)) => {
-                super::clean(text).map_err(|words| refused("invalid", words))
-            }
-            _ => Err(refused("invalid", "message is missing, or is not a text.")),
-        };
-        match object.get("type").map(Value::as_str) {
-            None | Some(Some("message" | "chat_message")) => Ok(Self::Say {
-                text: text()?,
-                client_id: client_id.clone(),
-            }),
-            Some(Some("edit")) => Ok(Self::Edit {
-                id: id()?,
-                text: text()?,
-            }),
-            Some(Some("delete")) => Ok(Self::Delete { id: id()? }),
-            Some(_) => Err(refused(
-                "not_understood",
-                "There is no such type of frame. There are message, edit and delete.",
-            )),
-        }
-    }
-}
-
-fn is_client_id(id: &str) -> bool {
-    (1..=CLIENT_ID_LIMIT).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_graphic())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_no_request_is_refused_and_says_why() {
-        for (frame, code) in [
-            ("", "not_understood"),
-            ("[]", "not_understood"),
-            ("\"hello\"", "not_understood"),
-            ("{", "not_understood"),
-            ("{\"message\": 7}", "invalid"),
-            ("{\"message\": null}", "invalid"),
-            ("{\"text\": \"hello\"}", "invalid"),
-            ("{\"message\": \"  \"}", "invalid"),
-            (
-                "{\"type\": \"dance\", \"message\": \"a\"}",
-                "not_understood",
-            ),
-            ("{\"type\": 7, \"message\": \"a\"}", "not_understood"),
-            ("{\"type\": \"edit\", \"message\": \"a\"}", "not_understood"),
-            ("{\"type\": \"delete\", \"id\": \"1\"}", "not_understood"),
-            (
-                "{\"message\": \"a\", \"client_id\": \"\"}",
-                "not_understood",
-            ),
-            ("{\"message\": \"a\", \"client_id\": 7}", "not_understood"),
-        ] {
-            assert_eq!(
-                Asked::read(frame.as_bytes()).unwrap_err().code,
-                code,
-                "{frame}"
-            );
-        }
-        assert!(Asked::read(&[0xff, 0xfe]).is_err());
-        let deep = "[".repeat(10_000);
-        assert!(Asked::read(deep.as_bytes()).is_err());
-    }
-
-    #[test]
-    fn a_line_may_carry_the_name_that_its_sender_gave_it() {
-        let frame = br#"{"type": "message", "message": " Good morning ", "client_id": "a-1"}"#;
-        let asked = Asked::Say {
-            text: "Good morning".into(),
-            client_id: Some("a-1".into()),
-        };
-        assert_eq!(Asked::read(frame), Ok(asked));
-        let older = Asked::Say {
-            text: "a".into(),
-            client_id: None,
-        };
-        assert_eq!(Asked::read(br#"{"message": "a"}"#), Ok(older));
-    }
 }

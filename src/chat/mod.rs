@@ -1,25 +1,42 @@
 //! The room of a course: what its students, its teacher and the staff say to each other there.
 //!
-//! Here are the rules of a line and who may come in; the frames that sockets speak (`frames`), what is stored
-//! (`store`), lines of many written at once (`writer`), rooms with somebody in them (`rooms`), who comes in
-//! (`visit`), her socket (`socket`) and the pages (`pages`).
+//! Here are the rules of a line and who may come in. What sockets speak stands in `asked` and `frames`, what is stored
+//! in `store`; lines of many are written at once (`writer`), where it is seen what moderators have done
+//! ([`moderation`]) and who is mentioned (`mentions`). Rooms with somebody in them (`rooms`) hear the bus (`listener`),
+//! know who is there (`people`, `presence`), and hold the sockets (`visit`, `socket`, `wire`). How far people have read is
+//! noted in `reads`, what they have not is counted in `unread`. Pages: [`pages`]; for scripts and programs [`history`]
+//! and [`tickets`].
 //!
 //! What happens in a room is numbered: a line, the change of one, a deletion. The number is taken in the
 //! transaction that writes it, under the lock of the room's row, so that the order of the numbers is the order of the
 //! commits, whatever the node. A reader who has seen up to 41 asks for what came after; a hole is seen by the number
-//! that comes next. Decision 0027.
+//! that comes next. Decision 0027. What is not stored, and what is counted: decision 0029.
 
+mod asked;
 mod end;
 mod frames;
+pub mod history;
+mod listener;
+mod mentions;
+pub mod moderation;
 mod pace;
 pub mod pages;
+mod people;
+mod places;
+mod presence;
+mod reads;
+mod refusal;
 mod rooms;
 mod socket;
 mod store;
+pub mod tickets;
+mod unread;
 mod visit;
+mod wire;
 mod writer;
 
 pub use rooms::Rooms;
+pub use store::reads::{View, view};
 pub use visit::enter;
 
 use crate::app::App;
@@ -28,6 +45,7 @@ use crate::error::{Error, Result};
 use crate::learning;
 use crate::web::identity::Person;
 use sea_orm::EntityTrait as _;
+use serde::Serialize;
 
 /// Longest line, in characters, after trimming.
 pub const TEXT_LIMIT: usize = 4_000;
@@ -49,6 +67,13 @@ async fn find_course(app: &App, person: &Person, id: i64) -> Result<course::Mode
         Ok(course)
     } else {
         Err(Error::forbidden())
+    }
+}
+
+/// Tells all nodes something that need not last.
+fn tell(app: &App, group: &str, payload: &(impl Serialize + ?Sized)) {
+    if let Err(error) = app.bus.tell(group, payload) {
+        tracing::warn!(%error, group, "nobody was told");
     }
 }
 

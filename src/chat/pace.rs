@@ -7,27 +7,25 @@ use tokio::time::Instant;
 /// So many frames in so long, and no more.
 #[derive(Debug)]
 pub struct Pace {
-    rate: Option<Rate>,
     since: Instant,
     count: u32,
 }
 
 impl Pace {
-    /// Counts from now on; without a rate everything is let through.
-    pub fn new(rate: Option<Rate>) -> Self {
+    /// Counts from now on.
+    pub fn new() -> Self {
         Self {
-            rate,
             since: Instant::now(),
             count: 0,
         }
     }
 
-    /// Counts one more.
+    /// Counts one more; without a rate everything is let through.
     ///
     /// # Errors
     /// The seconds to wait, when it is one too many.
-    pub fn count(&mut self, now: Instant) -> Result<(), u64> {
-        let Some(rate) = self.rate else {
+    pub fn count(&mut self, rate: Option<Rate>, now: Instant) -> Result<(), u64> {
+        let Some(rate) = rate else {
             return Ok(());
         };
         let span = Duration::from_secs(rate.seconds);
@@ -49,13 +47,12 @@ mod tests {
 
     #[test]
     fn the_pace_says_how_long_to_wait() {
-        let mut pace = Pace::new("2/minute".parse().ok());
+        let (mut pace, rate) = (Pace::new(), "2/minute".parse().ok());
         let start = pace.since;
-        assert_eq!(pace.count(start), Ok(()));
-        assert_eq!(pace.count(start), Ok(()));
-        assert_eq!(pace.count(start + Duration::from_secs(50)), Err(11));
-        assert_eq!(pace.count(start + Duration::from_secs(60)), Ok(()));
-        let mut unbounded = Pace::new(None);
-        assert!((0..1_000).all(|_| unbounded.count(start).is_ok()));
+        assert_eq!(pace.count(rate, start), Ok(()));
+        assert_eq!(pace.count(rate, start), Ok(()));
+        assert_eq!(pace.count(rate, start + Duration::from_secs(50)), Err(11));
+        assert_eq!(pace.count(rate, start + Duration::from_secs(60)), Ok(()));
+        assert!((0..1_000).all(|_| pace.count(None, start).is_ok()));
     }
 }

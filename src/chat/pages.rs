@@ -1,25 +1,22 @@
 //! The page of a room, and its history page by page.
 
-use super::frames::{Frame, Speaker};
-use super::{TEXT_LIMIT, find_course, store};
+use super::frames::Speaker;
+use super::history::LINES;
+use super::store::pages::{Page, Place as Lines, Spoken, page as lines_at};
+use super::{TEXT_LIMIT, find_course, moderation, store};
 use crate::app::App;
-use crate::entities::{chat_line, course, user};
+use crate::entities::course;
 use crate::error::Result;
 use crate::learning;
-use crate::web::extract::{Path, Query};
+use crate::web::extract::Path;
 use crate::web::identity::{Person, Student};
 use crate::web::shell::{Place, Shell, page};
 use crate::web::text;
 use askama::Template;
 use axum::extract::State;
-use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
-use axum::response::{IntoResponse as _, Response};
+use axum::response::Response;
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use chrono_tz::Tz;
-use serde::Deserialize;
-
-/// Lines on a page of the history.
-const LINES: u64 = 50;
 
 /// Lines of one speaker that follow each other within this time stand under one name.
 const GROUP: TimeDelta = TimeDelta::minutes(5);
@@ -73,34 +70,35 @@ pub async fn show(
     let db = app.db.read();
     // First: what is said while the lines are read comes again over the socket, and stands there only once.
     let last = store::last(db, course.id).await?;
-    let (rows, has_more) = store::page(db, course.id, None, LINES).await?;
-    let lines = lines(&course, &person, rows, app.clock.now());
+    let Page {
+        lines: spoken,
+        has_older,
+        ..
+    } = lines_at(db, &course, Lines::Newest, LINES).await?;
+    let lines = lines(&person, spoken, app.clock.now());
     let lesson_path = learning::lesson_path(course.id, None, None);
     page(&RoomPage {
         shell: shell.at(Place::MyCourses),
         person_id: person.id,
-        is_moderator: person.is_staff || course.owner_id == person.id,
+        is_moderator: moderation::is_moderator(&person, &course),
         course,
         lesson_path,
         lines,
-        has_more,
+        has_more: has_older,
         last,
         limit: TEXT_LIMIT,
     })
 }
 
-fn lines(
-    course: &course::Model,
-    person: &Person,
-    rows: Vec<(chat_line::Model, Option<user::Model>)>,
-    now: DateTime<Utc>,
-) -> Vec<Line> {
+fn lines(person: &Person, spoken: Vec<Spoken>, now: DateTime<Utc>) -> Vec<Line> {
     let zone = person.time_zone;
     let day_of = |time: DateTime<Utc>| time.with_timezone(&zone).date_naive();
     let mut before: Option<(Option<i64>, DateTime<Utc>)> = None;
-    let mut lines = Vec::with_capacity(rows.len());
-    for (row, author) in rows {
-        let speaker = store::speaker(author.as_ref(), course);
+    let mut lines = Vec::with_capacity(spoken.len());
+    for Spoken {
+        line: row, speaker, ..
+    } in spoken
+    {
         let is_other_day = before.is_none_or(|(_, time)| day_of(time) != day_of(row.created_at));
         let goes_on = !is_other_day
             && before.is_some_and(|(id, time)| {
@@ -134,38 +132,4 @@ fn day_words(day: NaiveDate, today: NaiveDate, time: DateTime<Utc>, zone: Tz) ->
         1 => "Yesterday".into(),
         _ => text::date(time, zone),
     }
-}
-
-/// Which page of the history.
-#[derive(Debug, Deserialize)]
-pub struct PageAsked {
-    /// Lines older than this one; the newest without.
-    before: Option<i64>,
-}
-
-/// `GET /chat/room/<course id>/history/`: `{"lines": [...], "has_more": true}`, the lines as they come over the socket.
-pub async fn history(
-    State(app): State<App>,
-    Student(person): Student,
-    Path(id): Path<i64>,
-    Query(asked): Query<PageAsked>,
-) -> Result<Response> {
-    let course = find_course(&app, &person, id).await?;
-    let (rows, has_more) = store::page(app.db.read(), course.id, asked.before, LINES).await?;
-    let lines: Vec<String> = rows
-        .iter()
-        .map(|(line, author)| {
-            let frame = Frame::of_line(line, &store::speaker(author.as_ref(), &course));
-            frame.text.0.as_str().to_owned()
-        })
-        .collect();
-    let body = format!(
-        "{{\"lines\":[{}],\"has_more\":{has_more}}}",
-        lines.join(",")
-    );
-    let headers = [
-        (CONTENT_TYPE, "application/json"),
-        (CACHE_CONTROL, "private, no-store"),
-    ];
-    Ok((headers, body).into_response())
 }

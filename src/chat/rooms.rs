@@ -1,26 +1,27 @@
-//! The rooms in which somebody is, in this process: each hears the bus once for all who are in it.
+//! The rooms in which somebody is, in this process: each hears the bus once for all who are in it (`listener`).
 
-use super::store::{self, Missed};
-use super::writer::{Told, Writer, group_of};
+use super::frames::{Answer, Speaker, datetime};
+use super::listener::Listener;
+use super::people::People;
+use super::places::Places;
+use super::presence::Round;
+use super::reads::Reads;
+use super::store::acts::Rules;
+use super::store::reads::Position;
+use super::unread::Unread;
+use super::writer::{Told, Writer};
 use crate::app::App;
-use crate::db::tag;
 use crate::entities::course;
 use crate::error::Result;
-use crate::web::sessions::{self, AccountEvent};
-use backends::bus::{Delivery, Subscription};
+use axum::extract::ws::Utf8Bytes;
+use chrono::{DateTime, Utc};
 use std::collections::{BTreeSet, HashMap};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock, Weak};
 use tokio::sync::{broadcast, watch};
 use tokio::task::AbortHandle;
 
 /// What waits for a slow reader, before she is told that she was too slow and reads the rest from the database.
 const DEPTH: usize = 256;
-
-/// Events of the bus that wait for a room.
-const BUS_DEPTH: usize = 1_024;
-
-/// Most of what was missed that is read for everybody at once.
-const MOST_MISSED: u64 = 1_000;
 
 /// What everybody in a room hears.
 #[derive(Clone, Debug)]
@@ -33,8 +34,66 @@ pub enum News {
     Rights(Arc<Whose>),
     /// Sessions of these people may have ended, or what they may do has changed.
     Accounts(Arc<Whose>),
+    /// Who is in the room.
+    Round(Arc<Round>),
+    /// Somebody is writing: who, and the frame.
+    Typing(i64, Utf8Bytes),
+    /// How far people have read.
+    Reads(Arc<HashMap<i64, i64>>),
+    /// Something holds in the room that did not, for these people.
+    Rules(Arc<Holding>, Whose),
+    /// Time to see whether those are there whose turn it is.
+    Beat(u8),
     /// The room is closed.
     Over,
+}
+
+/// What holds in a room, with the frame for all whom it concerns alike.
+#[derive(Debug)]
+pub struct Holding {
+    rules: Rules,
+    frame: Utf8Bytes,
+}
+
+impl Holding {
+    /// These rules, encoded once.
+    pub fn new(rules: Rules) -> Self {
+        let frame = Answer::Room {
+            is_locked: rules.is_locked,
+            slow_seconds: rules.slow_seconds,
+            muted_until: None,
+            reading: None,
+        };
+        Self {
+            frame: frame.text(),
+            rules,
+        }
+    }
+
+    /// The rules themselves.
+    pub fn rules(&self) -> &Rules {
+        &self.rules
+    }
+
+    /// Until when she may not write.
+    pub fn muted_until(&self, user_id: i64, now: DateTime<Utc>) -> Option<String> {
+        let until = self.rules.muted.get(&user_id).filter(|until| **until > now);
+        until.copied().map(datetime)
+    }
+
+    /// The frame that tells her.
+    pub fn frame_for(&self, user_id: i64, now: DateTime<Utc>) -> Utf8Bytes {
+        match self.muted_until(user_id, now) {
+            None => self.frame.clone(),
+            muted_until => Answer::Room {
+                is_locked: self.rules.is_locked,
+                slow_seconds: self.rules.slow_seconds,
+                muted_until,
+                reading: None,
+            }
+            .text(),
+        }
+    }
 }
 
 /// Whose rights are to be looked at again.
@@ -63,6 +122,9 @@ pub struct Rooms(Arc<Inner>);
 struct Inner {
     app: App,
     writer: OnceLock<Writer>,
+    reads: Reads,
+    unread: Unread,
+    places: Places,
     open: Mutex<HashMap<i64, Weak<Room>>>,
 }
 
@@ -71,23 +133,38 @@ pub struct Room {
     news: broadcast::Sender<News>,
     has_begun: watch::Receiver<bool>,
     listener: AbortHandle,
-    course_id: i64,
+    course: Arc<course::Model>,
     rooms: Weak<Inner>,
+    people: Arc<People>,
+    holding: Arc<RwLock<Arc<Holding>>>,
+}
+
+/// Somebody's stay in a room, with one socket; it ends when this is dropped.
+pub struct Stay {
+    room: Arc<Room>,
+    user_id: i64,
+}
+
+impl Drop for Stay {
+    fn drop(&mut self) {
+        self.room.people.leave(self.user_id);
+    }
 }
 
 impl Drop for Room {
     fn drop(&mut self) {
         self.listener.abort();
+        self.people.end();
         let Some(rooms) = self.rooms.upgrade() else {
             return;
         };
         let mut open = rooms.open.lock().unwrap_or_else(PoisonError::into_inner);
         // Somebody may have opened it again meanwhile.
         let is_gone = open
-            .get(&self.course_id)
+            .get(&self.course.id)
             .is_some_and(|room| room.strong_count() == 0);
         if is_gone {
-            open.remove(&self.course_id);
+            open.remove(&self.course.id);
         }
     }
 }
@@ -103,6 +180,38 @@ impl Room {
             .await;
         self.news.subscribe()
     }
+
+    /// The course, as it was when the room was opened.
+    pub fn course(&self) -> &Arc<course::Model> {
+        &self.course
+    }
+
+    /// Who is in it.
+    pub fn people(&self) -> &People {
+        &self.people
+    }
+
+    /// What holds in it now.
+    pub fn holding(&self) -> Arc<Holding> {
+        let holding = self.holding.read().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(&holding)
+    }
+
+    /// Somebody comes in.
+    pub fn enter(self: Arc<Self>, face: &Arc<Speaker>) -> Stay {
+        self.people.enter(face);
+        Stay {
+            user_id: face.id.unwrap_or_default(),
+            room: self,
+        }
+    }
+}
+
+impl Stay {
+    /// Where she is.
+    pub fn room(&self) -> &Room {
+        &self.room
+    }
 }
 
 impl Rooms {
@@ -111,6 +220,9 @@ impl Rooms {
         Self(Arc::new(Inner {
             app: app.clone(),
             writer: OnceLock::new(),
+            reads: Reads::new(app),
+            unread: Unread::new(app),
+            places: Places::default(),
             open: Mutex::default(),
         }))
     }
@@ -121,185 +233,58 @@ impl Rooms {
         self.0.writer.get_or_init(|| Writer::start(app))
     }
 
+    /// How many sockets are open.
+    pub fn places(&self) -> &Places {
+        &self.0.places
+    }
+
+    /// What people have not read, for their open pages.
+    pub fn unread(&self) -> &Unread {
+        &self.0.unread
+    }
+
+    /// Notes that somebody has read the room of a course up to a line. It is stored with what others have read, within
+    /// about a second.
+    pub fn note_read(&self, user_id: i64, course_id: i64, line_id: i64) {
+        self.0.reads.note(Position {
+            user_id,
+            course_id,
+            line_id,
+        });
+    }
+
+    /// Stores at once that somebody has read the room of a course up to a line.
+    pub async fn set_read(&self, user_id: i64, course_id: i64, line_id: i64) -> Result<()> {
+        let position = Position {
+            user_id,
+            course_id,
+            line_id,
+        };
+        self.0.reads.set(position).await
+    }
+
     /// The room of this course, for as long as it is held.
-    pub fn open(&self, course: &course::Model) -> Arc<Room> {
+    pub fn open(&self, course: &Arc<course::Model>) -> Arc<Room> {
         let mut open = self.0.open.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(room) = open.get(&course.id).and_then(Weak::upgrade) {
             return room;
         }
         let (news, _) = broadcast::channel(DEPTH);
         let app = &self.0.app;
-        let listener = Listener {
-            hers: app
-                .bus
-                .subscribe_with_depth(&group_of(course.id), BUS_DEPTH),
-            accounts: app.bus.subscribe(sessions::GROUP),
-            tags: app.bus.subscribe_with_depth(tag::GROUP, BUS_DEPTH),
-            news: news.clone(),
-            course: course.clone(),
-            last: None,
-            app: app.clone(),
-        };
+        let people = Arc::new(People::new(app, course.id));
+        let holding = Arc::new(RwLock::new(Arc::new(Holding::new(Rules::default()))));
+        let listener = Listener::new(app, course, (news.clone(), &people, &holding));
         let (begin, has_begun) = watch::channel(false);
         let room = Arc::new(Room {
             news,
             has_begun,
             listener: tokio::spawn(listener.run(begin)).abort_handle(),
-            course_id: course.id,
+            course: Arc::clone(course),
             rooms: Arc::downgrade(&self.0),
+            people,
+            holding,
         });
         open.insert(course.id, Arc::downgrade(&room));
         room
-    }
-}
-
-/// Hears the bus for a room.
-struct Listener {
-    app: App,
-    course: course::Model,
-    hers: Subscription,
-    accounts: Subscription,
-    tags: Subscription,
-    news: broadcast::Sender<News>,
-    /// Everything up to this number was told; `None` while that is not known.
-    last: Option<i64>,
-}
-
-impl Listener {
-    async fn run(mut self, begin: watch::Sender<bool>) {
-        // After the bus is listened to, and before anybody comes in.
-        match store::last(self.app.db.read(), self.course.id).await {
-            Ok(last) => self.last = Some(last),
-            Err(error) => {
-                tracing::warn!(%error, course = self.course.id, "what happened last in a room could not be read");
-            }
-        }
-        begin.send_replace(true);
-        loop {
-            let news = tokio::select! {
-                told = self.hers.recv() => match told {
-                    Some(told) => self.tell(told).await,
-                    None => Some(News::Over),
-                },
-                change = self.accounts.recv() => match change {
-                    Some(change) => Some(News::Accounts(Arc::new(whose_account(&change)))),
-                    None => Some(News::Over),
-                },
-                change = self.tags.recv() => match change {
-                    Some(change) => self.look_at_tags(&change).await,
-                    None => Some(News::Over),
-                },
-            };
-            let is_over = matches!(news, Some(News::Over));
-            if let Some(news) = news {
-                // Nobody may be listening just now.
-                let _ = self.news.send(news);
-            }
-            if is_over {
-                return;
-            }
-        }
-    }
-
-    async fn tell(&mut self, delivery: Delivery) -> Option<News> {
-        let told = match delivery {
-            Delivery::Event(event) => event.decode::<Told>().ok(),
-            Delivery::Lost => None,
-        };
-        let Some(told) = told else {
-            return Some(self.read_missed().await);
-        };
-        match self.last {
-            // It was read with what was missed.
-            Some(last) if told.last <= last => None,
-            // Another node was quicker, and is heard later.
-            Some(last) if told.after != last => Some(self.read_missed().await),
-            _ => {
-                self.last = Some(told.last);
-                Some(News::Told(Arc::new(told)))
-            }
-        }
-    }
-
-    /// What happened since the last that was told, from the database.
-    async fn read_missed(&mut self) -> News {
-        let Some(after) = self.last else {
-            return News::Lost;
-        };
-        match store::missed(self.app.db.read(), &self.course, after, MOST_MISSED).await {
-            Ok(Missed {
-                frames,
-                last,
-                is_whole: true,
-            }) => {
-                self.last = Some(last);
-                News::Told(Arc::new(Told {
-                    after,
-                    frames,
-                    last,
-                }))
-            }
-            Ok(Missed { last, .. }) => {
-                self.last = Some(last);
-                News::Lost
-            }
-            Err(error) => {
-                tracing::warn!(%error, course = self.course.id, "what was missed in a room could not be read");
-                self.last = None;
-                News::Lost
-            }
-        }
-    }
-
-    /// Who came into the course or left it is told under her own tag; of the course, what matters is whose it is and
-    /// whether it is a draft.
-    async fn look_at_tags(&mut self, change: &Delivery) -> Option<News> {
-        let Delivery::Event(event) = change else {
-            return Some(rights(Whose::Everybody));
-        };
-        let Ok(grown) = event.decode::<tag::Grown>() else {
-            return Some(rights(Whose::Everybody));
-        };
-        let this = tag::Tag::course(self.course.id).to_string();
-        if grown.tags.contains_key(&this) {
-            match self.look_at_course().await {
-                Ok(Some(news)) => return Some(news),
-                Ok(None) => {}
-                Err(error) => {
-                    tracing::warn!(%error, course = self.course.id, "the course of a room could not be read");
-                    return Some(rights(Whose::Everybody));
-                }
-            }
-        }
-        let ids: BTreeSet<i64> = grown
-            .tags
-            .keys()
-            .filter_map(|tag| tag.strip_prefix("studies:")?.parse().ok())
-            .collect();
-        (!ids.is_empty()).then(|| rights(Whose::These(ids)))
-    }
-
-    async fn look_at_course(&mut self) -> Result<Option<News>> {
-        let Some(course) = super::writer::course_of(&self.app, self.course.id).await? else {
-            return Ok(Some(News::Over));
-        };
-        let is_same =
-            course.owner_id == self.course.owner_id && course.is_draft == self.course.is_draft;
-        self.course = course;
-        Ok((!is_same).then(|| rights(Whose::Everybody)))
-    }
-}
-
-fn rights(whose: Whose) -> News {
-    News::Rights(Arc::new(whose))
-}
-
-fn whose_account(change: &Delivery) -> Whose {
-    match change {
-        Delivery::Event(event) => match event.decode::<AccountEvent>() {
-            Ok(AccountEvent::Changed { user_id }) => Whose::These(BTreeSet::from([user_id])),
-            Err(_) => Whose::Everybody,
-        },
-        Delivery::Lost => Whose::Everybody,
     }
 }

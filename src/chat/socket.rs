@@ -1,31 +1,28 @@
 //! One socket in a room, from when it is open to its close: what is heard goes out, what is said goes in.
 
+use super::asked::{Asked, Refused};
 use super::end::{End, code};
-use super::frames::{Answer, Asked, Refused};
+use super::frames::{Answer, Reading};
+use super::listener::{BEATS, ping_every};
 use super::pace::Pace;
-use super::rooms::{News, Room};
-use super::store;
+use super::presence::Round;
+use super::refusal::Refusal;
+use super::rooms::{News, Stay};
+use super::store::{self, reads};
 use super::visit::{Underway, Visit};
+use super::wire::{close, feed, within};
 use super::writer::Told;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::web::scopes::Scope;
-use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket};
+use axum::extract::ws::{Message, WebSocket};
 use futures::SinkExt as _;
 use futures::stream::{FuturesOrdered, StreamExt as _};
+use sea_orm::ConnectionTrait;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::{RecvError, TryRecvError};
-use tokio::time::{Instant, timeout};
-
-/// A reader who takes nothing for so long has gone.
-const WRITE_PATIENCE: Duration = Duration::from_secs(30);
-
-/// So often a quiet client is asked whether it is there.
-const PING_EVERY: Duration = Duration::from_secs(30);
-
-/// A client of which nothing was heard for so long has gone.
-const SILENCE: Duration = Duration::from_secs(75);
+use tokio::time::Instant;
 
 /// Most lines of one client that are on their way into the database.
 const MOST_UNDERWAY: usize = 32;
@@ -33,61 +30,80 @@ const MOST_UNDERWAY: usize = 32;
 /// Most of what was missed that is told again; who missed more reads the history.
 const MOST_MISSED: u64 = 1_000;
 
-/// When clients of a site that restarts come back, at the earliest, and over how long they spread.
-const RESTART_MS: (u64, u64) = (500, 4_500);
-
-/// A socket in a room.
+/// A socket in a room. Ten thousand of them are held, most of them quiet: it is small, has no timer of its own, and what
+/// it seldom needs it makes when it does.
 pub struct Talk {
     visit: Visit,
-    _room: Arc<Room>,
+    stay: Stay,
     news: Receiver<News>,
     socket: WebSocket,
     /// Everything up to this number was sent.
     seen: i64,
-    knows_types: bool,
+    /// The last line that she has read, as far as this socket was told.
+    read: i64,
+    /// She knows who is here, and is told of changes.
+    knows_people: bool,
     pace: Pace,
     /// What she sent and is not yet kept, with what she calls it.
-    underway: FuturesOrdered<Underway>,
+    underway: Option<Box<FuturesOrdered<Underway>>>,
     last_heard: Instant,
+    /// At which beat of the room it is seen whether she is there.
+    beat: u8,
 }
 
 /// What happens next.
 enum Next {
     News(Result<News, RecvError>),
     Heard(Option<Result<Message, axum::Error>>),
-    Kept(Option<String>, Result<Option<i64>>),
-    Quiet,
+    Kept(Option<(Option<String>, Result<Option<i64>, Refusal>)>),
     Stopping,
 }
 
 impl Talk {
     /// Holds it until its end.
-    pub async fn hold(visit: Visit, socket: WebSocket) {
+    pub async fn hold(mut visit: Visit, mut socket: WebSocket) {
         let room = visit.rooms.open(&visit.course);
+        // Before the database is read: what happens between is then told twice, and heard once.
+        let news = room.listen().await;
+        // Between the handshake and now nobody would have told her that she has to leave.
+        if let Err(end) = visit.look_at_rights().await {
+            return close(&mut socket, &visit, end).await;
+        }
+        if room.course().owner_id == visit.course.owner_id {
+            visit.course = Arc::clone(room.course());
+        }
+        let [beat] = visit.app.clock.random_bytes::<1>();
         let mut talk = Self {
-            // Before the database is read: what happens between is then told twice, and heard once.
-            news: room.listen().await,
-            _room: room,
+            news,
+            stay: room.enter(&visit.speaker),
             socket,
             seen: 0,
-            knows_types: visit.wanted.knows_types(),
-            pace: Pace::new(visit.app.config.chat_rate),
-            underway: FuturesOrdered::new(),
+            read: 0,
+            knows_people: false,
+            pace: Pace::new(),
+            underway: None,
             last_heard: Instant::now(),
+            beat: beat % BEATS,
             visit,
         };
         let end = match talk.greet().await {
             Ok(()) => talk.run().await,
             Err(end) => end,
         };
-        talk.close(end).await;
+        let Self {
+            mut socket,
+            visit,
+            stay,
+            ..
+        } = talk;
+        // Others see at once that she has gone, whatever her connection takes.
+        drop(stay);
+        close(&mut socket, &visit, end).await;
     }
 
     /// What she missed since she was here last, and that she hears from now on.
     async fn greet(&mut self) -> Result<(), End> {
-        // Between the handshake and now nobody would have told her that she has to leave.
-        self.visit.look_at_rights().await?;
-        let asked = self.visit.wanted.after.filter(|_| self.knows_types);
+        let asked = self.visit.after.filter(|_| self.visit.knows_types);
         let recovered = if let Some(after) = asked {
             self.seen = after.max(0);
             self.catch_up().await?
@@ -96,12 +112,31 @@ impl Talk {
             self.seen = last.map_err(|error| End::from(&error))?;
             true
         };
-        let ready = Answer::Ready {
-            recovered,
-            last: self.seen,
-        };
-        self.answer(&ready).await?;
+        if self.visit.knows_types {
+            let ready = Answer::Ready {
+                recovered,
+                last: self.seen,
+            };
+            self.answer(&ready).await?;
+            self.show_room().await?;
+        }
         self.flush().await
+    }
+
+    /// Tells her how she finds the room.
+    async fn show_room(&mut self) -> Result<(), End> {
+        let (app, person_id) = (&self.visit.app, self.visit.person.id);
+        let reading = reading(app.db.read(), self.visit.course.id, person_id).await;
+        let reading = reading.map_err(|error| End::from(&error))?;
+        let holding = self.stay.room().holding();
+        let room = Answer::Room {
+            is_locked: holding.rules().is_locked,
+            slow_seconds: holding.rules().slow_seconds,
+            muted_until: holding.muted_until(person_id, app.clock.now()),
+            reading: Some(reading),
+        };
+        self.read = reading.read;
+        self.answer(&room).await
     }
 
     async fn run(&mut self) -> End {
@@ -109,8 +144,11 @@ impl Talk {
             let done = match self.next().await {
                 Next::News(news) => self.tell(news).await,
                 Next::Heard(message) => self.hear(message).await,
-                Next::Kept(client_id, outcome) => self.confirm(client_id, outcome).await,
-                Next::Quiet => self.ping().await,
+                Next::Kept(Some((client_id, outcome))) => self.confirm(client_id, outcome).await,
+                Next::Kept(None) => {
+                    self.underway = None;
+                    Ok(())
+                }
                 Next::Stopping => Err(End::Restart),
             };
             if let Err(end) = done {
@@ -120,13 +158,18 @@ impl Talk {
     }
 
     async fn next(&mut self) -> Next {
-        let may_hear = self.underway.len() < MOST_UNDERWAY;
+        let count = self.underway.as_ref().map_or(0, |underway| underway.len());
+        let kept = async {
+            match &mut self.underway {
+                Some(underway) => underway.next().await,
+                None => std::future::pending().await,
+            }
+        };
         tokio::select! {
             () = self.visit.app.stopping.cancelled() => Next::Stopping,
             news = self.news.recv() => Next::News(news),
-            Some((client_id, outcome)) = self.underway.next() => Next::Kept(client_id, outcome),
-            message = self.socket.recv(), if may_hear => Next::Heard(message),
-            () = tokio::time::sleep(PING_EVERY) => Next::Quiet,
+            kept = kept => Next::Kept(kept),
+            message = self.socket.recv(), if count < MOST_UNDERWAY => Next::Heard(message),
         }
     }
 
@@ -136,13 +179,6 @@ impl Talk {
         loop {
             match next {
                 Ok(News::Told(told)) => self.tell_frames(&told).await?,
-                Ok(News::Rights(whose)) if whose.is(self.visit.person.id) => {
-                    self.visit.look_at_rights().await?;
-                }
-                Ok(News::Accounts(whose)) if whose.is(self.visit.person.id) => {
-                    self.visit.look_at_account().await?;
-                }
-                Ok(News::Rights(_) | News::Accounts(_)) => {}
                 Ok(News::Over) | Err(RecvError::Closed) => {
                     return Err(End::Close(code::FORBIDDEN, "This room is closed."));
                 }
@@ -150,8 +186,19 @@ impl Talk {
                 // Among what she did not hear may be that she has to leave.
                 Err(RecvError::Lagged(_)) => {
                     self.visit.look_again().await?;
+                    self.look_again_at_room().await?;
                     self.fall_behind().await?;
                 }
+                Ok(News::Rights(whose)) if whose.is(self.visit.person.id) => {
+                    self.visit.look_at_rights().await?;
+                }
+                Ok(News::Accounts(whose)) if whose.is(self.visit.person.id) => {
+                    self.visit.look_at_account().await?;
+                }
+                Ok(News::Rights(_) | News::Accounts(_)) => {}
+                Ok(News::Beat(beat)) if beat == self.beat => self.ping().await?,
+                Ok(News::Beat(_)) => {}
+                Ok(news) => self.tell_live(news).await?,
             }
             next = match self.news.try_recv() {
                 Ok(news) => Ok(news),
@@ -159,6 +206,55 @@ impl Talk {
                 Err(TryRecvError::Empty | TryRecvError::Closed) => return self.flush().await,
             };
         }
+    }
+
+    /// What is not stored goes to those who know what it is.
+    async fn tell_live(&mut self, news: News) -> Result<(), End> {
+        if !self.visit.knows_types {
+            return Ok(());
+        }
+        let person_id = self.visit.person.id;
+        match news {
+            News::Round(round) => self.tell_round(&round).await,
+            News::Typing(user_id, frame) if user_id != person_id => {
+                feed(&mut self.socket, frame).await
+            }
+            News::Reads(reads) => match reads.get(&person_id) {
+                Some(id) if *id > self.read => {
+                    self.read = *id;
+                    self.answer(&Answer::Read { id: *id }).await
+                }
+                _ => Ok(()),
+            },
+            News::Rules(holding, whose) if whose.is(person_id) => {
+                let frame = holding.frame_for(person_id, self.visit.app.clock.now());
+                feed(&mut self.socket, frame).await
+            }
+            _ => Ok(()),
+        }
+    }
+
+    async fn tell_round(&mut self, round: &Round) -> Result<(), End> {
+        let frame = if self.knows_people {
+            &round.presence
+        } else {
+            self.knows_people = round.here.is_some();
+            &round.here
+        };
+        match frame {
+            Some(frame) => feed(&mut self.socket, frame.clone()).await,
+            None => Ok(()),
+        }
+    }
+
+    /// What is not stored and may have been missed is told afresh.
+    async fn look_again_at_room(&mut self) -> Result<(), End> {
+        if !self.visit.knows_types {
+            return Ok(());
+        }
+        self.knows_people = false;
+        self.stay.room().people().ask();
+        self.show_room().await
     }
 
     async fn tell_frames(&mut self, told: &Told) -> Result<(), End> {
@@ -169,7 +265,7 @@ impl Talk {
             return self.fall_behind().await;
         }
         for frame in told.frames.iter().filter(|frame| frame.number > self.seen) {
-            if frame.is_for_all || self.knows_types {
+            if frame.is_for_all || self.visit.knows_types {
                 feed(&mut self.socket, frame.text.0.clone()).await?;
             }
         }
@@ -193,9 +289,9 @@ impl Talk {
         let visit = &self.visit;
         let missed = store::missed(visit.app.db.read(), &visit.course, self.seen, MOST_MISSED);
         let missed = missed.await.map_err(|error| End::from(&error))?;
-        if missed.is_whole || !self.knows_types {
+        if missed.is_whole || !self.visit.knows_types {
             let frames = missed.frames.into_iter();
-            for frame in frames.filter(|frame| frame.is_for_all || self.knows_types) {
+            for frame in frames.filter(|frame| frame.is_for_all || self.visit.knows_types) {
                 feed(&mut self.socket, frame.text.0).await?;
             }
         }
@@ -224,6 +320,7 @@ impl Talk {
             Asked::Say { client_id, .. } => client_id.clone(),
             _ => None,
         };
+
         let refused = |code, words| Refused {
             code,
             words,
@@ -234,46 +331,82 @@ impl Talk {
             let refused = refused("forbidden", "This token lacks the scope learn.");
             return self.refuse(&refused, None).await;
         }
-        if let Err(seconds) = self.pace.count(Instant::now()) {
+        match asked {
+            Asked::Typing => {
+                self.type_on();
+                return Ok(());
+            }
+            Asked::Read { id } => {
+                self.read_up_to(id);
+                return Ok(());
+            }
+            _ => {}
+        }
+        let rate = self.visit.app.config.chat_rate;
+        if let Err(seconds) = self.pace.count(rate, Instant::now()) {
             let refused = refused(
                 "too_fast",
                 "That was a little fast. Wait a moment and send it again.",
             );
             return self.refuse(&refused, Some(seconds)).await;
         }
-        self.underway.push_back(self.visit.act(asked));
+        let act = self.visit.act(asked);
+        self.underway.get_or_insert_default().push_back(act);
         Ok(())
+    }
+
+    /// Tells the others that she is writing, where she may.
+    fn type_on(&self) {
+        let (visit, room) = (&self.visit, self.stay.room());
+        let holding = room.holding();
+        let is_muted = holding
+            .muted_until(visit.person.id, visit.app.clock.now())
+            .is_some();
+        let is_kept_out = is_muted || holding.rules().is_locked;
+        if visit.is_moderator() || !is_kept_out {
+            room.people().is_typing(&visit.speaker);
+        }
+    }
+
+    /// Notes how far she has read: never further than what she was sent.
+    fn read_up_to(&mut self, id: i64) {
+        let id = id.min(self.seen);
+        if id > self.read {
+            self.read = id;
+            let visit = &self.visit;
+            visit.rooms.note_read(visit.person.id, visit.course.id, id);
+        }
     }
 
     async fn confirm(
         &mut self,
         client_id: Option<String>,
-        outcome: Result<Option<i64>>,
+        outcome: Result<Option<i64>, Refusal>,
     ) -> Result<(), End> {
-        match (outcome, &client_id) {
-            (Ok(Some(id)), Some(client_id)) => self.answer(&Answer::Ack { client_id, id }).await?,
-            (Ok(_), _) => return Ok(()),
-            (Err(error), _) => {
-                let (code, words) = match &error {
-                    Error::NotFound => ("gone", "This line is not here any more."),
-                    Error::Forbidden(_) => ("forbidden", "You may not change this line."),
-                    error => {
-                        tracing::warn!(%error, course = self.visit.course.id, "a line could not be kept");
-                        (
-                            "not_kept",
-                            "This could not be kept just now. Send it again.",
-                        )
-                    }
+        match (outcome, client_id) {
+            (Ok(Some(id)), client_id) => {
+                // She has read what stands above her own line.
+                self.read = self.read.max(id);
+                if let Some(client_id) = &client_id {
+                    self.answer(&Answer::Ack { client_id, id }).await?;
+                }
+                self.flush().await
+            }
+            (Ok(None), _) => Ok(()),
+            (Err(refusal), client_id) => {
+                if let Refusal::Fault(error) = &refusal {
+                    tracing::warn!(%error, course = self.visit.course.id, "a line could not be kept");
+                }
+                let error = Answer::Error {
+                    code: refusal.code(),
+                    message: refusal.words(),
+                    client_id: client_id.as_deref(),
+                    retry_after_seconds: refusal.retry_after_seconds(),
                 };
-                let refused = Refused {
-                    code,
-                    words,
-                    client_id: client_id.clone(),
-                };
-                return self.refuse(&refused, None).await;
+                self.answer(&error).await?;
+                self.flush().await
             }
         }
-        self.flush().await
     }
 
     async fn refuse(
@@ -292,16 +425,21 @@ impl Talk {
     }
 
     async fn ping(&mut self) -> Result<(), End> {
-        if self.last_heard.elapsed() > SILENCE {
+        let quiet = self.last_heard.elapsed();
+        let app = &self.visit.app;
+        if quiet > Duration::from_secs(app.config.chat_idle_seconds) {
             return Err(End::Gone);
         }
-        let ping = self.socket.send(Message::Ping(bytes::Bytes::new()));
+        if quiet < ping_every(app) / 2 {
+            return Ok(());
+        }
+        let ping = self.socket.feed(Message::Ping(bytes::Bytes::new()));
         within(ping).await
     }
 
     /// Tells this client alone, if it is one that understands.
     async fn answer(&mut self, answer: &Answer<'_>) -> Result<(), End> {
-        if answer.is_for_all() || self.knows_types {
+        if answer.is_for_all() || self.visit.knows_types {
             feed(&mut self.socket, answer.text()).await?;
         }
         Ok(())
@@ -310,51 +448,13 @@ impl Talk {
     async fn flush(&mut self) -> Result<(), End> {
         within(self.socket.flush()).await
     }
-
-    /// Says good-bye, where there is somebody to say it to.
-    async fn close(mut self, end: End) {
-        let (code, reason) = match end {
-            End::Gone => return,
-            End::Close(code, reason) => (code, reason),
-            End::Fault => (
-                code::RESTART,
-                "The site has a moment of weakness. Come back.",
-            ),
-            End::Restart => {
-                let [spread] = self.visit.app.clock.random_bytes::<1>();
-                let retry_ms = RESTART_MS.0 + RESTART_MS.1 * u64::from(spread) / 256;
-                // Who does not hear it comes back by herself.
-                let _ = self.answer(&Answer::Restart { retry_ms }).await;
-                (code::RESTART, "The site restarts. Come back.")
-            }
-        };
-        let frame = CloseFrame {
-            code,
-            reason: reason.into(),
-        };
-        if within(self.socket.send(Message::Close(Some(frame))))
-            .await
-            .is_ok()
-        {
-            // Her own close, after which the connection may go without a reset that would swallow ours.
-            let _ = timeout(WRITE_PATIENCE, drain(self.socket)).await;
-        }
-    }
 }
 
-/// Reads on until nothing more comes.
-async fn drain(mut socket: WebSocket) {
-    while let Some(Ok(_)) = socket.recv().await {}
-}
-
-/// Puts a frame into the socket's buffer.
-async fn feed(socket: &mut WebSocket, text: Utf8Bytes) -> Result<(), End> {
-    within(socket.feed(Message::Text(text))).await
-}
-
-async fn within(sending: impl Future<Output = Result<(), axum::Error>>) -> Result<(), End> {
-    match timeout(WRITE_PATIENCE, sending).await {
-        Ok(sent) => sent.map_err(|_| End::Gone),
-        Err(_) => Err(End::Gone),
-    }
+/// What of a room somebody has read.
+async fn reading(db: &impl ConnectionTrait, course_id: i64, user_id: i64) -> Result<Reading> {
+    let read = reads::read(db, course_id, user_id).await?;
+    Ok(Reading {
+        read,
+        unread: reads::count_unread(db, course_id, read).await?,
+    })
 }

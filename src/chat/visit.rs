@@ -1,33 +1,33 @@
 //! Who comes into a room over a socket: the handshake (RFC 6455, section 4), and what she may do while she is there.
 
+use super::asked::Asked;
 use super::end::{End, code};
-use super::find_course;
-use super::frames::{Asked, Speaker};
+use super::frames::Speaker;
+use super::places::Taken;
+use super::refusal::Refusal;
 use super::rooms::Rooms;
 use super::socket::Talk;
-use super::writer::{self, NewLine};
+use super::writer::{self, Editor, NewLine};
+use super::{find_course, moderation, tickets};
 use crate::app::App;
 use crate::entities::{course, user};
 use crate::error::{Error, Result};
 use crate::web::csrf::check_origin;
 use crate::web::extract::Query;
+use crate::web::headers::address_in;
 use crate::web::identity::{Person, Visitor};
 use crate::web::sessions;
-use crate::web::streams::OpenStream;
 use axum::Extension;
 use axum::extract::ws::WebSocketUpgrade;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::extract::{Path, State};
-use axum::http::HeaderMap;
+use axum::http::{Extensions, HeaderMap};
 use axum::response::Response;
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use sea_orm::EntityTrait as _;
 use serde::Deserialize;
 use std::sync::Arc;
-
-/// Largest frame and message. 4,000 characters and what JSON puts around them fit.
-const MESSAGE_LIMIT_BYTES: usize = 64 * 1024;
 
 /// The default of 128 kB would be most of what ten thousand quiet sockets need.
 const READ_BUFFER_BYTES: usize = 4 * 1024;
@@ -39,15 +39,17 @@ const WRITE_BUFFER_BYTES: usize = 16 * 1024;
 const WRITE_LIMIT_BYTES: usize = 32 * 1024 * 1024;
 
 /// Something that she asked for: what she calls it, and the number of her line when it is one.
-pub type Underway = BoxFuture<'static, (Option<String>, Result<Option<i64>>)>;
+pub type Underway = BoxFuture<'static, (Option<String>, Result<Option<i64>, Refusal>)>;
 
-/// What a client asks for at the handshake.
-#[derive(Clone, Debug, Deserialize)]
+/// What a client asks for at the handshake. Not `Debug`: a ticket is a secret.
+#[derive(Clone, Deserialize)]
 pub struct Wanted {
     /// `2` for clients that know types of frames.
     v: Option<String>,
     /// The last number that it has seen.
-    pub after: Option<i64>,
+    after: Option<i64>,
+    /// What lets in who cannot show a cookie or a token.
+    ticket: Option<String>,
 }
 
 impl Wanted {
@@ -58,6 +60,10 @@ impl Wanted {
 }
 
 /// `/ws/chat/room/<course id>/`.
+#[expect(
+    clippy::too_many_arguments,
+    reason = "a handshake is made of many parts"
+)]
 pub async fn enter(
     State(app): State<App>,
     Extension(rooms): Extension<Rooms>,
@@ -65,66 +71,106 @@ pub async fn enter(
     Path(id): Path<String>,
     Query(wanted): Query<Wanted>,
     headers: HeaderMap,
+    known: Extensions,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Result<Response> {
     check_origin(&app, &headers)?;
-    let person = visitor.0.ok_or_else(Error::forbidden)?;
     let id = id.parse().map_err(|_| Error::forbidden())?;
+    if visitor.0.is_none() && wanted.ticket.is_none() {
+        return Err(Error::forbidden());
+    }
+    // Before a ticket is used up.
+    let upgrade = match upgrade {
+        Ok(upgrade) => upgrade,
+        Err(_) => return Err(no_handshake(&app, visitor, id).await),
+    };
+    let person = match &wanted.ticket {
+        Some(ticket) => tickets::redeem(&app, ticket, id).await?,
+        None => visitor.0.ok_or_else(Error::forbidden)?,
+    };
     let course = find_course(&app, &person, id).await?;
-    let upgrade = upgrade.map_err(|_| {
-        Error::BadRequest("This address is for WebSockets (RFC 6455), version 13.".into())
-    })?;
-    let place = app.streams.open(person.id)?;
+    let place = rooms
+        .places()
+        .take(&app.config, person.id, address_in(&known))?;
+    let limit = usize::try_from(app.config.chat_frame_max_bytes).unwrap_or(usize::MAX);
     let visit = Visit {
+        speaker: Arc::new(speaker(&person, &course)),
+        course: Arc::new(course),
+        knows_types: wanted.knows_types(),
+        after: wanted.after,
         app,
         rooms,
-        course,
         person,
-        wanted,
         _place: place,
     };
     Ok(upgrade
-        .max_message_size(MESSAGE_LIMIT_BYTES)
-        .max_frame_size(MESSAGE_LIMIT_BYTES)
+        .max_message_size(limit)
+        .max_frame_size(limit)
         .read_buffer_size(READ_BUFFER_BYTES)
         .write_buffer_size(WRITE_BUFFER_BYTES)
         .max_write_buffer_size(WRITE_LIMIT_BYTES)
         .on_upgrade(|socket| Box::pin(Talk::hold(visit, socket))))
 }
 
+/// What somebody is told who asks for a socket as for a page: who may not come in learns nothing more.
+async fn no_handshake(app: &App, visitor: Visitor, id: i64) -> Error {
+    let Some(person) = visitor.0 else {
+        return Error::forbidden();
+    };
+    match find_course(app, &person, id).await {
+        Ok(_) => Error::BadRequest("This address is for WebSockets (RFC 6455), version 13.".into()),
+        Err(error) => error,
+    }
+}
+
+fn speaker(person: &Person, course: &course::Model) -> Speaker {
+    let is_teacher = course.owner_id == person.id;
+    Speaker::new(person.id, &person.username, &person.name, is_teacher)
+}
+
 /// Somebody who comes into a room.
 pub struct Visit {
     pub app: App,
     pub rooms: Rooms,
-    pub course: course::Model,
+    pub course: Arc<course::Model>,
     pub person: Arc<Person>,
-    pub wanted: Wanted,
-    _place: OpenStream,
+    /// As others see her.
+    pub speaker: Arc<Speaker>,
+    /// Whether her client knows types of frames.
+    pub knows_types: bool,
+    /// The last number that it has seen.
+    pub after: Option<i64>,
+    _place: Taken,
 }
 
 impl Visit {
     /// Does what she asks for; answers the number of her line.
     pub fn act(&self, asked: Asked) -> Underway {
-        let (app, course) = (self.app.clone(), self.course.clone());
-        let person = (self.person.id, self.is_moderator());
+        let (app, course) = (self.app.clone(), Arc::clone(&self.course));
+        let person = Arc::clone(&self.person);
+        let editor = Editor {
+            speaker: Arc::clone(&self.speaker),
+            is_moderator: self.is_moderator(),
+        };
         match asked {
-            Asked::Say { text, client_id } => {
+            Asked::Say {
+                text,
+                client_id,
+                reply_to,
+            } => {
                 let writer = self.rooms.writer().clone();
                 let line = NewLine {
                     course_id: course.id,
-                    speaker: self.speaker(),
+                    is_moderator: editor.is_moderator,
+                    speaker: editor.speaker,
                     text,
                     client_id: client_id.clone(),
+                    reply_to,
                 };
                 async move { (client_id, writer.say(line).await.map(Some)) }.boxed()
             }
-            Asked::Edit { id, text } => async move {
-                let done = writer::change(&app, &course, person, id, Some(text)).await;
-                (None, done.map(|()| None))
-            }
-            .boxed(),
-            Asked::Delete { id } => async move {
-                let done = writer::change(&app, &course, person, id, None).await;
+            asked => async move {
+                let done = change(&app, &course, &person, &editor, asked).await;
                 (None, done.map(|()| None))
             }
             .boxed(),
@@ -132,7 +178,7 @@ impl Visit {
     }
 
     /// Whether she may still be here, when news of her may have been missed.
-    pub async fn look_again(&self) -> Result<(), End> {
+    pub async fn look_again(&mut self) -> Result<(), End> {
         self.look_at_account().await?;
         self.look_at_rights().await
     }
@@ -158,10 +204,16 @@ impl Visit {
         }
     }
 
-    /// Whether she may still be here.
-    pub async fn look_at_rights(&self) -> Result<(), End> {
+    /// Whether she may still be here, and whether she still teaches what she taught.
+    pub async fn look_at_rights(&mut self) -> Result<(), End> {
         match find_course(&self.app, &self.person, self.course.id).await {
-            Ok(_) => Ok(()),
+            Ok(course) => {
+                if course.owner_id != self.course.owner_id {
+                    self.speaker = Arc::new(speaker(&self.person, &course));
+                    self.course = Arc::new(course);
+                }
+                Ok(())
+            }
             Err(Error::Forbidden(_)) => Err(End::Close(
                 code::FORBIDDEN,
                 "You are no longer in this course.",
@@ -170,13 +222,29 @@ impl Visit {
         }
     }
 
-    fn is_moderator(&self) -> bool {
-        self.person.is_staff || self.course.owner_id == self.person.id
+    /// Whether what holds in the room does not hold for her.
+    pub fn is_moderator(&self) -> bool {
+        moderation::is_moderator(&self.person, &self.course)
     }
+}
 
-    fn speaker(&self) -> Speaker {
-        let is_teacher = self.course.owner_id == self.person.id;
-        let person = &self.person;
-        Speaker::new(person.id, &person.username, &person.name, is_teacher)
+/// Whatever else than a line can be asked for.
+async fn change(
+    app: &App,
+    course: &course::Model,
+    person: &Person,
+    editor: &Editor,
+    asked: Asked,
+) -> Result<(), Refusal> {
+    match asked {
+        Asked::Edit { id, text } => writer::edit(app, course, editor, id, text).await,
+        Asked::Delete { id } => writer::delete(app, course, editor, id).await,
+        Asked::Mute { user_id, minutes } => {
+            Ok(moderation::mute(app, person, course, user_id, minutes).await?)
+        }
+        Asked::Lock { is_locked } => Ok(moderation::lock(app, person, course, is_locked).await?),
+        Asked::Slow { seconds } => Ok(moderation::slow(app, person, course, seconds).await?),
+        // They are done without a wait, where they are heard.
+        Asked::Say { .. } | Asked::Typing | Asked::Read { .. } => Ok(()),
     }
 }

@@ -3,16 +3,25 @@
 //! So a line costs a transaction of its own in a quiet room, and a hundredth of one in a lively one. Changes of lines are
 //! rare and are written one by one.
 
-use super::frames::{Frame, Speaker};
+use super::frames::{Frame, Quote, Speaker};
+use super::mentions::{self, Notices, People};
+use super::moderation::Gate;
+use super::reads;
+use super::refusal::Refusal;
 use super::store;
+use super::store::acts::{self, About};
+use super::store::reads::{self as positions, Position};
+use super::unread;
 use crate::app::App;
 use crate::db::Write;
-use crate::entities::{chat_line, course};
+use crate::entities::chat_act::ChatActKind;
+use crate::entities::{chat_line, chat_room, course};
 use crate::error::{Error, Result};
 use chrono::{DateTime, Utc};
 use sea_orm::EntityTrait as _;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot};
 
 /// Lines in one transaction.
@@ -45,17 +54,24 @@ pub fn group_of(course_id: i64) -> String {
 pub struct NewLine {
     /// In which room.
     pub course_id: i64,
-    /// Who says it; she may.
-    pub speaker: Speaker,
+    /// Who says it; she may come in.
+    pub speaker: Arc<Speaker>,
+    /// What holds in the room does not hold for her.
+    pub is_moderator: bool,
     /// What, as `clean` leaves it.
     pub text: String,
     /// What its sender calls it: one that was kept under this name is not kept twice.
     pub client_id: Option<String>,
+    /// The line that it answers.
+    pub reply_to: Option<i64>,
 }
+
+/// What became of a line: its number, or why it is not kept.
+pub type Outcome = Result<i64, Refusal>;
 
 struct Waiting {
     line: NewLine,
-    answer: oneshot::Sender<Result<i64>>,
+    answer: oneshot::Sender<Outcome>,
 }
 
 /// Takes lines of all rooms; clones share it. It ends with the last one.
@@ -73,8 +89,8 @@ impl Writer {
     /// Keeps a line; answers its number once it is kept, also when it was before.
     ///
     /// # Errors
-    /// [`Error::NotFound`] when the course is gone, [`Error::Unavailable`] or [`Error::Down`] without a database.
-    pub async fn say(&self, line: NewLine) -> Result<i64> {
+    /// Why it is not kept.
+    pub async fn say(&self, line: NewLine) -> Outcome {
         let (answer, number) = oneshot::channel();
         let stopped = || Error::Unavailable("This site is about to restart.".into());
         let waiting = Waiting { line, answer };
@@ -96,9 +112,15 @@ async fn run(app: App, mut waiting: mpsc::Receiver<Waiting>) {
     }
 }
 
+/// Lines by room.
+type Rooms = BTreeMap<i64, Vec<NewLine>>;
+
+/// What became of them, in their order.
+type Outcomes = BTreeMap<i64, Vec<Outcome>>;
+
 /// Writes lines of several rooms, and answers each.
 async fn write(app: &App, batch: Vec<Waiting>) {
-    let (mut rooms, mut answers) = (BTreeMap::<i64, Vec<NewLine>>::new(), BTreeMap::new());
+    let (mut rooms, mut answers) = (Rooms::new(), BTreeMap::new());
     for Waiting { line, answer } in batch {
         let course_id = line.course_id;
         rooms.entry(course_id).or_default().push(line);
@@ -107,59 +129,129 @@ async fn write(app: &App, batch: Vec<Waiting>) {
             .or_insert_with(Vec::new)
             .push(answer);
     }
-    let mut numbers = match write_rooms(app, &rooms).await {
-        Ok(numbers) => numbers.into_iter().map(|(id, of)| (id, Ok(of))).collect(),
+    let mut outcomes = match write_rooms(app, &rooms).await {
+        Ok(outcomes) => outcomes,
         // What one room could not take shall not keep the others waiting.
-        Err(_) if rooms.len() > 1 => one_by_one(app, rooms).await,
+        Err(_) if rooms.len() > 1 => one_by_one(app, &rooms).await,
         Err(error) => rooms
-            .into_keys()
-            .map(|id| (id, Err(error.clone())))
+            .iter()
+            .map(|(id, lines)| (*id, refused(&error, lines)))
             .collect(),
     };
     for (course_id, answers) in answers {
-        let numbers = numbers.remove(&course_id);
-        let numbers = numbers.unwrap_or_else(|| Err(Error::internal("a room was left out")));
-        for (place, answer) in answers.into_iter().enumerate() {
-            let number = match &numbers {
-                Ok(numbers) => numbers.get(place).copied(),
-                Err(error) => {
-                    // Whoever asked may have gone; the line is kept or not all the same.
-                    let _ = answer.send(Err(error.clone()));
-                    continue;
-                }
-            };
-            let _ = answer.send(number.ok_or_else(|| Error::internal("a line was left out")));
+        let outcomes = outcomes.remove(&course_id).unwrap_or_default();
+        let left_out = || Err(Error::internal("a line was left out").into());
+        let outcomes = outcomes.into_iter().chain(std::iter::repeat_with(left_out));
+        for (answer, outcome) in answers.into_iter().zip(outcomes) {
+            // Whoever asked may have gone; the line is kept or not all the same.
+            let _ = answer.send(outcome);
         }
     }
 }
 
-async fn one_by_one(
-    app: &App,
-    rooms: BTreeMap<i64, Vec<NewLine>>,
-) -> BTreeMap<i64, Result<Vec<i64>>> {
-    let mut outcomes = BTreeMap::new();
+fn refused(error: &Error, lines: &[NewLine]) -> Vec<Outcome> {
+    lines.iter().map(|_| Err(error.clone().into())).collect()
+}
+
+/// Whoever says something has read what stands above it, so that nobody is told of her own lines as unread.
+fn read_by_speakers(rooms: &Rooms, outcomes: &Outcomes) -> Vec<Position> {
+    let mut read: BTreeMap<(i64, i64), i64> = BTreeMap::new();
     for (course_id, lines) in rooms {
-        let written = write_rooms(app, &BTreeMap::from([(course_id, lines)])).await;
-        let numbers = written.map(|mut of| of.remove(&course_id).unwrap_or_default());
-        outcomes.insert(course_id, numbers);
+        let of_room = outcomes.get(course_id).map_or(&[][..], Vec::as_slice);
+        for (line, outcome) in lines.iter().zip(of_room) {
+            let (Some(user_id), Ok(line_id)) = (line.speaker.id, outcome) else {
+                continue;
+            };
+            let furthest = read.entry((user_id, *course_id)).or_default();
+            *furthest = (*furthest).max(*line_id);
+        }
+    }
+    let positions = read
+        .into_iter()
+        .map(|((user_id, course_id), line_id)| Position {
+            user_id,
+            course_id,
+            line_id,
+        });
+    positions.collect()
+}
+
+async fn one_by_one(app: &App, rooms: &Rooms) -> Outcomes {
+    let mut outcomes = Outcomes::new();
+    for (course_id, lines) in rooms {
+        let alone = Rooms::from([(*course_id, lines.clone())]);
+        let written = write_rooms(app, &alone).await;
+        let of_room = match written {
+            Ok(mut of) => of.remove(course_id).unwrap_or_default(),
+            Err(error) => refused(&error, lines),
+        };
+        outcomes.insert(*course_id, of_room);
     }
     outcomes
 }
 
-/// Answers the numbers of the lines of each room. The rooms are held in the order of their numbers, so that no two nodes
-/// wait for each other.
-async fn write_rooms(
-    app: &App,
-    rooms: &BTreeMap<i64, Vec<NewLine>>,
-) -> Result<BTreeMap<i64, Vec<i64>>> {
+/// What becomes of the lines of each room. The rooms are held in the order of their numbers, and after them those to
+/// whom is told that they are mentioned, so that no two nodes wait for each other.
+async fn write_rooms(app: &App, rooms: &Rooms) -> Result<Outcomes> {
     let mut write = app.write().await?;
     let now = app.clock.now();
-    let mut numbers = BTreeMap::new();
+    let (mut outcomes, mut notices) = (Outcomes::new(), Notices::default());
     for (course_id, lines) in rooms {
-        numbers.insert(*course_id, add(&mut write, now, *course_id, lines).await?);
+        let of_room = add(&mut write, now, *course_id, lines, &mut notices).await?;
+        outcomes.insert(*course_id, of_room);
     }
+    let read = read_by_speakers(rooms, &outcomes);
+    positions::set(&write, &read).await?;
+    unread::tell(&mut write, notices.user_ids()).await?;
+    notices.send(app, &mut write).await?;
     write.commit().await?;
-    Ok(numbers)
+    reads::tell(app, &read);
+    Ok(outcomes)
+}
+
+/// What lines need to know of the course: only where one answers another, or mentions somebody.
+struct Around {
+    course: Option<course::Model>,
+    people: People,
+    quotes: HashMap<i64, Quote>,
+}
+
+impl Around {
+    async fn of(write: &Write, course_id: i64, lines: &[NewLine]) -> Result<Self> {
+        let is_needed = |line: &NewLine| line.reply_to.is_some() || line.text.contains('@');
+        let course = if lines.iter().any(is_needed) {
+            course::Entity::find_by_id(course_id).one(&**write).await?
+        } else {
+            None
+        };
+        let Some(course) = course else {
+            return Ok(Self {
+                course: None,
+                people: People::new(),
+                quotes: HashMap::new(),
+            });
+        };
+        let texts = lines.iter().map(|line| line.text.as_str());
+        let answered = lines.iter().filter_map(|line| line.reply_to);
+        Ok(Self {
+            people: mentions::find(write, &course, texts).await?,
+            quotes: store::quotes(&**write, &course, answered).await?,
+            course: Some(course),
+        })
+    }
+
+    /// Whether what this line answers is there.
+    fn check(&self, line: &NewLine) -> Result<(), Refusal> {
+        let Some(id) = line.reply_to else {
+            return Ok(());
+        };
+        let quote = self.quotes.get(&id);
+        if quote.is_some_and(|quote| quote.message.is_some()) {
+            Ok(())
+        } else {
+            Err(Refusal::Gone)
+        }
+    }
 }
 
 async fn add(
@@ -167,39 +259,61 @@ async fn add(
     now: DateTime<Utc>,
     course_id: i64,
     lines: &[NewLine],
-) -> Result<Vec<i64>> {
+    notices: &mut Notices,
+) -> Result<Vec<Outcome>> {
     let room = store::lock(write, course_id).await?;
     let mut known = store::known(write, course_id, lines).await?;
-    let after = room.last;
+    let mut gate = Gate::of(write, &room, lines, now).await?;
+    let around = Around::of(write, course_id, lines).await?;
     let mut told = Told {
-        after,
+        after: room.last,
         frames: Vec::new(),
-        last: after,
+        last: room.last,
     };
-    let (mut rows, mut numbers) = (Vec::new(), Vec::new());
+    let (mut rows, mut outcomes, mut mentioned) = (Vec::new(), Vec::new(), Vec::new());
     for line in lines {
         let name = line.speaker.id.zip(line.client_id.clone());
         if let Some(number) = name.as_ref().and_then(|name| known.get(name)) {
-            numbers.push(*number);
+            outcomes.push(Ok(*number));
+            continue;
+        }
+        let allowed = around.check(line).and_then(|()| gate.pass(line));
+        if let Err(refusal) = allowed {
+            outcomes.push(Err(refusal));
             continue;
         }
         told.last += 1;
-        numbers.push(told.last);
+        outcomes.push(Ok(told.last));
         known.extend(name.map(|name| (name, told.last)));
-        let row = row(line, told.last, now);
-        told.frames.push(Frame::of_line(&row, &line.speaker));
+        let (names, ids) = mentions::of(&line.text, &around.people);
+        let row = row(line, told.last, now, names);
+        let quote = line.reply_to.and_then(|id| around.quotes.get(&id));
+        told.frames.push(Frame::of_line(&row, &line.speaker, quote));
+        mentioned.push((Arc::clone(&line.speaker), row.id, ids));
         rows.push(row);
     }
     if rows.is_empty() {
-        return Ok(numbers);
+        return Ok(outcomes);
     }
     store::insert(write, &rows).await?;
-    store::set_last(write, room, told.last).await?;
+    if let Some(course) = &around.course {
+        for (speaker, line_id, ids) in &mentioned {
+            let of_line = (*line_id, ids);
+            notices.add(write, course, speaker, of_line).await?;
+        }
+    }
+    acts::set_said(write, course_id, gate.said(), now).await?;
+    store::set_last(write, room, told.last, Some((told.last, Some(now)))).await?;
     write.publish(&group_of(course_id), &told).await?;
-    Ok(numbers)
+    Ok(outcomes)
 }
 
-fn row(line: &NewLine, number: i64, now: DateTime<Utc>) -> chat_line::Model {
+fn row(
+    line: &NewLine,
+    number: i64,
+    now: DateTime<Utc>,
+    mentions: Option<String>,
+) -> chat_line::Model {
     chat_line::Model {
         course_id: line.course_id,
         id: number,
@@ -210,39 +324,123 @@ fn row(line: &NewLine, number: i64, now: DateTime<Utc>) -> chat_line::Model {
         created_at: now,
         edited_at: None,
         deleted_at: None,
+        reply_to: line.reply_to,
+        mentions,
     }
 }
 
-/// Lets a line read otherwise, or, without a text, takes it back. Her own; the teacher and staff may delete every one.
+/// Who changes a line.
+#[derive(Clone, Debug)]
+pub struct Editor {
+    /// As others see her.
+    pub speaker: Arc<Speaker>,
+    /// She may delete the lines of others, which is logged.
+    pub is_moderator: bool,
+}
+
+/// Lets a line read otherwise: only who said it may.
 ///
 /// # Errors
-/// [`Error::NotFound`] when it is not there any more, [`Error::Forbidden`] when it is not hers.
-pub async fn change(
+/// [`Refusal::Gone`] when it is not there any more, [`Refusal::Forbidden`] when it is not hers, and what keeps her from
+/// writing at all.
+pub async fn edit(
     app: &App,
     course: &course::Model,
-    (person_id, is_moderator): (i64, bool),
+    editor: &Editor,
     line_id: i64,
-    text: Option<String>,
-) -> Result<()> {
+    text: String,
+) -> Result<(), Refusal> {
+    let now = app.clock.now();
     let mut write = app.write().await?;
     let room = store::lock(&write, course.id).await?;
     let line = store::find(&*write, course.id, line_id).await?;
-    let line = line.ok_or(Error::NotFound)?;
-    let is_hers = line.user_id == Some(person_id);
-    if !is_hers && (text.is_some() || !is_moderator) {
-        return Err(Error::forbidden());
+    let line = line.ok_or(Refusal::Gone)?;
+    let user_id = editor.speaker.id.unwrap_or_default();
+    if line.user_id != Some(user_id) {
+        return Err(Refusal::Forbidden("You may not change this line."));
     }
-    let after = room.last;
-    let last = after + 1;
-    let line = store::change(&write, line, last, text, app.clock.now()).await?;
-    store::set_last(&write, room, last).await?;
+    if !editor.is_moderator {
+        let ids = BTreeSet::from([user_id]);
+        let gate = Gate::for_people(&write, &room, &ids, now).await?;
+        gate.check(user_id)?;
+    }
+    let people = mentions::find(&write, course, [text.as_str()]).await?;
+    let (names, ids) = mentions::of(&text, &people);
+    let before = mentions::forget(&write, course.id, line_id).await?;
+    let mut notices = Notices::default();
+    let of_line = (line_id, &ids);
+    notices
+        .add(&write, course, &editor.speaker, of_line)
+        .await?;
+    let last = room.last + 1;
+    let line = store::change(&write, line, last, Some((text, names)), now).await?;
+    tell_change(&mut write, &room, &line, last).await?;
+    store::set_last(&write, room, last, None).await?;
+    let concerned = before.into_iter().chain(notices.user_ids()).collect();
+    unread::tell(&mut write, concerned).await?;
+    notices.send(app, &mut write).await?;
+    Ok(write.commit().await?)
+}
+
+/// Takes a line back: her own; a moderator may delete every one.
+///
+/// # Errors
+/// [`Refusal::Gone`] when it is not there any more, [`Refusal::Forbidden`] when it is not hers.
+pub async fn delete(
+    app: &App,
+    course: &course::Model,
+    editor: &Editor,
+    line_id: i64,
+) -> Result<(), Refusal> {
+    let now = app.clock.now();
+    let mut write = app.write().await?;
+    let room = store::lock(&write, course.id).await?;
+    let line = store::find(&*write, course.id, line_id).await?;
+    let line = line.ok_or(Refusal::Gone)?;
+    let is_hers = line.user_id.is_some() && line.user_id == editor.speaker.id;
+    if !is_hers {
+        let moderator_id = editor.speaker.id.filter(|_| editor.is_moderator);
+        let Some(moderator_id) = moderator_id else {
+            return Err(Refusal::Forbidden("You may not change this line."));
+        };
+        let about = About {
+            user_id: line.user_id,
+            line_id: Some(line_id),
+            ..About::default()
+        };
+        let who = (course.id, moderator_id);
+        acts::log(&write, who, ChatActKind::Delete, about, now).await?;
+    }
+    let concerned = mentions::forget(&write, course.id, line_id).await?;
+    let last = room.last + 1;
+    let was_newest = room.last_line == line_id;
+    let line = store::change(&write, line, last, None, now).await?;
+    tell_change(&mut write, &room, &line, last).await?;
+    let newest = if was_newest {
+        Some(store::newest(&write, course.id).await?)
+    } else {
+        None
+    };
+    store::set_last(&write, room, last, newest).await?;
+    unread::tell(&mut write, concerned).await?;
+    if was_newest {
+        unread::tell_room(&mut write, course.id).await?;
+    }
+    Ok(write.commit().await?)
+}
+
+async fn tell_change(
+    write: &mut Write,
+    room: &chat_room::Model,
+    line: &chat_line::Model,
+    last: i64,
+) -> Result<()> {
     let told = Told {
-        after,
-        frames: vec![Frame::of_change(&line)],
+        after: room.last,
+        frames: vec![Frame::of_change(line)],
         last,
     };
-    write.publish(&group_of(course.id), &told).await?;
-    write.commit().await
+    write.publish(&group_of(room.course_id), &told).await
 }
 
 /// The course of a room, as it is now.

@@ -206,7 +206,27 @@ pub const SETTINGS: &[Setting] = &[
     setting(
         "chat_rate",
         "20/second",
-        "How much one connection may say in the room of a course; empty: no limit.",
+        "How much one connection may say in the room of a course; `off`: no limit.",
+    ),
+    setting(
+        "chat_sockets_per_user",
+        "20",
+        "How many sockets one person may have open in rooms, on each node.",
+    ),
+    setting(
+        "chat_sockets_per_address",
+        "5000",
+        "How many sockets may be open from one address, on each node; a school may come from a single one. For IPv6: from one network of 2^64.",
+    ),
+    setting(
+        "chat_idle",
+        "75",
+        "After how many seconds without a sign of life a socket is closed; a quiet client is asked for one before.",
+    ),
+    setting(
+        "chat_frame_max",
+        "64KiB",
+        "Largest frame that a client of a room may send.",
     ),
     setting(
         "log",
@@ -290,6 +310,14 @@ pub struct Config {
     pub api_write_rate: Option<Rate>,
     /// How much a connection may say in a room.
     pub chat_rate: Option<Rate>,
+    /// How many sockets one person may have open in rooms.
+    pub chat_sockets_per_user: u64,
+    /// How many sockets may be open in rooms from one address.
+    pub chat_sockets_per_address: u64,
+    /// After how many seconds without a sign of life a socket is closed.
+    pub chat_idle_seconds: u64,
+    /// Largest frame that a client of a room may send.
+    pub chat_frame_max_bytes: u64,
     /// A filter for the log.
     pub log: String,
     /// Whether the log is JSON.

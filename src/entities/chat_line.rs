@@ -28,6 +28,11 @@ pub struct Model {
     pub edited_at: Option<DateTimeUtc>,
     /// When it was deleted.
     pub deleted_at: Option<DateTimeUtc>,
+    /// Number of the line of this room that it answers; that may be deleted since.
+    pub reply_to: Option<i64>,
+    /// User names of those whom it mentions, with spaces between; none when it mentions nobody.
+    #[sea_orm(column_type = "Text", nullable)]
+    pub mentions: Option<String>,
 }
 
 /// What a row points at.

@@ -12,6 +12,14 @@ pub struct Model {
     pub course_id: i64,
     /// Number of the last thing that happened there: a line, a change of one, or its deletion.
     pub last: i64,
+    /// Number of the newest line that is not deleted; 0 without any.
+    pub last_line: i64,
+    /// When that was said.
+    pub said_at: Option<DateTimeUtc>,
+    /// Only moderators write.
+    pub is_locked: bool,
+    /// Seconds that everybody but moderators waits between two lines of hers; 0: none.
+    pub slow_seconds: i64,
 }
 
 /// What a row points at.

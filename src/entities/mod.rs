@@ -3,8 +3,13 @@
 //! Entities hold columns and relations, no behavior; queries live in the features'
 //! `store.rs`. The tables themselves are made in `crate::migrations`.
 
+pub mod chat_act;
+pub mod chat_limit;
 pub mod chat_line;
+pub mod chat_mention;
+pub mod chat_read;
 pub mod chat_room;
+pub mod chat_ticket;
 pub mod content;
 pub mod course;
 pub mod done_mark;

@@ -15,6 +15,16 @@ pub use crate::entities::message::MessageLevel;
 use crate::error::{Error, Problems, Result};
 use crate::web::redirect;
 use serde::Serialize;
+use std::sync::Arc;
+use tokio::sync::watch;
+
+/// What another feature tells the open pages of a person: its newest state, as JSON with a `type`, and again whenever
+/// that is another. Made by the table of routes, since nothing here knows of other features.
+#[derive(Clone)]
+pub struct Beside(pub Arc<Watch>);
+
+/// Begins to look after somebody; there is nothing before the first state is known.
+pub type Watch = dyn Fn(i64) -> watch::Receiver<Option<Arc<str>>> + Send + Sync;
 
 /// Longest text, in characters.
 pub const TEXT_LIMIT: usize = 250;

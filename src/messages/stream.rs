@@ -4,15 +4,17 @@
 //! growing number, and its number is the `id:` of its event. So none is missed, doubled or out
 //! of order, whichever process sent it and however often the connection broke: a client that
 //! comes back names the last it saw, in `Last-Event-ID` or `?after=`. Events of other kinds are
-//! passed on as they are, without an `id:`; `refresh` tells that some may have been missed.
+//! passed on as they are, without an `id:`; `refresh` tells that some may have been missed. What
+//! another feature counts for her ([`Beside`]) is told as it is now, and again when it changes.
 
-use super::{MessageEvent, group_of, store};
+use super::{Beside, MessageEvent, group_of, store};
 use crate::app::App;
 use crate::error::{Error, Result};
 use crate::web::extract::Query;
 use crate::web::identity::{Person, Visitor};
 use crate::web::sessions::{self, AccountEvent};
 use crate::web::streams::OpenStream;
+use axum::Extension;
 use axum::extract::State;
 use axum::http::header::CACHE_CONTROL;
 use axum::http::{HeaderMap, HeaderName};
@@ -27,7 +29,8 @@ use std::convert::Infallible;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::time::{Instant, sleep_until};
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep_until, timeout};
 
 /// A line without meaning goes out this often, so that nothing between takes the silence for death.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
@@ -38,6 +41,9 @@ const LONGEST: Duration = Duration::from_secs(60 * 60);
 
 /// A browser waits at least this long, and up to twice as long, before it connects again.
 const RETRY_MS: u64 = 1_000;
+
+/// A stream begins without what is counted beside it when that takes longer.
+const COUNTING: Duration = Duration::from_secs(1);
 
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 /// nginx collects answers unless told otherwise.
@@ -73,6 +79,7 @@ impl Asked {
 /// `/events/`.
 pub async fn events(
     State(app): State<App>,
+    Extension(beside): Extension<Beside>,
     visitor: Visitor,
     Query(asked): Query<Asked>,
     headers: HeaderMap,
@@ -80,7 +87,8 @@ pub async fn events(
     let person = asked.person_of(visitor)?;
     let place = app.streams.open(person.id)?;
     let last_seen = last_event_id(&headers).max(asked.after);
-    let stream = Listening::open(app, person, place, last_seen).await?;
+    let beside = (beside.0)(person.id);
+    let stream = Listening::open(app, person, (place, beside), last_seen).await?;
     let body = Sse::new(stream.into_events()).keep_alive(KeepAlive::new().interval(KEEP_ALIVE));
     let headers = [(CACHE_CONTROL, "no-cache"), (ACCEL_BUFFERING, "no")];
     Ok((headers, body).into_response())
@@ -101,6 +109,8 @@ struct Listening {
     /// What is to be sent before anything else is heard.
     waiting: VecDeque<Event>,
     ends_at: Instant,
+    /// What is counted beside the messages.
+    beside: watch::Receiver<Option<Arc<str>>>,
     _place: OpenStream,
 }
 
@@ -116,7 +126,7 @@ impl Listening {
     async fn open(
         app: App,
         person: Arc<Person>,
-        place: OpenStream,
+        (place, beside): (OpenStream, watch::Receiver<Option<Arc<str>>>),
         last_seen: Option<i64>,
     ) -> Result<Self> {
         // Before the database is read: what happens between is then heard twice, not never.
@@ -130,6 +140,7 @@ impl Listening {
             person,
             hers,
             accounts,
+            beside,
             _place: place,
         };
         listening.greet(last_seen).await?;
@@ -147,7 +158,17 @@ impl Listening {
         }
         self.waiting.push_back(with_data(retry, &state)?);
         self.catch_up().await?;
+        let counted = timeout(COUNTING, self.beside.wait_for(Option::is_some)).await;
+        if counted.is_ok_and(|counted| counted.is_ok()) {
+            self.tell_beside();
+        }
         self.push(&MessageEvent::Refresh)
+    }
+
+    fn tell_beside(&mut self) {
+        if let Some(state) = self.beside.borrow_and_update().clone() {
+            self.waiting.push_back(Event::default().data(state));
+        }
     }
 
     fn into_events(self) -> impl Stream<Item = Result<Event, Infallible>> + Send {
@@ -185,6 +206,11 @@ impl Listening {
             () = self.app.stopping.cancelled() => Ok(ControlFlow::Break(())),
             () = sleep_until(self.ends_at) => Ok(ControlFlow::Break(())),
             change = self.accounts.recv() => self.look_at_account(change).await,
+            // It is kept for as long as somebody looks at it.
+            Ok(()) = self.beside.changed() => {
+                self.tell_beside();
+                Ok(ControlFlow::Continue(()))
+            }
             delivery = self.hers.recv() => match delivery {
                 Some(Delivery::Event(event)) => self.tell(&event).await.map(ControlFlow::Continue),
                 Some(Delivery::Lost) => self.start_over().await.map(ControlFlow::Continue),

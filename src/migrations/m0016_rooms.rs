@@ -11,14 +11,14 @@ use sea_orm_migration::schema::{
 pub struct Migration;
 
 #[derive(DeriveIden)]
-enum ChatRooms {
+pub enum ChatRooms {
     Table,
     CourseId,
     Last,
 }
 
 #[derive(DeriveIden)]
-enum ChatLines {
+pub enum ChatLines {
     Table,
     CourseId,
     Id,

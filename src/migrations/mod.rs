@@ -19,6 +19,7 @@ mod m0011_cache;
 mod m0012_tags;
 mod m0014_token_scopes;
 mod m0016_rooms;
+mod m0017_room_life;
 
 /// All steps, in order.
 pub struct Migrator;
@@ -41,6 +42,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0012_tags::Migration),
             Box::new(m0014_token_scopes::Migration),
             Box::new(m0016_rooms::Migration),
+            Box::new(m0017_room_life::Migration),
         ]
     }
 }

@@ -108,12 +108,18 @@ impl Scopes {
     /// [`Error::Forbidden`].
     pub fn check_page(self, method: &Method, path: &str) -> Result<()> {
         let is_safe = matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS);
+        let of_room = path.strip_prefix("/chat/room/").unwrap_or_default();
         let scope = if path.starts_with("/accounts/") {
             return Err(Error::Forbidden(
                 "A token with scopes does not open the settings of an account. Please log in.",
             ));
         } else if is_safe {
             Scope::Read
+        } else if of_room.ends_with("/ticket/") {
+            // What it lets in is held to the scopes of the key.
+            Scope::Read
+        } else if of_room.ends_with("/read/") {
+            Scope::Learn
         } else if path.starts_with("/uploads/") || path.starts_with("/api/uploads/") {
             Scope::Teach
         } else {

@@ -1,4 +1,4 @@
-//! Settings of the REST API.
+//! Settings of the REST API and of rooms.
 
 use super::Reader;
 use crate::config::Rate;
@@ -8,7 +8,7 @@ impl Reader<'_> {
     /// A rate, or none.
     pub(super) fn rate(&mut self, key: &'static str) -> Option<Rate> {
         let text = self.text(key);
-        if text.is_empty() {
+        if text.is_empty() || text == "off" {
             return None;
         }
         match text.parse() {
@@ -18,6 +18,15 @@ impl Reader<'_> {
                 None
             }
         }
+    }
+
+    /// The largest frame of a room: what holds the longest line fits, and it is kept in memory.
+    pub(super) fn chat_frame_max(&mut self) -> u64 {
+        let size = self.size("chat_frame_max");
+        if size != 0 && !(16 << 10..=16 << 20).contains(&size) {
+            self.fault("chat_frame_max", "a size from 16KiB to 16MiB is expected");
+        }
+        size
     }
 
     /// The header in which a trusted proxy names who asks.

@@ -73,14 +73,17 @@ impl EventReader {
         panic!("the stream ended before an event of type {kind}");
     }
 
-    /// All events up to the one that ends the greeting, after which the stream tells what happens.
+    /// All events up to the one that ends the greeting, after which the stream tells what happens; what is counted of
+    /// rooms is passed over.
     pub async fn greeting(&mut self) -> Vec<Told> {
         let mut all = Vec::new();
         while let Some(told) = self.next().await {
             if told.data["type"] == "refresh" {
                 return all;
             }
-            all.push(told);
+            if told.data["type"] != "rooms" {
+                all.push(told);
+            }
         }
         panic!("the stream ended in its greeting");
     }

@@ -14,6 +14,9 @@ use tokio_tungstenite::{WebSocketStream, client_async};
 /// What never comes is not waited for longer.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// Frames that come at any time.
+const LIVE: [&str; 5] = ["room", "here", "presence", "typing", "read"];
+
 /// One open socket.
 pub struct Socket {
     pub stream: WebSocketStream<TcpStream>,
@@ -84,11 +87,25 @@ impl Socket {
         }
     }
 
-    /// The next frame of this type, and nothing else before it.
+    /// The next frame of what is kept: not of who is there, who writes, and what holds just now.
+    pub async fn next_kept(&mut self) -> Option<Value> {
+        loop {
+            let frame = self.next().await?;
+            if !LIVE.iter().any(|kind| frame["type"] == *kind) {
+                return Some(frame);
+            }
+        }
+    }
+
+    /// The next frame of this type. Of what is kept nothing comes before it.
     pub async fn expect(&mut self, kind: &str) -> Value {
-        let frame = self.next().await.unwrap();
-        assert_eq!(frame["type"], kind, "{frame}");
-        frame
+        loop {
+            let frame = self.next().await.unwrap();
+            if frame["type"] == kind {
+                return frame;
+            }
+            assert!(LIVE.iter().any(|live| frame["type"] == *live), "{frame}");
+        }
     }
 
     /// The code with which the other side closes, after whatever comes before.

@@ -1,6 +1,14 @@
 //! Rooms and lines in the database.
+//!
+//! Here is what is said and changed, and what was missed; its pages (`pages`), the search (`search`), what was read
+//! (`reads`), and what moderators did (`acts`) stand in files of their own.
 
-use super::frames::{Frame, Speaker};
+pub mod acts;
+pub mod pages;
+pub mod reads;
+pub mod search;
+
+use super::frames::{Frame, Quote, Speaker};
 use super::writer::NewLine;
 use crate::db::Write;
 use crate::entities::{chat_line, chat_room, course, user};
@@ -11,7 +19,10 @@ use sea_orm::{
     ActiveModelTrait as _, ActiveValue::Set, ColumnTrait as _, Condition, ConnectionTrait,
     EntityTrait as _, IntoActiveModel as _, QueryFilter as _, QueryOrder as _, QuerySelect as _,
 };
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
+
+/// A line and its sender's account, if that is still there.
+pub type Row = (chat_line::Model, Option<user::Model>);
 
 /// Number of what happened in a room last; 0 when nothing did.
 pub async fn last(db: &impl ConnectionTrait, course_id: i64) -> Result<i64> {
@@ -33,6 +44,7 @@ pub async fn lock(write: &Write, course_id: i64) -> Result<chat_room::Model> {
     let room = chat_room::ActiveModel {
         course_id: Set(course_id),
         last: Set(0),
+        ..Default::default()
     };
     chat_room::Entity::insert(room)
         .on_conflict(
@@ -45,12 +57,36 @@ pub async fn lock(write: &Write, course_id: i64) -> Result<chat_room::Model> {
     find().one(&**write).await?.ok_or(Error::NotFound)
 }
 
-/// Says what happened last in a room that is held.
-pub async fn set_last(write: &Write, room: chat_room::Model, last: i64) -> Result<()> {
+/// Says what happened last in a room that is held, and which line is its newest when that is another one now.
+pub async fn set_last(
+    write: &Write,
+    room: chat_room::Model,
+    last: i64,
+    newest: Option<(i64, Option<DateTime<Utc>>)>,
+) -> Result<()> {
     let mut room = room.into_active_model();
     room.last = Set(last);
+    if let Some((line_id, said_at)) = newest {
+        room.last_line = Set(line_id);
+        room.said_at = Set(said_at);
+    }
     room.update(&**write).await?;
     Ok(())
+}
+
+/// The newest line that is not deleted, and when it was said.
+pub async fn newest(write: &Write, course_id: i64) -> Result<(i64, Option<DateTime<Utc>>)> {
+    let found: Option<(i64, DateTime<Utc>)> = chat_line::Entity::find()
+        .select_only()
+        .column(chat_line::Column::Id)
+        .column(chat_line::Column::CreatedAt)
+        .filter(chat_line::Column::CourseId.eq(course_id))
+        .filter(chat_line::Column::DeletedAt.is_null())
+        .order_by_desc(chat_line::Column::Id)
+        .into_tuple()
+        .one(&**write)
+        .await?;
+    Ok(found.map_or((0, None), |(id, at)| (id, Some(at))))
 }
 
 /// Those of the lines that are there already, by who sent them and what she called them.
@@ -107,24 +143,49 @@ pub async fn find(
     Ok(line.filter(|line| line.deleted_at.is_none()))
 }
 
-/// Lets a line read otherwise, or takes its words away.
+/// Lets a line read otherwise, or takes its words away. `text`: how it reads, and the user names that it mentions.
 pub async fn change(
     write: &Write,
     line: chat_line::Model,
     number: i64,
-    text: Option<String>,
+    text: Option<(String, Option<String>)>,
     now: DateTime<Utc>,
 ) -> Result<chat_line::Model> {
     let mut row = line.into_active_model();
     row.changed = Set(number);
-    if let Some(text) = text {
+    if let Some((text, mentions)) = text {
         row.text = Set(text);
+        row.mentions = Set(mentions);
         row.edited_at = Set(Some(now));
     } else {
         row.text = Set(String::new());
+        row.mentions = Set(None);
         row.deleted_at = Set(Some(now));
     }
     Ok(row.update(&**write).await?)
+}
+
+/// What lines are shown as that are answered by others, by number; of those that are not there nothing.
+pub async fn quotes(
+    db: &impl ConnectionTrait,
+    course: &course::Model,
+    ids: impl IntoIterator<Item = i64>,
+) -> Result<HashMap<i64, Quote>> {
+    let ids: BTreeSet<i64> = ids.into_iter().collect();
+    if ids.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let rows = chat_line::Entity::find()
+        .filter(chat_line::Column::CourseId.eq(course.id))
+        .filter(chat_line::Column::Id.is_in(ids))
+        .find_also_related(user::Entity)
+        .all(db)
+        .await?;
+    let quotes = rows.into_iter().map(|(line, author)| {
+        let speaker = speaker(author.as_ref(), course);
+        (line.id, Quote::of(&line, &speaker))
+    });
+    Ok(quotes.collect())
 }
 
 /// What happened in a room after a number.
@@ -164,45 +225,19 @@ pub async fn missed(
         .all(db)
         .await?;
     let is_whole = u64::try_from(rows.len()).is_ok_and(|count| count <= most);
-    let mut frames = Vec::with_capacity(rows.len());
-    for (line, author) in &rows {
-        if line.id > after && line.deleted_at.is_none() {
-            frames.push(Frame::of_line(line, &speaker(author.as_ref(), course)));
-        } else if line.id <= after {
-            frames.push(Frame::of_change(line));
-        }
-    }
+    let (new, old): (Vec<Row>, Vec<Row>) = rows.into_iter().partition(|(line, _)| line.id > after);
+    let new = new
+        .into_iter()
+        .filter(|(line, _)| line.deleted_at.is_none());
+    let spoken = pages::spoken(db, course, new.collect()).await?;
+    let mut frames: Vec<Frame> = spoken.iter().map(pages::Spoken::frame).collect();
+    frames.extend(old.iter().map(|(line, _)| Frame::of_change(line)));
     frames.sort_by_key(|frame| frame.number);
     Ok(Missed {
         frames,
         last,
         is_whole,
     })
-}
-
-/// A page of lines, oldest first, that are older than `before`, and whether there are still older ones.
-pub async fn page(
-    db: &impl ConnectionTrait,
-    course_id: i64,
-    before: Option<i64>,
-    most: u64,
-) -> Result<(Vec<(chat_line::Model, Option<user::Model>)>, bool)> {
-    let mut find = chat_line::Entity::find()
-        .filter(chat_line::Column::CourseId.eq(course_id))
-        .filter(chat_line::Column::DeletedAt.is_null());
-    if let Some(before) = before {
-        find = find.filter(chat_line::Column::Id.lt(before));
-    }
-    let mut rows = find
-        .find_also_related(user::Entity)
-        .order_by_desc(chat_line::Column::Id)
-        .limit(most + 1)
-        .all(db)
-        .await?;
-    let has_more = u64::try_from(rows.len()).is_ok_and(|count| count > most);
-    rows.truncate(usize::try_from(most).unwrap_or(usize::MAX));
-    rows.reverse();
-    Ok((rows, has_more))
 }
 
 /// Who said it, as others see her.
