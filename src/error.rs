@@ -7,7 +7,11 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use sea_orm::{DbErr, RuntimeErr};
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::Arc;
+
+/// Fields that a line of the log names.
+const TOLD_FIELDS: usize = 20;
 
 /// What a handler or verb answers.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -43,11 +47,14 @@ pub enum Error {
     #[error("precondition failed")]
     PreconditionFailed,
     /// Fields are wrong: 422 on forms, 400 in the API.
-    #[error("invalid: {0:?}")]
+    #[error("invalid: {0}")]
     Invalid(Problems),
     /// Somebody was quicker, or the state does not allow it (409).
     #[error("conflict: {0}")]
     Conflict(String),
+    /// Another request went by the same `Idempotency-Key` (422).
+    #[error("another request under one key")]
+    OtherRequest,
     /// It was there and is no more (410).
     #[error("gone: {0}")]
     Gone(String),
@@ -132,6 +139,18 @@ impl Problems {
             .map(|(field, messages)| (field.as_str(), messages.as_slice()))
     }
 
+    /// Leaves the faults of those fields alone of which this holds.
+    pub fn retain(&mut self, keep: impl Fn(&str) -> bool) {
+        self.0.retain(|field, _| keep(field));
+    }
+
+    /// Leaves the faults of so many fields.
+    pub fn truncate(&mut self, fields: usize) {
+        if let Some(first) = self.0.keys().nth(fields).cloned() {
+            drop(self.0.split_off(&first));
+        }
+    }
+
     /// How many faults there are.
     pub fn len(&self) -> usize {
         self.0.values().map(Vec::len).sum()
@@ -151,6 +170,24 @@ impl Problems {
         } else {
             Err(Error::Invalid(self))
         }
+    }
+}
+
+/// For the log: how many faults, and of which fields, but not what was typed into them.
+impl fmt::Display for Problems {
+    fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<&str> = self
+            .0
+            .keys()
+            .take(TOLD_FIELDS)
+            .map(String::as_str)
+            .collect();
+        let more = if self.0.len() > TOLD_FIELDS {
+            ", ..."
+        } else {
+            ""
+        };
+        write!(to, "{} faults at {}{more}", self.len(), names.join(", "))
     }
 }
 
@@ -180,7 +217,7 @@ impl Error {
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::NotAcceptable => StatusCode::NOT_ACCEPTABLE,
             Self::PreconditionFailed => StatusCode::PRECONDITION_FAILED,
-            Self::Invalid(_) => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::Invalid(_) | Self::OtherRequest => StatusCode::UNPROCESSABLE_ENTITY,
             Self::Conflict(_) => StatusCode::CONFLICT,
             Self::Gone(_) => StatusCode::GONE,
             Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
@@ -207,6 +244,10 @@ impl Error {
             | Self::UnsupportedType(words)
             | Self::Unavailable(words) => words.clone(),
             Self::TooMany { message, .. } => message.clone(),
+            Self::OtherRequest => {
+                "Another request was sent with this Idempotency-Key. Give each request a key of its own, and the same to one that you send again."
+                    .into()
+            }
             Self::MethodNotAllowed => "Method not allowed.".into(),
             Self::PreconditionFailed => {
                 "It has been changed since you looked at it. Please look again, and send your change on top of that."

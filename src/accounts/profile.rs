@@ -28,6 +28,16 @@ pub struct Profile {
 }
 
 impl Profile {
+    /// That of an account of which nothing is said yet.
+    pub fn new_account() -> Self {
+        Self {
+            name: String::new(),
+            email: String::new(),
+            time_zone: "UTC".into(),
+            theme: "system".into(),
+        }
+    }
+
     /// As stored.
     pub fn of(account: &user::Model) -> Self {
         Self {
@@ -62,12 +72,31 @@ impl Profile {
     }
 }
 
+impl Profile {
+    /// All that is wrong with what has changed since: what was stored before there was a rule for it may stay.
+    pub fn problems_since(&self, before: &Self) -> Problems {
+        let mut problems = self.problems();
+        problems.retain(|field| match field {
+            "name" => self.name != before.name,
+            "email" => self.email != before.email,
+            "timezone" => self.time_zone != before.time_zone,
+            "theme" => self.theme != before.theme,
+            _ => true,
+        });
+        problems
+    }
+}
+
 fn is_theme(theme: &str) -> bool {
     matches!(theme, "system" | "light" | "dark")
 }
 
 /// Stores a profile that was found good.
 pub async fn update_profile(write: &mut Write, user_id: i64, profile: Profile) -> Result<()> {
+    let is_named_so = user::Entity::find_by_id(user_id)
+        .filter(user::Column::Name.eq(profile.name.as_str()))
+        .one(&**write)
+        .await?;
     user::Entity::update_many()
         .col_expr(user::Column::Name, Expr::value(profile.name))
         .col_expr(user::Column::Email, Expr::value(profile.email))
@@ -76,7 +105,10 @@ pub async fn update_profile(write: &mut Write, user_id: i64, profile: Profile) -
         .filter(user::Column::Id.eq(user_id))
         .exec(&**write)
         .await?;
-    changes::person(write, user_id).await?;
+    // Her courses, and lists of them, name her.
+    if is_named_so.is_none() {
+        changes::person(write, user_id).await?;
+    }
     sessions::changed(write, user_id).await
 }
 

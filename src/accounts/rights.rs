@@ -2,13 +2,14 @@
 
 use super::INSTRUCTORS;
 use crate::db::Write;
-use crate::entities::{group, user, user_group};
+use crate::entities::{group, group_permission, user, user_group};
 use crate::error::{Error, Problems, Result};
-use crate::web::{changes, sessions};
+use crate::web::identity::Person;
+use crate::web::sessions;
 use sea_orm::sea_query::Expr;
 use sea_orm::{
-    ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder,
-    QuerySelect,
+    ActiveModelTrait, ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter,
+    QueryOrder, QuerySelect, SqlErr,
 };
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -19,6 +20,125 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 pub async fn hold_user(write: &Write, user_id: i64) -> Result<user::Model> {
     let found = user::Entity::find_by_id(user_id).lock_exclusive();
     found.one(&**write).await?.ok_or(Error::NotFound)
+}
+
+/// Two accounts, held in the order of their numbers until the end of the transaction, so that two people who change each
+/// other's do not wait for each other. They may be the same.
+///
+/// # Errors
+/// [`Error::NotFound`] when one is gone.
+pub async fn hold_with(
+    write: &Write,
+    caller_id: i64,
+    user_id: i64,
+) -> Result<(user::Model, user::Model)> {
+    let found = user::Entity::find()
+        .filter(user::Column::Id.is_in([caller_id, user_id]))
+        .order_by_asc(user::Column::Id)
+        .lock_exclusive();
+    let rows = found.all(&**write).await?;
+    let of = |id: i64| rows.iter().find(|row| row.id == id).cloned();
+    of(caller_id).zip(of(user_id)).ok_or(Error::NotFound)
+}
+
+/// Holds the account of somebody who gives rights, when she is of the staff still.
+///
+/// # Errors
+/// [`Error::Forbidden`] when she is not.
+pub async fn hold_caller(write: &Write, person: &Person) -> Result<()> {
+    let account = hold_user(write, person.id).await?;
+    require_still(&account, person)
+}
+
+/// Lets her go on who is whom she was taken for when she came in.
+///
+/// # Errors
+/// [`Error::Forbidden`].
+pub fn require_still(account: &user::Model, person: &Person) -> Result<()> {
+    if account.is_active && (account.is_staff || !person.is_staff) {
+        Ok(())
+    } else {
+        Err(Error::forbidden())
+    }
+}
+
+/// Holds a group until the end of the transaction.
+///
+/// # Errors
+/// [`Error::NotFound`].
+pub async fn hold_group(write: &Write, id: i64) -> Result<()> {
+    let found = group::Entity::find_by_id(id).lock_exclusive();
+    found.one(&**write).await?.ok_or(Error::NotFound)?;
+    Ok(())
+}
+
+/// Makes a group, or changes the one of this number, which is held. Counts at once for all of its members.
+///
+/// # Errors
+/// [`Error::Invalid`] when another one is called so.
+pub async fn save_group(
+    write: &mut Write,
+    id: Option<i64>,
+    name: &str,
+    permissions: &[String],
+) -> Result<i64> {
+    let mut row = group::ActiveModel {
+        name: Set(name.to_owned()),
+        ..Default::default()
+    };
+    let saved = if let Some(id) = id {
+        row.id = Set(id);
+        row.update(&**write).await
+    } else {
+        row.insert(&**write).await
+    };
+    let saved = saved.map_err(|error| match error.sql_err() {
+        Some(SqlErr::UniqueConstraintViolation(_)) => {
+            Error::invalid("name", "Another group is called so. Choose another name.")
+        }
+        _ => error.into(),
+    })?;
+    group_permission::Entity::delete_many()
+        .filter(group_permission::Column::GroupId.eq(saved.id))
+        .exec(&**write)
+        .await?;
+    let rows = permissions
+        .iter()
+        .map(|name| group_permission::ActiveModel {
+            group_id: Set(saved.id),
+            permission: Set(name.clone()),
+        });
+    let rows: Vec<_> = rows.collect();
+    if !rows.is_empty() {
+        group_permission::Entity::insert_many(rows)
+            .exec_without_returning(&**write)
+            .await?;
+    }
+    members_changed(write, saved.id).await?;
+    Ok(saved.id)
+}
+
+/// Deletes a group that is held.
+pub async fn delete_group(write: &mut Write, id: i64) -> Result<()> {
+    members_changed(write, id).await?;
+    group::Entity::delete_by_id(id).exec(&**write).await?;
+    Ok(())
+}
+
+/// What the members of a group may do is to be looked up anew.
+async fn members_changed(write: &mut Write, group_id: i64) -> Result<()> {
+    let members: Vec<i64> = user_group::Entity::find()
+        .select_only()
+        .column(user_group::Column::UserId)
+        .filter(user_group::Column::GroupId.eq(group_id))
+        .order_by_asc(user_group::Column::UserId)
+        .into_tuple()
+        .all(&**write)
+        .await?;
+    for user_id in members {
+        sessions::changed(write, user_id).await?;
+    }
+    Ok(())
 }
 
 /// Shuts an account, or opens it again: `set_rights`.
@@ -53,7 +173,6 @@ pub async fn set_rights(
         .filter(user::Column::Id.eq(user_id))
         .exec(&**write)
         .await?;
-    changes::person(write, user_id).await?;
     if is_active {
         sessions::changed(write, user_id).await
     } else {
@@ -125,6 +244,5 @@ pub async fn set_groups(write: &mut Write, user_id: i64, group_ids: &[i64]) -> R
             .exec_without_returning(&**write)
             .await?;
     }
-    changes::person(write, user_id).await?;
     sessions::changed(write, user_id).await
 }

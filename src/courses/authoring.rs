@@ -11,6 +11,7 @@ use crate::web::cover::cover_svg;
 use crate::web::extract::Path;
 use crate::web::form::{FaultLine, Field, Form, fault_lines_in};
 use crate::web::identity::{Author, Person};
+use crate::web::permissions::{self, require};
 use crate::web::redirect::see_other;
 use crate::web::shell::{Place, Shell, page, page_with};
 use crate::web::text;
@@ -150,7 +151,12 @@ async fn modules_of(db: &impl ConnectionTrait, owner_id: i64) -> Result<HashMap<
 }
 
 /// GET `/course/create/`: a new course begins as a draft, unless she says otherwise.
-pub async fn create_form(State(app): State<App>, _: Author, shell: Shell) -> Result<Response> {
+pub async fn create_form(
+    State(app): State<App>,
+    Author(person): Author,
+    shell: Shell,
+) -> Result<Response> {
+    require(&person, permissions::ADD_COURSE)?;
     let subjects = list_subjects(app.db.read()).await?;
     let first = subjects.first().map(|subject| subject.id.to_string());
     let form = Form::from_pairs(vec![
@@ -167,6 +173,7 @@ pub async fn create(
     shell: Shell,
     form: Form,
 ) -> Result<Response> {
+    require(&person, permissions::ADD_COURSE)?;
     let subjects = list_subjects(app.db.read()).await?;
     let made = match CourseChange::read(&form, &subjects) {
         Ok(change) => insert(&app, &person, change).await,
@@ -189,6 +196,7 @@ pub async fn edit_form(
     shell: Shell,
     Path(id): Path<i64>,
 ) -> Result<Response> {
+    require(&person, permissions::CHANGE_COURSE)?;
     let db = app.db.read();
     let course = store::get_owned_course(db, &person, id).await?;
     let subjects = list_subjects(db).await?;
@@ -210,6 +218,7 @@ pub async fn edit(
     Path(id): Path<i64>,
     form: Form,
 ) -> Result<Response> {
+    require(&person, permissions::CHANGE_COURSE)?;
     let db = app.db.read();
     let course = store::get_owned_course(db, &person, id).await?;
     let subjects = list_subjects(db).await?;
@@ -234,6 +243,7 @@ pub async fn delete_form(
     shell: Shell,
     Path(id): Path<i64>,
 ) -> Result<Response> {
+    require(&person, permissions::DELETE_COURSE)?;
     let db = app.db.read();
     let course = store::get_owned_course(db, &person, id).await?;
     let modules = figures::count_modules(db, &[id]).await?;
@@ -258,6 +268,7 @@ pub async fn delete(
     Author(person): Author,
     Path(id): Path<i64>,
 ) -> Result<Response> {
+    require(&person, permissions::DELETE_COURSE)?;
     let mut write = app.write().await?;
     store::get_owned_course(&*write, &person, id).await?;
     delete_course(&app, &mut write, id).await?;

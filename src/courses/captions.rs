@@ -14,6 +14,7 @@ use crate::web::errors::prefers_json;
 use crate::web::extract::Path;
 use crate::web::form::{Field, Form};
 use crate::web::identity::{Author, Person};
+use crate::web::permissions::{self, require};
 use crate::web::redirect;
 use crate::web::shell::{Shell, page_with};
 use axum::body::Body;
@@ -67,7 +68,7 @@ impl CaptionsPanel {
     }
 }
 
-fn has_captions(kind: ItemKind) -> bool {
+pub(super) fn has_captions(kind: ItemKind) -> bool {
     matches!(kind, ItemKind::Video | ItemKind::Audio)
 }
 
@@ -93,12 +94,13 @@ pub async fn add(
     Path(path): Path<(i64, ItemKind, i64)>,
     request: Request,
 ) -> Result<Response> {
+    require(&person, permissions::CHANGE_CONTENT)?;
     let (target, upload_id) = find(&app, &person, path).await?;
     let (parts, body) = request.into_parts();
     let (form, file) = read(&app, &parts, body).await?;
-    match judge(&form, file.as_deref()) {
+    match judge(form.get("language"), file.as_deref()) {
         Ok((language, captions)) => {
-            save(&app, &target, upload_id, language, &captions).await?;
+            save(&app, target.course.id, upload_id, language, &captions).await?;
             Ok(redirect::see_other(&back(&target)))
         }
         Err(problems) if prefers_json(&parts.headers) => Err(Error::Invalid(problems)),
@@ -122,6 +124,7 @@ pub async fn delete(
     Author(person): Author,
     Path((module_id, kind, item_id, language)): Path<(i64, ItemKind, i64, String)>,
 ) -> Result<Response> {
+    require(&person, permissions::CHANGE_CONTENT)?;
     let (target, upload_id) = find(&app, &person, (module_id, kind, item_id)).await?;
     let language = Language::read(&language).ok_or(Error::NotFound)?;
     let mut write = app.write().await?;
@@ -156,9 +159,9 @@ async fn read(app: &App, parts: &Parts, body: Body) -> Result<(Form, Option<Byte
 }
 
 /// Language and captions, or all that is wrong with both.
-fn judge(form: &Form, file: Option<&[u8]>) -> Result<(Language, Captions), Problems> {
+pub(super) fn judge(language: &str, file: Option<&[u8]>) -> Result<(Language, Captions), Problems> {
     let mut problems = Problems::new();
-    let language = Language::read(form.get("language"));
+    let language = Language::read(language);
     if language.is_none() {
         problems.add(
             "language",
@@ -193,16 +196,17 @@ fn judge(form: &Form, file: Option<&[u8]>) -> Result<(Language, Captions), Probl
     }
 }
 
-async fn save(
+/// Stores captions of a recording of this course, in place of those there are in the language.
+pub(super) async fn save(
     app: &App,
-    target: &Target,
+    course_id: i64,
     upload_id: i64,
     language: Language,
     captions: &Captions,
 ) -> Result<()> {
     let stored = media::put_captions(app, upload_id, language, captions).await?;
     let mut write = app.write().await?;
-    touch(app, &write, target.course.id).await?;
+    touch(app, &write, course_id).await?;
     media::attach_captions(app, &mut write, upload_id, stored).await?;
     write.commit().await
 }

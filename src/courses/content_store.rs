@@ -14,6 +14,7 @@ use crate::media::{self, FileView, Place, Placement, Placing, ReceivedFile};
 use crate::web::changes;
 use crate::web::form::Form;
 use crate::web::identity::Person;
+use crate::web::permissions::{ADD_CONTENT, CHANGE_CONTENT, require};
 use futures::FutureExt as _;
 use sea_orm::{
     ActiveModelTrait as _, ActiveValue::Set, ColumnTrait as _, ConnectionTrait, EntityTrait as _,
@@ -142,6 +143,7 @@ pub(super) async fn store_in(
 ) -> Result<Saved> {
     // Holds the course until the end: its writers come one after another.
     touch(app, write, target.course.id).await?;
+    hold_all(write, target, &draft.source).await?;
     let about = About {
         title: draft.title,
         allow_download: draft.allow_download,
@@ -156,6 +158,20 @@ pub(super) async fn store_in(
     }
     let material = material.ok_or(Error::NotFound)?;
     insert(app, write, person, target, about, material).await
+}
+
+/// Holds the files that the item shows together with the one that it is to show: two contents that swap theirs would
+/// otherwise wait for each other.
+async fn hold_all(write: &Write, target: &Target, source: &Source) -> Result<()> {
+    let mut files = Vec::new();
+    if let Some(item) = target.item() {
+        let found = item::Entity::find_by_id(item.id).one(&**write).await?;
+        files.extend(media::files_of(&found.ok_or(Error::NotFound)?));
+    }
+    if let Source::Chosen(id) = source {
+        files.push(*id);
+    }
+    media::hold_files(write, &files).await
 }
 
 /// What the item is to show; `None`: what it does already.
@@ -186,8 +202,7 @@ async fn material(
             return Err(Error::internal("a file was judged and is not there"));
         }
         (Source::Chosen(id), _) => {
-            // It may have been discarded since it was looked at; from here on it cannot be.
-            media::hold_files(write, &[id]).await?;
+            // It may have been discarded since it was looked at; now it is held.
             material.upload_id = Some(media::get_own_file(&**write, person, id).await?.upload.id);
         }
         (Source::Held, _) => return Ok(None),
@@ -208,6 +223,7 @@ pub async fn add_file(
     file: &FileView,
     form: &Form,
 ) -> Result<i64> {
+    require(person, ADD_CONTENT)?;
     let kind = media::item_kind(file.upload.kind);
     let target = Target::find(app, person, module_id, kind, None).await?;
     let fields = Form::from_pairs(vec![
@@ -253,16 +269,12 @@ async fn check(app: &App, person: &Person, to: Place) -> Result<Option<ItemKind>
     Ok(Some(item.kind))
 }
 
-/// Who began an upload as an instructor may be none any more when it ends: then it waits in her library.
+/// Who began an upload may have lost the permission when it ends: then it waits in her library.
 ///
 /// # Errors
 /// [`Error::NotFound`].
-fn require_author(person: &Person) -> Result<()> {
-    if person.is_instructor() {
-        Ok(())
-    } else {
-        Err(Error::NotFound)
-    }
+fn require_still(person: &Person, permission: &str) -> Result<()> {
+    require(person, permission).map_err(|_| Error::NotFound)
 }
 
 async fn replace(
@@ -272,7 +284,7 @@ async fn replace(
     content_id: i64,
     upload_id: i64,
 ) -> Result<i64> {
-    require_author(person)?;
+    require_still(person, CHANGE_CONTENT)?;
     let (content, item, _, course) = get_owned_content(&**write, person, content_id).await?;
     touch(app, write, course.id).await?;
     media::replace(app, write, item.id, upload_id).await?;
@@ -286,7 +298,7 @@ async fn add(
     module_id: i64,
     placing: Placing,
 ) -> Result<i64> {
-    require_author(person)?;
+    require_still(person, ADD_CONTENT)?;
     let (module, course) = get_owned_module(&**write, person, module_id).await?;
     touch(app, write, course.id).await?;
     let target = Target {

@@ -17,6 +17,7 @@ use crate::web::errors::prefers_json;
 use crate::web::extract::{Path, Query};
 use crate::web::form::{FaultLine, Field, Form, fault_lines_in};
 use crate::web::identity::{Author, Person};
+use crate::web::permissions::{self, require};
 use crate::web::shell::{Place, Shell, page, page_with};
 use crate::web::{redirect, text};
 use askama::Template;
@@ -104,6 +105,7 @@ pub async fn new(
     Path((module_id, kind)): Path<(i64, ItemKind)>,
     Query(origin): Query<Origin>,
 ) -> Result<Response> {
+    require(&person, permissions::ADD_CONTENT)?;
     let target = Target::find(&app, &person, module_id, kind, None).await?;
     let blank = Form::from_pairs(vec![("format".into(), "markdown".into())]);
     let form = FormState {
@@ -122,6 +124,7 @@ pub async fn create(
     Path((module_id, kind)): Path<(i64, ItemKind)>,
     request: Request,
 ) -> Result<Response> {
+    require(&person, permissions::ADD_CONTENT)?;
     let target = Target::find(&app, &person, module_id, kind, None).await?;
     save(&app, &person, shell, target, request).await
 }
@@ -133,6 +136,7 @@ pub async fn edit(
     shell: Shell,
     Path((module_id, kind, item_id)): Path<(i64, ItemKind, i64)>,
 ) -> Result<Response> {
+    require(&person, permissions::CHANGE_CONTENT)?;
     let target = Target::find(&app, &person, module_id, kind, Some(item_id)).await?;
     let stored = Form::from_pairs(target.item().map(as_typed).unwrap_or_default());
     let form = FormState {
@@ -151,6 +155,7 @@ pub async fn change(
     Path((module_id, kind, item_id)): Path<(i64, ItemKind, i64)>,
     request: Request,
 ) -> Result<Response> {
+    require(&person, permissions::CHANGE_CONTENT)?;
     let target = Target::find(&app, &person, module_id, kind, Some(item_id)).await?;
     save(&app, &person, shell, target, request).await
 }

@@ -9,6 +9,7 @@ use crate::error::Result;
 use crate::media;
 use crate::web::extract::Path;
 use crate::web::identity::Author;
+use crate::web::permissions::{self, require};
 use crate::web::shell::{Place, Shell, page};
 use crate::web::{redirect, text};
 use askama::Template;
@@ -39,6 +40,7 @@ pub async fn ask_content(
     shell: Shell,
     Path(id): Path<i64>,
 ) -> Result<Response> {
+    require(&person, permissions::DELETE_CONTENT)?;
     let (content, item, module, course) = get_owned_content(app.db.read(), &person, id).await?;
     let words = match (item.kind, item.upload_id) {
         (ItemKind::Text, _) => "Its text goes with it. This cannot be undone.".into(),
@@ -89,6 +91,7 @@ pub async fn delete_content(
     Author(person): Author,
     Path(id): Path<i64>,
 ) -> Result<Response> {
+    require(&person, permissions::DELETE_CONTENT)?;
     let mut write = app.write().await?;
     let (content, _, module, course) = get_owned_content(&*write, &person, id).await?;
     touch(&app, &write, course.id).await?;
@@ -109,6 +112,7 @@ pub async fn ask_module(
     shell: Shell,
     Path(id): Path<i64>,
 ) -> Result<Response> {
+    require(&person, permissions::DELETE_MODULE)?;
     let (module, course) = get_owned_module(app.db.read(), &person, id).await?;
     let contents = content::Entity::find().filter(content::Column::ModuleId.eq(module.id));
     let count = contents.count(app.db.read()).await?;
@@ -138,6 +142,7 @@ pub async fn delete_module(
     Author(person): Author,
     Path(id): Path<i64>,
 ) -> Result<Response> {
+    require(&person, permissions::DELETE_MODULE)?;
     let mut write = app.write().await?;
     let (module, course) = get_owned_module(&*write, &person, id).await?;
     touch(&app, &write, course.id).await?;

@@ -26,6 +26,17 @@ pub struct CourseChange {
 }
 
 impl CourseChange {
+    /// As it is stored.
+    pub fn of(course: &course::Model) -> Self {
+        Self {
+            subject_id: course.subject_id,
+            title: course.title.clone(),
+            slug: course.slug.clone(),
+            overview: course.overview.clone(),
+            is_draft: course.is_draft,
+        }
+    }
+
     /// Reads the form. All faults at once.
     pub fn read(form: &Form, subjects: &[subject::Model]) -> Result<Self, Problems> {
         let mut problems = Problems::new();

@@ -11,6 +11,7 @@ use crate::error::{Problems, Result};
 use crate::web::extract::Path;
 use crate::web::form::{FaultLine, Field, Form, fault_lines};
 use crate::web::identity::Author;
+use crate::web::permissions::{self, require};
 use crate::web::redirect;
 use crate::web::shell::{Place, Shell, page, page_with};
 use askama::Template;
@@ -58,6 +59,7 @@ pub async fn add(
     Path(id): Path<i64>,
     form: Form,
 ) -> Result<Response> {
+    require(&person, permissions::ADD_MODULE)?;
     let course = get_owned_course(app.db.read(), &person, id).await?;
     // Buttons of the page lead back to it; the address of this form takes POST only.
     shell.path = format!("/course/{}/outline/", course.id);
@@ -84,6 +86,7 @@ pub async fn edit(
     shell: Shell,
     Path(id): Path<i64>,
 ) -> Result<Response> {
+    require(&person, permissions::CHANGE_MODULE)?;
     let (module, course) = get_owned_module(app.db.read(), &person, id).await?;
     let (title, description) = (module.title.clone(), module.description.clone());
     let typed = (title.as_str(), description.as_str());
@@ -103,6 +106,7 @@ pub async fn change(
     Path(id): Path<i64>,
     form: Form,
 ) -> Result<Response> {
+    require(&person, permissions::CHANGE_MODULE)?;
     let (module, course) = get_owned_module(app.db.read(), &person, id).await?;
     let description = form.long_text("description");
     let change = match ModuleChange::read(form.get("title"), &description) {

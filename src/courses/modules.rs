@@ -12,7 +12,8 @@ use crate::entities::{course, module};
 use crate::error::{Error, Problems, Result};
 use crate::web::extract::Path;
 use crate::web::form::{FaultLine, Field, Form, fault_lines};
-use crate::web::identity::Author;
+use crate::web::identity::{Author, Person};
+use crate::web::permissions::{self, require};
 use crate::web::redirect::see_other;
 use crate::web::shell::{Place, Shell, page, page_with};
 use askama::Template;
@@ -113,6 +114,7 @@ pub async fn form(
     shell: Shell,
     Path(id): Path<i64>,
 ) -> Result<Response> {
+    require(&person, permissions::CHANGE_MODULE)?;
     let db = app.db.read();
     let course = store::get_owned_course(db, &person, id).await?;
     let modules = store::list_modules(db, id).await?;
@@ -152,6 +154,7 @@ pub async fn save(
     Path(id): Path<i64>,
     form: Form,
 ) -> Result<Response> {
+    require(&person, permissions::CHANGE_MODULE)?;
     let mut write = app.write().await?;
     let course = store::get_owned_course(&*write, &person, id).await?;
     // Holds the course until the commit: two who save at once do so one after the other.
@@ -170,6 +173,7 @@ pub async fn save(
             &modules_page(shell, course, initial, entries, &problems),
         );
     }
+    may_apply(&person, &entries)?;
     apply(&app, &mut write, id, entries).await?;
     let first = store::list_modules(&*write, id).await?.into_iter().next();
     write.commit().await?;
@@ -177,6 +181,23 @@ pub async fn save(
         || "/course/mine/".to_owned(),
         |module| format!("/course/module/{}/", module.id),
     )))
+}
+
+/// Whether she may do what the form says besides changing modules.
+fn may_apply(person: &Person, entries: &[Entry]) -> Result<()> {
+    if entries
+        .iter()
+        .any(|entry| entry.id.is_none() && !entry.is_deleted && !entry.is_blank())
+    {
+        require(person, permissions::ADD_MODULE)?;
+    }
+    if entries
+        .iter()
+        .any(|entry| entry.id.is_some() && entry.is_deleted)
+    {
+        require(person, permissions::DELETE_MODULE)?;
+    }
+    Ok(())
 }
 
 /// How many modules the form holds, and how many of them exist already.

@@ -11,6 +11,7 @@ use crate::media;
 use crate::web::extract::Path;
 use crate::web::form::Form;
 use crate::web::identity::{Author, Person};
+use crate::web::permissions::{self, require};
 use crate::web::redirect;
 use axum::extract::State;
 use axum::http::HeaderMap;
@@ -42,6 +43,7 @@ pub async fn module(
     Path(id): Path<i64>,
     form: Form,
 ) -> Result<Response> {
+    require(&person, permissions::CHANGE_MODULE)?;
     let direction = Direction::of(&form)?;
     let write = app.write().await?;
     let (module, course) = get_owned_module(&*write, &person, id).await?;
@@ -63,6 +65,7 @@ pub async fn content(
     Path(id): Path<i64>,
     form: Form,
 ) -> Result<Response> {
+    require(&person, permissions::CHANGE_CONTENT)?;
     let direction = Direction::of(&form)?;
     let write = app.write().await?;
     let (content, _, module, course) = get_owned_content(&*write, &person, id).await?;
@@ -87,6 +90,7 @@ pub async fn retry(
     Path(id): Path<i64>,
     headers: HeaderMap,
 ) -> Result<Response> {
+    require(&person, permissions::CHANGE_CONTENT)?;
     let (upload_id, next) = processed(&app, &person, id).await?;
     let view = media::retry(&app, upload_id).await?;
     Ok(media::standing(&headers, &view, &next))
@@ -99,6 +103,7 @@ pub async fn cancel(
     Path(id): Path<i64>,
     headers: HeaderMap,
 ) -> Result<Response> {
+    require(&person, permissions::CHANGE_CONTENT)?;
     let (upload_id, next) = processed(&app, &person, id).await?;
     let view = media::cancel(&app, upload_id).await?;
     Ok(media::standing(&headers, &view, &next))
@@ -118,6 +123,7 @@ pub async fn keep(
     Author(person): Author,
     Path(id): Path<i64>,
 ) -> Result<Response> {
+    require(&person, permissions::CHANGE_CONTENT)?;
     let mut write = app.write().await?;
     let (content, item, module, course) = get_owned_content(&*write, &person, id).await?;
     touch(&app, &write, course.id).await?;

@@ -9,18 +9,22 @@ use crate::entities::{content, course, module};
 use crate::error::{Error, Result};
 use crate::web::csrf::FORM_LIMIT_BYTES;
 use crate::web::identity::{Person, Visitor};
+use crate::web::permissions::{CHANGE_CONTENT, CHANGE_MODULE, require};
 use axum::Json;
 use axum::body::Body;
 use axum::extract::State;
+use sea_orm::sea_query::{CaseStatement, Expr};
 use sea_orm::{
-    ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, JoinType, QueryFilter,
-    QuerySelect, RelationTrait,
+    ColumnTrait, ConnectionTrait, EntityTrait, JoinType, QueryFilter, QuerySelect, RelationTrait,
 };
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// No course has so many parts; SQLite takes 32,766 values in a statement.
 const MOST_PLACES: usize = 10_000;
+
+/// Places in one statement; each is three values of it.
+const AT_ONCE: usize = 500;
 
 /// Id -> place from 0.
 pub(super) type Places = BTreeMap<i64, i64>;
@@ -39,7 +43,7 @@ pub async fn modules(State(app): State<App>, visitor: Visitor, body: Body) -> Re
         .into_tuple()
         .all(&*write)
         .await?;
-    let course_ids = own_courses(&*write, &person, places.len(), &courses).await?;
+    let course_ids = own_courses(&*write, &person, CHANGE_MODULE, places.len(), &courses).await?;
     for course_id in course_ids {
         store::touch(&app, &write, course_id).await?;
     }
@@ -63,7 +67,7 @@ pub async fn contents(State(app): State<App>, visitor: Visitor, body: Body) -> R
         .into_tuple()
         .all(&*write)
         .await?;
-    let course_ids = own_courses(&*write, &person, places.len(), &courses).await?;
+    let course_ids = own_courses(&*write, &person, CHANGE_CONTENT, places.len(), &courses).await?;
     for course_id in course_ids {
         store::touch(&app, &write, course_id).await?;
     }
@@ -74,30 +78,51 @@ pub async fn contents(State(app): State<App>, visitor: Visitor, body: Body) -> R
 
 /// Puts modules into these places; their course is held.
 pub(super) async fn set_module_places(write: &Write, places: Places) -> Result<()> {
-    for (id, order) in places {
-        let change = module::ActiveModel {
-            order: Set(order),
-            ..Default::default()
-        };
-        module::Entity::update_many()
-            .set(change)
-            .filter(module::Column::Id.eq(id))
-            .exec(&**write)
-            .await?;
-    }
-    Ok(())
+    use module::{Column, Entity};
+    set_places::<Entity>(write, Column::Id, Column::Order, places).await
 }
 
 /// Puts contents into these places; their course is held.
 pub(super) async fn set_content_places(write: &Write, places: Places) -> Result<()> {
-    for (id, order) in places {
-        let change = content::ActiveModel {
-            order: Set(order),
-            ..Default::default()
-        };
-        content::Entity::update_many()
-            .set(change)
-            .filter(content::Column::Id.eq(id))
+    use content::{Column, Entity};
+    set_places::<Entity>(write, Column::Id, Column::Order, places).await
+}
+
+/// One statement to look and one to write for [`AT_ONCE`] rows: whoever writes a row at a time keeps everybody else
+/// waiting for as many round trips.
+async fn set_places<E: EntityTrait>(
+    write: &Write,
+    id: E::Column,
+    order: E::Column,
+    places: Places,
+) -> Result<()> {
+    let places: Vec<(i64, i64)> = places.into_iter().collect();
+    for part in places.chunks(AT_ONCE) {
+        let held: BTreeSet<(i64, i64)> = E::find()
+            .select_only()
+            .column(id)
+            .column(order)
+            .filter(id.is_in(part.iter().map(|(id, _)| *id)))
+            .into_tuple::<(i64, i64)>()
+            .all(&**write)
+            .await?
+            .into_iter()
+            .collect();
+        let moved: Vec<(i64, i64)> = part
+            .iter()
+            .copied()
+            .filter(|place| !held.contains(place))
+            .collect();
+        if moved.is_empty() {
+            continue;
+        }
+        let mut place = CaseStatement::new();
+        for (row, at) in &moved {
+            place = place.case(id.eq(*row), *at);
+        }
+        E::update_many()
+            .col_expr(order, place.finally(Expr::col(order)).into())
+            .filter(id.is_in(moved.iter().map(|(row, _)| *row)))
             .exec(&**write)
             .await?;
     }
@@ -116,6 +141,7 @@ fn saved() -> Json<Value> {
 async fn own_courses(
     db: &impl ConnectionTrait,
     person: &Person,
+    permission: &str,
     asked: usize,
     found: &[(i64, i64)],
 ) -> Result<BTreeSet<i64>> {
@@ -132,11 +158,8 @@ async fn own_courses(
     if !are_hers {
         return Err(Error::NotFound);
     }
-    if person.is_instructor() {
-        Ok(course_ids)
-    } else {
-        Err(Error::forbidden())
-    }
+    require(person, permission)?;
+    Ok(course_ids)
 }
 
 /// Reads the body whatever its type says: older scripts name none.

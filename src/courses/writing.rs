@@ -14,6 +14,9 @@ use sea_orm::{
     IntoActiveModel as _, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, SqlErr,
 };
 
+/// Modules in one statement.
+const AT_ONCE: usize = 500;
+
 const SLUG_TAKEN: &str = "Another course has this address already. Please choose another one.";
 const SUBJECT_GONE: &str = "Choose a subject from the list.";
 
@@ -153,6 +156,32 @@ pub async fn insert_module(
         ..Default::default()
     };
     Ok(row.insert(&**write).await?)
+}
+
+/// Makes the modules of a course that was made in this transaction, in their order: nobody else sees it yet.
+pub async fn insert_first_modules(
+    write: &Write,
+    course_id: i64,
+    modules: Vec<ModuleChange>,
+) -> Result<()> {
+    let mut places = 0_i64..;
+    let mut rows = modules
+        .into_iter()
+        .zip(places.by_ref())
+        .map(|(change, order)| module::ActiveModel {
+            course_id: Set(course_id),
+            title: Set(change.title),
+            description: Set(change.description),
+            order: Set(order),
+            ..Default::default()
+        })
+        .peekable();
+    while rows.peek().is_some() {
+        module::Entity::insert_many(rows.by_ref().take(AT_ONCE))
+            .exec_without_returning(&**write)
+            .await?;
+    }
+    Ok(())
 }
 
 /// Calls a module otherwise; its course is held from here on.

@@ -19,6 +19,7 @@ pub mod group_permission;
 pub mod item;
 pub mod job;
 pub mod job_line;
+pub mod kept_answer;
 pub mod message;
 pub mod module;
 pub mod playback_position;

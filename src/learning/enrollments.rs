@@ -60,7 +60,8 @@ const ENROLLMENT: [Field<Studied>; 10] = [
         "When you were last there.",
         |view| time(view.row.last_seen_at),
     )
-    .or_null(),
+    .or_null()
+    .passing(),
     Field::<Studied>::new(
         "last_module",
         Kind::Reference("modules"),
@@ -200,11 +201,14 @@ async fn show(call: Call) -> Result<Answer> {
 }
 
 async fn destroy(call: Call) -> Result<Answer> {
-    let row = call.object::<enrollment::Model>()?;
+    let person = call.person()?;
     let write = call.app.write().await?;
-    call.unchanged(|| async { Call::bytes(&ENROLLMENT, &dressed(&*write, row.clone()).await?) })
-        .await?;
-    store::leave(&write, call.person()?, row.course_id).await?;
+    // She may have left since it was found, and enrolled again: that is another one.
+    let row = store::hold_enrollment(&write, person, call.id).await?;
+    if call.has_condition() {
+        call.unchanged(&ENROLLMENT, &dressed(&*write, row.clone()).await?)?;
+    }
+    store::end_enrollment(&write, row).await?;
     write.commit().await?;
     Ok(Answer::nothing())
 }

@@ -8,7 +8,8 @@ use crate::web::changes;
 use crate::web::identity::Person;
 use sea_orm::sea_query::OnConflict;
 use sea_orm::{
-    ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QuerySelect,
+    ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, ModelTrait, QueryFilter,
+    QuerySelect,
 };
 
 /// Whether she has enrolled in the course.
@@ -127,6 +128,25 @@ pub async fn get_studied_content(
     } else {
         Err(Error::NotFound)
     }
+}
+
+/// Her enrollment of this number, held until the end of the transaction.
+///
+/// # Errors
+/// [`Error::NotFound`] when there is none, or it is another's.
+pub async fn hold_enrollment(write: &Write, person: &Person, id: i64) -> Result<enrollment::Model> {
+    let found = enrollment::Entity::find_by_id(id)
+        .filter(enrollment::Column::UserId.eq(person.id))
+        .lock_exclusive();
+    found.one(&**write).await?.ok_or(Error::NotFound)
+}
+
+/// Ends an enrollment that is held: as [`leave`], for this one alone.
+pub async fn end_enrollment(write: &Write, row: enrollment::Model) -> Result<()> {
+    let (course_id, user_id) = (row.course_id, row.user_id);
+    row.delete(&**write).await?;
+    changes::students(write, course_id, user_id);
+    Ok(())
 }
 
 /// Takes her out of the course. Leaving twice is leaving once.

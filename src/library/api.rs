@@ -1,18 +1,19 @@
 //! What programs do with files besides looking at them: giving them other names, and deleting them.
 
-use super::deletion::delete_files;
+use super::deletion::{delete_files, hold_losing};
 use super::pages::name_problems;
 use super::store;
 use crate::error::{Error, Problems, Result};
+use crate::holds;
 use crate::media::{UPLOAD, UploadRow, find_upload, get_own_file, hold_files, rename_in};
 use crate::web::rest::{
-    Answer, Call, IS_OWNER, MAY_ADD_COURSES, Operation, Parameter, Resource, Rule, Takes, declared,
+    Answer, Call, IS_OWNER, Operation, Parameter, Resource, Rule, Takes, declared,
 };
 use axum::http::{Method, StatusCode};
 use std::collections::BTreeSet;
 
-/// Its owner, while she may write courses.
-const MAY_CHANGE: Rule = Rule::All(&[MAY_ADD_COURSES, IS_OWNER]);
+/// Its owner, while the places of a teacher are open to her.
+const MAY_CHANGE: Rule = Rule::All(&[holds!(VIEW_COURSE), IS_OWNER]);
 
 /// Contents that one call may name.
 const MOST: usize = 1_000;
@@ -55,9 +56,7 @@ async fn change(call: Call) -> Result<Answer> {
     let write = call.app.write().await?;
     hold_files(&write, &[call.id]).await?;
     let held = UploadRow::new(get_own_file(&*write, person, call.id).await?, person);
-    call.unchanged(|| std::future::ready(Call::bytes(&UPLOAD, &held)))
-        .await?;
-    let name = call.given.judge(|given| {
+    let name = call.given.judge_change(&UPLOAD, &held, |given| {
         let name = given.text("name").unwrap_or(&held.view.upload.name).trim();
         let problems: Problems = name_problems(name);
         if problems.is_empty() {
@@ -66,6 +65,7 @@ async fn change(call: Call) -> Result<Answer> {
             Err(problems)
         }
     })?;
+    call.unchanged(&UPLOAD, &held)?;
     rename_in(&write, person, call.id, &name).await?;
     let view = get_own_file(&*write, person, call.id).await?;
     write.commit().await?;
@@ -80,23 +80,31 @@ async fn destroy(call: Call) -> Result<Answer> {
     if files.is_empty() {
         return Err(Error::NotFound);
     }
-    call.unchanged(|| async {
-        let view = get_own_file(&*write, person, call.id).await?;
-        Call::bytes(&UPLOAD, &UploadRow::new(view, person))
-    })
-    .await?;
-    if delete_files(&call.app, &mut write, &files, &named).await? {
-        write.commit().await?;
-        return Ok(Answer::nothing());
+    let losing = hold_losing(&call.app, &write, &files).await?;
+    // Read again, since it is held only now.
+    let view = get_own_file(&*write, person, call.id).await?;
+    call.unchanged(&UPLOAD, &UploadRow::new(view, person))?;
+    if !losing.shows.is_subset(&named) {
+        return Err(not_named(&losing.shows));
     }
-    drop(write);
-    let uses = store::list_uses(call.app.db.read(), &[call.id]).await?;
-    let uses = uses.into_values().flatten();
-    let contents: BTreeSet<String> = uses.map(|found| found.content_id.to_string()).collect();
-    let contents = contents.into_iter().collect::<Vec<_>>().join(",");
-    Err(Error::Conflict(format!(
-        "Contents show this file and would go with it. If you mean that, name them: ?contents={contents}"
-    )))
+    delete_files(&call.app, &mut write, &files, losing).await?;
+    write.commit().await?;
+    Ok(Answer::nothing())
+}
+
+/// Told when contents would go that were not named: which, as the parameter takes them.
+fn not_named(shows: &BTreeSet<i64>) -> Error {
+    if shows.len() > MOST {
+        return Error::Conflict(format!(
+            "{} contents show this file and would go with it: more than one call deletes. Delete some of them first.",
+            shows.len()
+        ));
+    }
+    let names: Vec<String> = shows.iter().map(i64::to_string).collect();
+    Error::Conflict(format!(
+        "Contents show this file and would go with it. If you mean that, name them: ?contents={}",
+        names.join(",")
+    ))
 }
 
 fn named(call: &Call) -> Result<BTreeSet<i64>> {

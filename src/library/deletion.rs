@@ -155,7 +155,9 @@ pub async fn delete(
     let named: BTreeSet<i64> = named.collect();
     let mut write = app.write().await?;
     let files = store::list_own(&*write, person.id, &ids).await?;
-    if delete_files(&app, &mut write, &files, &named).await? {
+    let losing = hold_losing(&app, &write, &files).await?;
+    if losing.shows.is_subset(&named) {
+        delete_files(&app, &mut write, &files, losing).await?;
         write.commit().await?;
         return Ok(redirect::see_other(PATH));
     }
@@ -170,16 +172,23 @@ pub async fn delete(
     )
 }
 
-/// Answers whether all contents that would go were named; else nothing may be committed.
+/// What loses something when files are deleted.
+pub(super) struct Losing {
+    /// The contents that show one of them, and go with it.
+    pub shows: BTreeSet<i64>,
+    /// The items that wait for one of them, and keep what they show.
+    waits: BTreeSet<i64>,
+}
+
+/// Holds these files with everything that shows them until the end of the transaction.
 ///
 /// Courses before files before contents, as everywhere: two who take them in turn would wait for each other.
-pub(super) async fn delete_files(
+pub(super) async fn hold_losing(
     app: &App,
-    write: &mut Write,
+    write: &Write,
     files: &[upload::Model],
-    named: &BTreeSet<i64>,
-) -> Result<bool> {
-    let ids: Vec<i64> = files.iter().map(|file| file.id).collect();
+) -> Result<Losing> {
+    let ids = numbers_of(files);
     let (contents, waiting) = store::list_contents(write, &ids).await?;
     let modules: Vec<i64> = contents.iter().map(|content| content.module_id).collect();
     for course_id in store::list_courses(&**write, &modules).await? {
@@ -188,27 +197,44 @@ pub(super) async fn delete_files(
     media::hold_files(write, &ids).await?;
     // Whoever began to use one of them before it was held is found now.
     let (contents_now, waiting_now) = store::list_contents(write, &ids).await?;
-    let contents: BTreeSet<i64> = contents
-        .iter()
-        .chain(&contents_now)
-        .map(|row| row.id)
-        .collect();
-    if !contents.is_subset(named) {
-        return Ok(false);
-    }
-    let contents: Vec<i64> = contents.into_iter().collect();
+    Ok(Losing {
+        shows: contents
+            .iter()
+            .chain(&contents_now)
+            .map(|row| row.id)
+            .collect(),
+        waits: waiting
+            .iter()
+            .chain(&waiting_now)
+            .map(|item| item.id)
+            .collect(),
+    })
+}
+
+/// Deletes files that are [held](hold_losing), and the contents that show them.
+pub(super) async fn delete_files(
+    app: &App,
+    write: &mut Write,
+    files: &[upload::Model],
+    losing: Losing,
+) -> Result<()> {
+    let contents: Vec<i64> = losing.shows.into_iter().collect();
     let freed = courses::delete_contents(write, &contents).await?;
-    for item in waiting.iter().chain(&waiting_now) {
-        match media::keep_present(app, write, item.id).await {
+    for item_id in losing.waits {
+        match media::keep_present(app, write, item_id).await {
             Ok(()) | Err(Error::NotFound) => {}
             Err(error) => return Err(error),
         }
     }
-    let all: BTreeSet<i64> = freed.into_iter().chain(ids).collect();
+    let all: BTreeSet<i64> = freed.into_iter().chain(numbers_of(files)).collect();
     for id in all {
         media::discard(app, write, id).await?;
     }
-    Ok(true)
+    Ok(())
+}
+
+fn numbers_of(files: &[upload::Model]) -> Vec<i64> {
+    files.iter().map(|file| file.id).collect()
 }
 
 #[cfg(test)]

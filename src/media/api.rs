@@ -10,8 +10,8 @@ use crate::error::{Error, Result};
 use crate::web::identity::Person;
 use crate::web::rest::{
     Access, Answer, Call, Cell, Declared, FIELDS, Field, IS_AUTHENTICATED, IS_OWNER, IS_STAFF,
-    Kind, Listing, Object, Operation, PARAMETERS, Parameter, Resource, Rule, Takes, declared,
-    orders_of,
+    Kind, Listing, Object, Operation, PARAMETERS, Parameter, Resource, Rule, Takes, containing,
+    declared, orders_of,
 };
 use axum::http::{Method, StatusCode};
 use futures::future::BoxFuture;
@@ -156,37 +156,42 @@ pub const UPLOAD: [Field<UploadRow>; 20] = [
     Field::new("state", Kind::Choice(&STATES), "How it stands.", |row| {
         Cell::Text(row.view.upload.state.to_value().into())
     }),
-    Field::new(
+    Field::<UploadRow>::new(
         "words",
         Kind::Text,
         "The same in words, as pages show it.",
         |row| Cell::Text(row.view.state_words().into()),
-    ),
+    )
+    .passing(),
     Field::<UploadRow>::new("percent", Kind::Number, "While it is processed.", |row| {
         decimal(row.view.percent())
     })
-    .or_null(),
+    .or_null()
+    .passing(),
     Field::<UploadRow>::new(
         "seconds_left",
         Kind::Integer,
         "While it is processed.",
         |row| number(row.view.seconds_left()),
     )
-    .or_null(),
+    .or_null()
+    .passing(),
     Field::<UploadRow>::new(
         "place_in_line",
         Kind::Integer,
         "From 1, while it waits.",
         |row| number(row.view.place_in_line),
     )
-    .or_null(),
+    .or_null()
+    .passing(),
     Field::<UploadRow>::new(
         "begins_in_seconds",
         Kind::Integer,
         "About when its processing begins, while it waits and that can be told.",
         |row| number(row.view.begins_in_seconds),
     )
-    .or_null(),
+    .or_null()
+    .passing(),
     Field::<UploadRow>::new("fault", Kind::Text, "Why it cannot be processed.", |row| {
         text(row.view.upload.fault.as_deref())
     })
@@ -313,7 +318,7 @@ async fn list(call: Call) -> Result<Answer> {
         select = select.filter(Column::State.eq(state.map_err(|_| told())?));
     }
     if let Some(part) = call.parameter("search") {
-        select = select.filter(Column::Name.contains(part));
+        select = select.filter(containing(Column::Name, part));
     }
     let listing = Listing {
         select,

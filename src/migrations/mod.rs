@@ -20,6 +20,7 @@ mod m0012_tags;
 mod m0014_token_scopes;
 mod m0016_rooms;
 mod m0017_room_life;
+mod m0018_kept_answers;
 
 /// All steps, in order.
 pub struct Migrator;
@@ -43,6 +44,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0014_token_scopes::Migration),
             Box::new(m0016_rooms::Migration),
             Box::new(m0017_room_life::Migration),
+            Box::new(m0018_kept_answers::Migration),
         ]
     }
 }

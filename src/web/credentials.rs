@@ -265,6 +265,7 @@ async fn by_token(
     };
     touch(app, &row, now).await;
     let person = sessions::load_person(app.db.read(), account).await?;
+    let person = person.by_key();
     let person = match &row.scopes {
         Some(names) => person.within(Scopes::stored(names)),
         None => person,

@@ -282,7 +282,7 @@ fn title(error: &Error) -> &'static str {
         Error::NotFound | Error::NoSuchPage => "This page is not here",
         Error::LoginRequired | Error::WrongCredentials(_) => "Please log in",
         Error::Forbidden(_) => "This is not open to you",
-        Error::BadRequest(_) | Error::Invalid(_) | Error::NotAcceptable => {
+        Error::BadRequest(_) | Error::Invalid(_) | Error::OtherRequest | Error::NotAcceptable => {
             "That did not make sense to us"
         }
         Error::MethodNotAllowed => "That cannot be done here",

@@ -8,6 +8,7 @@ use crate::app::App;
 use crate::entities::user;
 use crate::error::{Error, Result};
 use crate::web::headers::{client_address, is_by_proxy};
+use crate::web::permissions;
 use crate::web::response_cache::Marks;
 use crate::web::scopes::{Scope, Scopes};
 use crate::web::{credentials, sessions};
@@ -47,6 +48,8 @@ pub struct Person {
     pub session_hash: String,
     /// For what she may use the key that told who she is; none when it was no key, or one for everything.
     pub scopes: Option<Scopes>,
+    /// Whether a key told who she is, whatever it may be used for.
+    pub is_by_key: bool,
     permissions: BTreeSet<String>,
 }
 
@@ -70,8 +73,16 @@ impl Person {
             session_id: None,
             session_hash: String::new(),
             scopes: None,
+            is_by_key: false,
             permissions,
         }
+    }
+
+    /// The same person behind a key.
+    #[must_use]
+    pub fn by_key(mut self) -> Self {
+        self.is_by_key = true;
+        self
     }
 
     /// The same person behind a key with these scopes. What staff may, she may with `admin` alone.
@@ -89,7 +100,7 @@ impl Person {
 
     /// Whether the places of a teacher are shown to her.
     pub fn is_instructor(&self) -> bool {
-        self.may("courses.add_course")
+        self.may(permissions::VIEW_COURSE)
     }
 
     /// One or two letters for her picture.
@@ -122,7 +133,7 @@ pub struct Visitor(pub Option<Arc<Person>>);
 #[derive(Debug, Clone)]
 pub struct Student(pub Arc<Person>);
 
-/// Somebody who may write courses.
+/// Somebody to whom the places of a teacher are open. What she may do there, each handler asks ([`permissions`]).
 #[derive(Debug, Clone)]
 pub struct Author(pub Arc<Person>);
 

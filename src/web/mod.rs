@@ -18,6 +18,7 @@ pub mod identity;
 pub mod metrics;
 pub mod paging;
 pub mod passwords;
+pub mod permissions;
 pub mod redirect;
 pub mod remembered;
 pub mod response_cache;

@@ -6,15 +6,16 @@ use crate::courses::fields::{CourseChange, form_of};
 use crate::courses::order::set_module_places;
 use crate::courses::store;
 use crate::courses::writing::{
-    ModuleChange, delete_course, insert_course, insert_module, list_subjects, update_course,
+    ModuleChange, delete_course, insert_course, insert_first_modules, list_subjects, update_course,
 };
 use crate::db::Write;
 use crate::entities::course;
 use crate::error::{Error, Problems, Result};
+use crate::holds;
 use crate::web::form::Form;
 use crate::web::rest::{
-    Access, Answer, Call, Declared, Fields, Given, Got, IS_OWNER, IS_STAFF, Kind, MAY_ADD_COURSES,
-    Operation, Resource, Rule, declared,
+    Access, Answer, Call, Declared, Fields, Given, Got, IS_OWNER, IS_STAFF, Kind, Operation,
+    Resource, Rule, declared,
 };
 use axum::http::Method;
 use std::collections::BTreeSet;
@@ -22,8 +23,12 @@ use std::collections::BTreeSet;
 /// Modules that come with a new course.
 const MOST_MODULES: usize = 1_000;
 
-/// Who may change what stands in a course: its owner while she may write courses, and staff.
-pub const MAY_CHANGE: Rule = Rule::All(&[MAY_ADD_COURSES, Rule::Any(&[IS_OWNER, IS_STAFF])]);
+/// Whose a course is, with everything in it, and staff. Which permission is asked besides depends on what is done.
+pub const HERS: Rule = Rule::Any(&[IS_OWNER, IS_STAFF]);
+
+const MAY_CHANGE: Rule = Rule::All(&[holds!(CHANGE_COURSE), HERS]);
+const MAY_DELETE: Rule = Rule::All(&[holds!(DELETE_COURSE), HERS]);
+const MAY_ORDER: Rule = Rule::All(&[holds!(CHANGE_MODULE), HERS]);
 
 /// A module that comes with a new course.
 const NEW_MODULE: [Declared; 3] = [
@@ -71,7 +76,7 @@ pub fn with_authoring(courses: Resource) -> Resource {
                 "Makes a course, with its modules if you like.",
                 create,
             )
-            .only(MAY_ADD_COURSES)
+            .only(holds!(ADD_COURSE))
             .takes(new_course())
             .answers(fields())
             .creates(),
@@ -84,7 +89,7 @@ pub fn with_authoring(courses: Resource) -> Resource {
                 "Deletes a course with everything in it.",
                 destroy,
             )
-            .only(MAY_CHANGE)
+            .only(MAY_DELETE)
             .about(find_course)
             .without_answer(),
         );
@@ -98,6 +103,7 @@ fn with_acts(courses: Resource) -> Resource {
         Operation::new(Method::POST, about, move |call| set_draft(call, is_draft))
             .only(MAY_CHANGE)
             .about(find_course)
+            .heeds_version()
             .answers(fields())
     };
     courses
@@ -118,8 +124,9 @@ fn with_acts(courses: Resource) -> Resource {
             "Order of modules",
             "Puts the modules of a course into another order.",
             Operation::new(Method::POST, "Orders the modules.", order)
-                .only(MAY_CHANGE)
+                .only(MAY_ORDER)
                 .about(find_course)
+                .heeds_version()
                 .takes(PLACES.to_vec())
                 .answers(fields()),
         )
@@ -162,13 +169,10 @@ async fn create(call: Call) -> Result<Answer> {
     })?;
     let write = call.app.write().await?;
     let course = insert_course(&call.app, &write, person, change).await?;
-    for module in modules {
-        insert_module(&call.app, &write, course.id, module).await?;
-    }
+    insert_first_modules(&write, course.id, modules).await?;
     let view = view(&write, course).await?;
-    write.commit().await?;
     let path = format!("/api/courses/{}/", view.course.id);
-    Ok(call.one(&COURSE, &view)?.made_at(&call, &path))
+    call.made(write, &COURSE, &view, &path).await
 }
 
 /// The modules that come with a new course, judged by the rules of their own form.
@@ -176,11 +180,10 @@ fn new_modules(given: &Given) -> Result<Vec<ModuleChange>, Problems> {
     let mut problems = Problems::new();
     let mut modules = Vec::new();
     let sent = given.objects("modules");
-    problems.check(
-        sent.len() <= MOST_MODULES,
-        "modules",
-        format!("A course begins with up to {MOST_MODULES} modules."),
-    );
+    if sent.len() > MOST_MODULES {
+        let message = format!("A course begins with up to {MOST_MODULES} modules.");
+        return Err(Problems::of("modules", message));
+    }
     for (at, fields) in sent.iter().enumerate() {
         match ModuleChange::read(typed(fields, "title"), typed(fields, "description")) {
             Ok(module) => modules.push(module),
@@ -213,27 +216,29 @@ fn typed<'f>(fields: &'f Fields, name: &str) -> &'f str {
 async fn change(call: Call) -> Result<Answer> {
     let (write, before) = hold(&call).await?;
     let subjects = list_subjects(&*write).await?;
-    let form = form_of(&before);
-    let change = call
-        .given
-        .judge(|given| CourseChange::read(&given.typed_over(&form), &subjects))?;
-    let after = update_course(&call.app, &write, &before, change).await?;
+    let form = form_of(&before.course);
+    let change = call.given.judge_change(&COURSE, &before, |given| {
+        CourseChange::read(&given.typed_over(&form), &subjects)
+    })?;
+    call.unchanged(&COURSE, &before)?;
+    if change == CourseChange::of(&before.course) {
+        return call.one(&COURSE, &before);
+    }
+    let after = update_course(&call.app, &write, &before.course, change).await?;
     done(&call, write, after).await
 }
 
 async fn set_draft(call: Call, is_draft: bool) -> Result<Answer> {
     let (write, before) = hold(&call).await?;
-    if before.is_draft == is_draft {
-        return done(&call, write, before).await;
+    call.unchanged(&COURSE, &before)?;
+    if before.course.is_draft == is_draft {
+        return call.one(&COURSE, &before);
     }
     let change = CourseChange {
-        subject_id: before.subject_id,
-        title: before.title.clone(),
-        slug: before.slug.clone(),
-        overview: before.overview.clone(),
         is_draft,
+        ..CourseChange::of(&before.course)
     };
-    let after = update_course(&call.app, &write, &before, change).await?;
+    let after = update_course(&call.app, &write, &before.course, change).await?;
     done(&call, write, after).await
 }
 
@@ -243,9 +248,21 @@ async fn order(call: Call) -> Result<Answer> {
         .checked()?
         .integers("modules")
         .unwrap_or_default();
-    let (write, course) = hold(&call).await?;
-    let modules = store::list_modules(&*write, course.id).await?;
-    same_numbers("modules", wanted, modules.iter().map(|module| module.id))?;
+    let (write, before) = hold(&call).await?;
+    same_numbers(
+        "modules",
+        wanted,
+        before.modules.iter().map(|module| module.id),
+    )?;
+    call.unchanged(&COURSE, &before)?;
+    if wanted
+        .iter()
+        .copied()
+        .eq(before.modules.iter().map(|module| module.id))
+    {
+        return call.one(&COURSE, &before);
+    }
+    let course = before.course;
     store::touch(&call.app, &write, course.id).await?;
     let places = wanted.iter().copied().zip(0_i64..).collect();
     set_module_places(&write, places).await?;
@@ -269,20 +286,20 @@ pub fn same_numbers(field: &str, wanted: &[i64], all: impl Iterator<Item = i64>)
 }
 
 async fn destroy(call: Call) -> Result<Answer> {
-    let (mut write, course) = hold(&call).await?;
-    delete_course(&call.app, &mut write, course.id).await?;
+    let (mut write, before) = hold(&call).await?;
+    call.unchanged(&COURSE, &before)?;
+    delete_course(&call.app, &mut write, before.course.id).await?;
     write.commit().await?;
     Ok(Answer::nothing())
 }
 
-/// The course, held for a change, when it is still as the caller saw it.
-async fn hold(call: &Call) -> Result<(Write, course::Model)> {
+/// The course with its modules, held for a change.
+async fn hold(call: &Call) -> Result<(Write, CourseView)> {
     let id = call.object::<CourseHead>()?.id;
     let write = call.app.write().await?;
     let course = store::hold_course(&write, call.person()?, id).await?;
-    call.unchanged(|| async { Call::bytes(&COURSE, &view(&write, course.clone()).await?) })
-        .await?;
-    Ok((write, course))
+    let view = view(&write, course).await?;
+    Ok((write, view))
 }
 
 async fn view(write: &Write, course: course::Model) -> Result<CourseView> {

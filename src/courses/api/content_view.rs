@@ -18,7 +18,8 @@ pub struct ContentRow {
 /// The five kinds.
 pub const KINDS: [&str; 5] = ["text", "file", "image", "video", "audio"];
 
-fn word(kind: ItemKind) -> &'static str {
+/// The kind as it stands in answers.
+pub fn word(kind: ItemKind) -> &'static str {
     match kind {
         ItemKind::Text => "text",
         ItemKind::File => "file",

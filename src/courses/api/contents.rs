@@ -3,9 +3,10 @@
 //!
 //! Files are sent to `/uploads/` (tus 1.0) or by the form of a content; here a content names an upload of hers.
 
-use super::authoring::MAY_CHANGE;
-use super::content_view::{CONTENT, ContentRow, KINDS, dress};
-use crate::courses::content_form::{self, Draft, Given as Judged};
+use super::authoring::HERS;
+use super::captions::with_captions;
+use super::content_view::{CONTENT, ContentRow, KINDS, dress, word};
+use crate::courses::content_form::{self, Draft, Given as Judged, Source};
 use crate::courses::content_store::{Saved, Target, store_in};
 use crate::courses::contents::as_typed;
 use crate::courses::store::{self, is_owned};
@@ -13,11 +14,12 @@ use crate::db::Write;
 use crate::entities::item::{self, ItemKind};
 use crate::entities::{content, course, module};
 use crate::error::{Error, Problems, Result};
+use crate::holds;
 use crate::media::{self, FileView};
 use crate::web::form::Form;
 use crate::web::rest::{
-    Access, Answer, Call, Declared, FIELDS, Given, Got, IS_AUTHENTICATED, Listing, MAY_ADD_COURSES,
-    Object, Operation, PARAMETERS, Parameter, Resource, Takes, declared, orders_of,
+    Access, Answer, Call, Declared, FIELDS, Given, Got, Listing, Object, Operation, PARAMETERS,
+    Parameter, Resource, Rule, Takes, declared, orders_of,
 };
 use axum::http::Method;
 use futures::future::BoxFuture;
@@ -25,6 +27,9 @@ use sea_orm::{
     ActiveEnum as _, ColumnTrait, EntityTrait, JoinType, Order, QueryFilter, QuerySelect,
     RelationTrait,
 };
+
+const MAY_CHANGE: Rule = Rule::All(&[holds!(CHANGE_CONTENT), HERS]);
+const MAY_DELETE: Rule = Rule::All(&[holds!(DELETE_CONTENT), HERS]);
 
 /// Told of a module that is none, or another's.
 const NOT_YOURS: &str = "This is not the number of a module of a course of yours.";
@@ -58,7 +63,7 @@ pub fn contents() -> Resource {
     )
     .all(
         Operation::new(Method::GET, "Lists the contents of your courses, module by module.", list)
-            .only(IS_AUTHENTICATED)
+            .only(holds!(VIEW_CONTENT))
             .list()
             .looks_at(&PARAMETERS)
             .looks_at(&[
@@ -71,12 +76,12 @@ pub fn contents() -> Resource {
     )
     .one(
         Operation::new(Method::GET, "One content.", show)
-            .only(IS_AUTHENTICATED)
+            .only(holds!(VIEW_CONTENT))
             .about(find_content)
             .looks_at(&[FIELDS])
             .answers(fields()),
     );
-    with_changes(contents)
+    with_captions(with_changes(contents))
 }
 
 /// What authors do with them.
@@ -96,7 +101,7 @@ fn with_changes(contents: Resource) -> Resource {
                 "Makes a content in the last place of a module.",
                 create,
             )
-            .only(MAY_ADD_COURSES)
+            .only(holds!(ADD_CONTENT))
             .takes(new_content())
             .answers(fields())
             .creates(),
@@ -109,7 +114,7 @@ fn with_changes(contents: Resource) -> Resource {
                 "Deletes a content, with its file unless something else shows that.",
                 destroy,
             )
-            .only(MAY_CHANGE)
+            .only(MAY_DELETE)
             .about(find_content)
             .without_answer(),
         )
@@ -120,6 +125,7 @@ fn with_changes(contents: Resource) -> Resource {
             Operation::new(Method::POST, "Keeps the file; the other one goes.", keep)
                 .only(MAY_CHANGE)
                 .about(find_content)
+                .heeds_version()
                 .answers(fields()),
         )
 }
@@ -174,7 +180,7 @@ fn kind_of(name: &str) -> Option<ItemKind> {
 }
 
 /// The content with the number in the path, for those who manage its course.
-fn find_content(call: &Call) -> BoxFuture<'_, Result<Box<dyn Object>>> {
+pub(super) fn find_content(call: &Call) -> BoxFuture<'_, Result<Box<dyn Object>>> {
     Box::pin(async move {
         let person = call.person()?;
         let (_, _, _, course) =
@@ -208,16 +214,12 @@ async fn create(call: Call) -> Result<Answer> {
     let draft = call.given.judge(|given| {
         let mut problems = Problems::new();
         problems.check(target.is_some(), "module", NOT_YOURS);
+        let Some(kind) = kind else {
+            return Err(problems);
+        };
         let form = given.typed_over(&Form::default());
-        let draft = kind.map(|kind| judged(kind, &form, chosen.as_ref(), None));
-        match draft {
-            Some(Ok(draft)) if problems.is_empty() => Ok(draft),
-            Some(Err(more)) => {
-                problems.extend(more);
-                Err(problems)
-            }
-            _ => Err(problems),
-        }
+        problems.extend(strange_fields(given, kind));
+        both(problems, judged(kind, &form, chosen.as_ref(), None))
     })?;
     let (Some((module, course)), Some(kind)) = (target, kind) else {
         return Err(Error::internal(
@@ -234,26 +236,31 @@ async fn create(call: Call) -> Result<Answer> {
     store::hold_course(&write, person, target.course.id).await?;
     let saved = store_in(&call.app, &mut write, person, &target, draft, None).await?;
     let row = reload(&write, saved).await?;
-    write.commit().await?;
     let path = format!("/api/contents/{}/", row.content.id);
-    Ok(call.one(&CONTENT, &row)?.made_at(&call, &path))
+    call.made(write, &CONTENT, &row, &path).await
 }
 
 async fn change(call: Call) -> Result<Answer> {
-    let (mut write, target) = hold(&call).await?;
-    let Some((_, item)) = &target.held else {
-        return Err(Error::NotFound);
-    };
+    let (mut write, target, row) = hold(&call).await?;
+    let item = &row.item;
     let chosen = find_chosen(&call, &*write, item.upload_id).await?;
-    let draft = call.given.judge(|given| {
+    let draft = call.given.judge_change(&CONTENT, &row, |given| {
         let mut form = given.typed_over(&Form::from_pairs(as_typed(item)));
         // What it shows already is not chosen anew.
         if given.integer("upload") == item.upload_id {
             form = without(&form, "upload");
         }
-        no_empty_fields(given, item)?;
-        judged(item.kind, &form, chosen.as_ref(), Some(item))
+        let mut problems = strange_fields(given, item.kind);
+        problems.extend(empty_fields(given, item));
+        both(
+            problems,
+            judged(item.kind, &form, chosen.as_ref(), Some(item)),
+        )
     })?;
+    call.unchanged(&CONTENT, &row)?;
+    if is_same(&draft, item) {
+        return call.one(&CONTENT, &row);
+    }
     let person = call.person()?;
     let saved = store_in(&call.app, &mut write, person, &target, draft, None).await?;
     let row = reload(&write, saved).await?;
@@ -261,8 +268,21 @@ async fn change(call: Call) -> Result<Answer> {
     call.one(&CONTENT, &row)
 }
 
+/// Whether nothing would be changed: then nobody has to look anew.
+fn is_same(draft: &Draft, item: &item::Model) -> bool {
+    let shows_the_same = match &draft.source {
+        Source::Held => true,
+        Source::Typed { body, format } => {
+            item.body.as_deref() == Some(body) && item.format == *format
+        }
+        Source::Page(url) => item.url.as_deref() == Some(url),
+        Source::Arrived | Source::Chosen(_) => false,
+    };
+    shows_the_same && draft.title == item.title && draft.allow_download == item.allow_download
+}
+
 /// Null says nothing where there has to be something: a form would take it for what it does not say.
-fn no_empty_fields(given: &Given, item: &item::Model) -> Result<(), Problems> {
+fn empty_fields(given: &Given, item: &item::Model) -> Problems {
     let mut problems = Problems::new();
     let is_null = |name: &str| given.get(name) == Some(&Got::Null);
     problems.check(
@@ -275,15 +295,53 @@ fn no_empty_fields(given: &Given, item: &item::Model) -> Result<(), Problems> {
         "upload",
         "A content keeps its file until another takes its place. Delete the content instead.",
     );
-    if problems.is_empty() {
-        Ok(())
-    } else {
-        Err(problems)
+    problems
+}
+
+/// Fields that contents of this kind do not have: who sends something there believes that it does something.
+fn strange_fields(given: &Given, kind: ItemKind) -> Problems {
+    let known: &[&str] = match kind {
+        ItemKind::Text => &["content", "format"],
+        ItemKind::Video => &["upload", "url", "allow_download"],
+        ItemKind::File | ItemKind::Image | ItemKind::Audio => &["upload"],
+    };
+    let is_something = |name: &str| match given.get(name) {
+        None | Some(Got::Null | Got::Boolean(false)) => false,
+        Some(Got::Text(text)) => !text.is_empty(),
+        Some(_) => true,
+    };
+    let mut problems = Problems::new();
+    for name in ["content", "format", "upload", "url", "allow_download"] {
+        let is_fine = known.contains(&name) || !is_something(name);
+        let message = format!(
+            "This is of no use to a content of the kind {}: leave it out.",
+            word(kind)
+        );
+        problems.check(is_fine, name, message);
+    }
+    problems
+}
+
+/// What was judged, or all that is wrong; of a field of which something is known already, that alone.
+fn both<T>(mut problems: Problems, judged: Result<T, Problems>) -> Result<T, Problems> {
+    match judged {
+        Ok(judged) if problems.is_empty() => Ok(judged),
+        Ok(_) => Err(problems),
+        Err(more) => {
+            for (name, sentences) in more.iter() {
+                let is_known = !problems.at(name).is_empty();
+                for sentence in sentences.iter().filter(|_| !is_known) {
+                    problems.add(name, sentence);
+                }
+            }
+            Err(problems)
+        }
     }
 }
 
 async fn destroy(call: Call) -> Result<Answer> {
-    let (mut write, target) = hold(&call).await?;
+    let (mut write, target, row) = hold(&call).await?;
+    call.unchanged(&CONTENT, &row)?;
     store::touch(&call.app, &write, target.course.id).await?;
     for upload_id in store::delete_contents(&mut write, &[call.id]).await? {
         media::discard(&call.app, &mut write, upload_id).await?;
@@ -293,10 +351,9 @@ async fn destroy(call: Call) -> Result<Answer> {
 }
 
 async fn keep(call: Call) -> Result<Answer> {
-    let (mut write, target) = hold(&call).await?;
-    let Some((content, item)) = target.held else {
-        return Err(Error::NotFound);
-    };
+    let (mut write, target, row) = hold(&call).await?;
+    call.unchanged(&CONTENT, &row)?;
+    let ContentRow { content, item } = row;
     store::touch(&call.app, &write, target.course.id).await?;
     media::keep_present(&call.app, &mut write, item.id).await?;
     let content_id = content.id;
@@ -305,8 +362,9 @@ async fn keep(call: Call) -> Result<Answer> {
     call.one(&CONTENT, &row)
 }
 
-/// The content, its course held for a change, when it is still as the caller saw it.
-async fn hold(call: &Call) -> Result<(Write, Target)> {
+/// The content, held for a change: its course, then its files and the one that it is to show, then its item. The worker
+/// that lets a file that has become ready take its place holds file and item.
+async fn hold(call: &Call) -> Result<(Write, Target, ContentRow)> {
     let person = call.person()?;
     let course_id = call.object::<ContentHead>()?.course_id;
     let write = call.app.write().await?;
@@ -316,16 +374,21 @@ async fn hold(call: &Call) -> Result<(Write, Target)> {
     if !is_owned(&course, person) || course.id != held.id {
         return Err(Error::NotFound);
     }
-    let row = ContentRow { content, item };
-    call.unchanged(|| std::future::ready(Call::bytes(&CONTENT, &row)))
-        .await?;
+    let files = media::files_of(&item).chain(call.given.integer("upload"));
+    media::hold_files(&write, &files.collect::<Vec<_>>()).await?;
+    let item = item::Entity::find_by_id(item.id).lock_exclusive();
+    let item = item.one(&*write).await?.ok_or(Error::NotFound)?;
+    let row = ContentRow {
+        content: content.clone(),
+        item: item.clone(),
+    };
     let target = Target {
         module,
         course,
-        kind: row.item.kind,
-        held: Some((row.content, row.item)),
+        kind: item.kind,
+        held: Some((content, item)),
     };
-    Ok((write, target))
+    Ok((write, target, row))
 }
 
 /// As it is stored now.

@@ -4,6 +4,7 @@
 //! a course are those of the pages; what belongs to studying is added by the feature `learning`.
 
 mod authoring;
+mod captions;
 mod content_view;
 mod contents;
 mod courses;

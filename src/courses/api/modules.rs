@@ -1,22 +1,28 @@
 //! `/api/modules/`: the parts of courses. Who sees a course sees its modules; who may change the course changes them.
 
-use super::authoring::{MAY_CHANGE, same_numbers};
+use super::authoring::{HERS, same_numbers};
 use crate::courses::order::set_content_places;
 use crate::courses::store::{self, is_owned};
 use crate::courses::writing::{ModuleChange, insert_module, update_module};
 use crate::db::Write;
 use crate::entities::{course, module};
 use crate::error::{Error, Problems, Result};
+use crate::holds;
 use crate::web::identity::Person;
 use crate::web::rest::{
-    Access, Answer, Call, Cell, Declared, FIELDS, Field, Given, Kind, Listing, MAY_ADD_COURSES,
-    Object, Operation, PARAMETERS, Parameter, Resource, declared, orders_of,
+    Access, Answer, Call, Cell, Declared, FIELDS, Field, Given, Kind, Listing, Object, Operation,
+    PARAMETERS, Parameter, Resource, Rule, declared, orders_of,
 };
+use crate::web::tags::Tag;
 use axum::http::Method;
 use futures::future::BoxFuture;
 use sea_orm::{
     ColumnTrait, Condition, EntityTrait, JoinType, Order, QueryFilter, QuerySelect, RelationTrait,
 };
+
+const MAY_CHANGE: Rule = Rule::All(&[holds!(CHANGE_MODULE), HERS]);
+const MAY_DELETE: Rule = Rule::All(&[holds!(DELETE_MODULE), HERS]);
+const MAY_ORDER: Rule = Rule::All(&[holds!(CHANGE_CONTENT), HERS]);
 
 /// Told of a course that is none, or another's.
 const NOT_YOURS: &str = "This is not the number of a course of yours.";
@@ -123,7 +129,7 @@ fn with_changes(modules: Resource) -> Resource {
                 "Makes a module in the last place of a course.",
                 create,
             )
-            .only(MAY_ADD_COURSES)
+            .only(holds!(ADD_MODULE))
             .takes(new_module())
             .answers(fields())
             .creates(),
@@ -136,7 +142,7 @@ fn with_changes(modules: Resource) -> Resource {
                 "Deletes a module with its contents, and the files that nothing else shows.",
                 destroy,
             )
-            .only(MAY_CHANGE)
+            .only(MAY_DELETE)
             .about(find_module)
             .without_answer(),
         )
@@ -145,7 +151,7 @@ fn with_changes(modules: Resource) -> Resource {
             "Order of contents",
             "Puts the contents of a module into another order.",
             Operation::new(Method::POST, "Orders the contents.", order)
-                .only(MAY_CHANGE)
+                .only(MAY_ORDER)
                 .about(find_module)
                 .takes(PLACES.to_vec())
                 .answers(fields()),
@@ -173,12 +179,14 @@ async fn list(call: Call) -> Result<Answer> {
     if let Some(id) = call.number("course")? {
         select = select.filter(Column::CourseId.eq(id));
     }
+    // For persons it holds their drafts, too.
+    let is_common = call.person.is_none();
     let listing = Listing {
         select,
         orders,
         fields: &MODULE,
         dress: |_, rows| Box::pin(std::future::ready(Ok(rows))),
-        kept: None,
+        kept: is_common.then(|| ("modules", vec![Tag::catalogue()])),
     };
     Box::pin(call.list(listing)).await
 }
@@ -253,14 +261,18 @@ async fn create(call: Call) -> Result<Answer> {
     let write = call.app.write().await?;
     store::hold_course(&write, person, course_id).await?;
     let row = insert_module(&call.app, &write, course_id, change).await?;
-    write.commit().await?;
     let path = format!("/api/modules/{}/", row.id);
-    Ok(call.one(&MODULE, &row)?.made_at(&call, &path))
+    call.made(write, &MODULE, &row, &path).await
 }
 
 async fn change(call: Call) -> Result<Answer> {
     let (write, before) = hold(&call).await?;
-    let change = call.given.judge(|given| judged(given, Some(&before)))?;
+    let judge = |given: &Given| judged(given, Some(&before));
+    let change = call.given.judge_change(&MODULE, &before, judge)?;
+    call.unchanged(&MODULE, &before)?;
+    if (&change.title, &change.description) == (&before.title, &before.description) {
+        return call.one(&MODULE, &before);
+    }
     let row = update_module(&call.app, &write, before, change).await?;
     write.commit().await?;
     call.one(&MODULE, &row)
@@ -268,6 +280,7 @@ async fn change(call: Call) -> Result<Answer> {
 
 async fn destroy(call: Call) -> Result<Answer> {
     let (mut write, module) = hold(&call).await?;
+    call.unchanged(&MODULE, &module)?;
     store::touch(&call.app, &write, module.course_id).await?;
     store::delete_modules(&call.app, &mut write, &[module.id]).await?;
     write.commit().await?;
@@ -287,6 +300,10 @@ async fn order(call: Call) -> Result<Answer> {
         wanted,
         contents.iter().map(|(content, _)| content.id),
     )?;
+    let now = contents.iter().map(|(content, _)| content.id);
+    if wanted.iter().copied().eq(now) {
+        return call.one(&MODULE, &module);
+    }
     store::touch(&call.app, &write, module.course_id).await?;
     let places = wanted.iter().copied().zip(0_i64..).collect();
     set_content_places(&write, places).await?;
@@ -294,14 +311,12 @@ async fn order(call: Call) -> Result<Answer> {
     call.one(&MODULE, &module)
 }
 
-/// The module, its course held for a change, when it is still as the caller saw it.
+/// The module, its course held for a change.
 async fn hold(call: &Call) -> Result<(Write, module::Model)> {
     let person = call.person()?;
     let course_id = call.object::<ModuleHead>()?.module.course_id;
     let write = call.app.write().await?;
     store::hold_course(&write, person, course_id).await?;
     let (module, _) = store::get_owned_module(&*write, person, call.id).await?;
-    call.unchanged(|| std::future::ready(Call::bytes(&MODULE, &module)))
-        .await?;
     Ok((write, module))
 }

@@ -7,13 +7,13 @@ use crate::entities::subject;
 use crate::error::{Error, Problems, Result};
 use crate::web::rest::{
     Access, Answer, Call, Cell, Declared, FIELDS, Field, Given, IS_STAFF, Kind, Listing, Object,
-    Operation, PARAMETERS, Parameter, Resource, declared, orders_of,
+    Operation, PARAMETERS, Parameter, Resource, containing, declared, orders_of,
 };
 use crate::web::scopes::Scope;
 use crate::web::tags::Tag;
 use axum::http::{Method, StatusCode};
 use futures::future::BoxFuture;
-use sea_orm::{ColumnTrait, EntityTrait, Order, QueryFilter};
+use sea_orm::{EntityTrait, Order, QueryFilter};
 
 /// What is answered of a subject.
 const SUBJECT_FIELDS: [Field<subject::Model>; 3] = [
@@ -103,7 +103,7 @@ async fn list_subjects(call: Call) -> Result<Answer> {
     let mut select = subject::Entity::find();
     if let Some(words) = call.parameter("search") {
         for word in listing::words_of(words) {
-            select = select.filter(Column::Title.contains(&word));
+            select = select.filter(containing(Column::Title, &word));
         }
     }
     let usual = [(Column::Title, Order::Asc)];
@@ -138,14 +138,18 @@ async fn create(call: Call) -> Result<Answer> {
     let change = call.given.judge(|given| judged(given, None))?;
     let write = call.app.write().await?;
     let row = save_subject(&write, None, change).await?;
-    write.commit().await?;
     let path = format!("/api/subjects/{}/", row.id);
-    Ok(call.one(&SUBJECT_FIELDS, &row)?.made_at(&call, &path))
+    call.made(write, &SUBJECT_FIELDS, &row, &path).await
 }
 
 async fn change(call: Call) -> Result<Answer> {
     let (write, before) = hold(&call).await?;
-    let change = call.given.judge(|given| judged(given, Some(&before)))?;
+    let judge = |given: &Given| judged(given, Some(&before));
+    let change = call.given.judge_change(&SUBJECT_FIELDS, &before, judge)?;
+    call.unchanged(&SUBJECT_FIELDS, &before)?;
+    if (&change.title, &change.slug) == (&before.title, &before.slug) {
+        return call.one(&SUBJECT_FIELDS, &before);
+    }
     let row = save_subject(&write, Some(before.id), change).await?;
     write.commit().await?;
     call.one(&SUBJECT_FIELDS, &row)
@@ -153,17 +157,16 @@ async fn change(call: Call) -> Result<Answer> {
 
 async fn destroy(call: Call) -> Result<Answer> {
     let (write, subject) = hold(&call).await?;
+    call.unchanged(&SUBJECT_FIELDS, &subject)?;
     delete_subject(&write, subject.id).await?;
     write.commit().await?;
     Ok(Answer::nothing())
 }
 
-/// The subject, held for a change, when it is still as the caller saw it.
+/// The subject, held for a change.
 async fn hold(call: &Call) -> Result<(Write, subject::Model)> {
     let write = call.app.write().await?;
     let row = hold_subject(&write, call.id).await?;
-    call.unchanged(|| std::future::ready(Call::bytes(&SUBJECT_FIELDS, &row)))
-        .await?;
     Ok((write, row))
 }
 

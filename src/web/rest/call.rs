@@ -4,10 +4,12 @@ use super::fields::{Field, write_heading, write_line, write_object, write_object
 use super::finish::condition;
 use super::given::Given;
 use super::negotiation::{Format, Wish};
+use super::once::Once;
 use super::parameters::FIELDS;
 use super::permissions::Object;
 use crate::app::App;
 use crate::config::Config;
+use crate::db::Write;
 use crate::error::{Error, Result};
 use crate::web::fragments;
 use crate::web::identity::Person;
@@ -27,10 +29,13 @@ use std::any::Any;
 use std::sync::Arc;
 use url::form_urlencoded;
 
+const AT_ONCE: &str = "The same request is being answered just now. Please send it again.";
 /// Characters of a validator.
 const VALIDATOR: usize = 22;
 /// The same before it is written in base64.
 const VALIDATOR_BYTES: usize = 16;
+/// Characters that tell two answers of one version apart.
+const MOMENT: usize = 8;
 
 /// A call that is allowed.
 pub struct Call {
@@ -52,6 +57,8 @@ pub struct Call {
     pub(super) known: Vec<&'static str>,
     pub(super) object: Option<Box<dyn Object>>,
     pub(super) keep: Keep,
+    /// The name of the request, where its sender gave it one and it makes something.
+    pub(super) once: Option<Arc<Once>>,
 }
 
 impl Call {
@@ -163,8 +170,39 @@ impl Call {
     pub fn one<T>(&self, fields: &'static [Field<T>], row: &T) -> Result<Answer> {
         let fields = self.selected(fields)?;
         let mut out = Vec::new();
-        write_object(fields.into_iter(), row, &mut out);
-        Ok(Answer::json(out.into()))
+        write_object(fields.iter().copied(), row, &mut out);
+        if !fields.iter().any(|field| field.declared.is_passing) {
+            return Ok(Answer::json(out.into()));
+        }
+        // The version of what lasts, and behind the dot that of this very answer.
+        let whole = validator(&out);
+        let moment = whole.get(..MOMENT).unwrap_or_default();
+        let tag = format!("{}.{moment}", version(fields.into_iter(), row));
+        Ok(Answer::sealed(out.into(), tag))
+    }
+
+    /// Makes what was made last, and answers it: it stands at this path of the site. Where the request has a name, its
+    /// answer is kept under it.
+    ///
+    /// # Errors
+    /// [`Error::Conflict`] when the same request was quicker: `serve` answers as that did.
+    pub async fn made<T>(
+        &self,
+        write: Write,
+        fields: &'static [Field<T>],
+        row: &T,
+        path: &str,
+    ) -> Result<Answer> {
+        let answer = self.one(fields, row)?;
+        if let (Some(once), Content::Whole(bytes, tag)) = (&self.once, &answer.body) {
+            let version = tag.clone().unwrap_or_else(|| validator(bytes));
+            if !once.keep(&self.app, &write, (path, version), bytes).await? {
+                write.rollback().await?;
+                return Err(Error::Conflict(AT_ONCE.into()));
+            }
+        }
+        write.commit().await?;
+        Ok(answer.made_at(&self.site(), path))
     }
 
     /// The answer with a few things that stand in no table of the database.
@@ -191,21 +229,24 @@ impl Call {
         Ok(out.into())
     }
 
+    /// Whether the caller names a version, so that [`Call::unchanged`] will look at the thing.
+    pub fn has_condition(&self) -> bool {
+        self.headers.contains_key(IF_MATCH) || self.headers.contains_key(IF_NONE_MATCH)
+    }
+
     /// Lets a change go on only while the thing is as `If-Match` says, and not as `If-None-Match` does (RFC 9110,
-    /// section 13.2.2). `current` makes the bytes that a GET without parameters answers; to be asked within the
-    /// transaction that changes the thing, when it is held, so that of two who change the same version one is refused.
+    /// section 13.2.2), by the version that a GET without parameters answers; what moves by itself is no part of it. To
+    /// be asked within the transaction that changes the thing, when it is held and the body was judged, so that of two
+    /// who change the same version one is refused.
     ///
     /// # Errors
     /// [`Error::PreconditionFailed`].
-    pub async fn unchanged<F, Fut>(&self, current: F) -> Result<()>
-    where
-        F: FnOnce() -> Fut,
-        Fut: Future<Output = Result<Bytes>>,
-    {
-        if !self.headers.contains_key(IF_MATCH) && !self.headers.contains_key(IF_NONE_MATCH) {
-            return Ok(());
+    pub fn unchanged<T>(&self, fields: &[Field<T>], row: &T) -> Result<()> {
+        if self.has_condition() {
+            condition(&self.headers, &version(fields.iter(), row))
+        } else {
+            Ok(())
         }
-        condition(&self.headers, &validator(&current().await?))
     }
 
     /// The answer that `make` makes, kept for all callers to whom this key leads, while none of the tags has changed.
@@ -336,10 +377,10 @@ impl Answer {
         Self::of(Content::Whole(Bytes::new(), None))
     }
 
-    /// The same, for what was made and is found at this path of the site.
+    /// The same, for what was made and is found at this path of this site.
     #[must_use]
-    pub fn made_at(mut self, call: &Call, path: &str) -> Self {
-        self.location = format!("{}{path}", call.site());
+    pub(super) fn made_at(mut self, site: &str, path: &str) -> Self {
+        self.location = format!("{site}{path}");
         self
     }
 
@@ -347,6 +388,17 @@ impl Answer {
     pub(super) fn is_empty(&self) -> bool {
         matches!(&self.body, Content::Whole(bytes, _) if bytes.is_empty())
     }
+}
+
+/// The version of a thing: the validator of what does not move by itself.
+fn version<'f, T: 'static>(fields: impl Iterator<Item = &'f Field<T>>, row: &T) -> String {
+    let mut out = Vec::new();
+    write_object(
+        fields.filter(|field| !field.declared.is_passing),
+        row,
+        &mut out,
+    );
+    validator(&out)
 }
 
 /// The validator of these bytes, without quotes; that of `web::response_cache`, so that either will do.

@@ -51,10 +51,44 @@ pub enum Kind {
     Texts,
 }
 
+impl Kind {
+    /// What is told of a value that is none of these.
+    pub(super) fn expected(self) -> String {
+        match self {
+            Kind::Integer => "A whole number is expected here.".into(),
+            Kind::Range(least, most) => {
+                format!("A whole number from {least} to {most} is expected here.")
+            }
+            Kind::Number => "A number is expected here.".into(),
+            Kind::Boolean => "true or false is expected here.".into(),
+            Kind::Choice(words) => format!("One of these is expected here: {}.", words.join(", ")),
+            Kind::Reference(resource) => {
+                format!("The number of one of /api/{resource}/ is expected here.")
+            }
+            Kind::Link(resource) => {
+                format!("An address such as /api/{resource}/7/ is expected here.")
+            }
+            Kind::References(_) => "A list of whole numbers is expected here.".into(),
+            Kind::Texts => "A list of texts is expected here.".into(),
+            Kind::List(_) => "A list of objects is expected here.".into(),
+            Kind::Object(_) => "An object with fields is expected here.".into(),
+            Kind::Time => "A moment such as 2026-03-02T09:30:00Z is expected here.".into(),
+            Kind::Text
+            | Kind::ShortText(_)
+            | Kind::Slug(_)
+            | Kind::Html
+            | Kind::Url
+            | Kind::Email
+            | Kind::Secret => "A text is expected here.".into(),
+        }
+    }
+}
+
 /// Who sets a field. In the body of PATCH no field is `Required`; one that is left out stays as it is, also with PUT.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Access {
-    /// The site. It may stand in a body all the same, and is passed over, so that what was read can be sent back.
+    /// The site. In a change it may be sent back as it was read; anything else is refused, so that nobody believes that
+    /// she has set it. Moments and what [moves by itself](Declared::is_passing) are passed over there.
     ReadOnly,
     /// The caller, always.
     Required,
@@ -77,6 +111,8 @@ pub struct Declared {
     pub access: Access,
     /// Whether it may be null, in answers and in bodies.
     pub is_nullable: bool,
+    /// Whether it moves by itself, as a place in line does: it is no part of the version that `If-Match` names.
+    pub is_passing: bool,
     /// What it is, in a sentence.
     pub about: &'static str,
 }
@@ -94,6 +130,7 @@ impl Declared {
             kind,
             access,
             is_nullable: false,
+            is_passing: false,
             about,
         }
     }
@@ -145,9 +182,17 @@ impl<T> Field<T> {
             kind,
             access: Access::ReadOnly,
             is_nullable: false,
+            is_passing: false,
             about,
         };
         Self { declared, get }
+    }
+
+    /// The same, where it moves by itself.
+    #[must_use]
+    pub const fn passing(mut self) -> Self {
+        self.declared.is_passing = true;
+        self
     }
 
     /// The same, where null stands for none.
@@ -182,6 +227,8 @@ pub enum Cell<'a> {
     Number(f64),
     /// Text.
     Text(Cow<'a, str>),
+    /// Another thing by its path: the resource, and its number.
+    Link(&'static str, i64),
     /// Numbers of other things.
     Integers(Cow<'a, [i64]>),
     /// Short texts.
@@ -204,7 +251,7 @@ impl<'a> Cell<'a> {
     }
 
     /// Appends it as JSON.
-    fn write_json(&self, out: &mut Vec<u8>) {
+    pub(super) fn write_json(&self, out: &mut Vec<u8>) {
         match self {
             Self::Null => out.extend_from_slice(b"null"),
             Self::Boolean(true) => out.extend_from_slice(b"true"),
@@ -212,6 +259,9 @@ impl<'a> Cell<'a> {
             Self::Integer(number) => write_serialized(number, out),
             Self::Number(number) => write_serialized(number, out),
             Self::Text(text) => write_serialized(text, out),
+            Self::Link(resource, id) => {
+                write_serialized(&format!("/api/{resource}/{id}/"), out);
+            }
             Self::Integers(numbers) => write_serialized(numbers.as_ref(), out),
             Self::Texts(texts) => write_serialized(texts.as_ref(), out),
             Self::Time(at) => {
@@ -228,6 +278,7 @@ impl<'a> Cell<'a> {
         match self {
             Self::Null => String::new(),
             Self::Text(text) => defused(text),
+            Self::Link(resource, id) => format!("/api/{resource}/{id}/"),
             Self::Time(at) => time(*at),
             other => {
                 let mut out = Vec::new();
@@ -404,6 +455,26 @@ mod tests {
         assert_eq!(
             String::from_utf8(out).unwrap(),
             "id,title,none\r\n7,\"a, \"\"b\"\"\nc\",\r\n7,'=1+1,\r\n"
+        );
+    }
+
+    #[test]
+    fn a_relation_is_a_number_or_a_path_as_it_was_declared() {
+        const RELATED: [Field<i64>; 2] = [
+            Field::new("course", Kind::Reference("courses"), "", |id| {
+                Cell::Integer(*id)
+            }),
+            Field::new("module", Kind::Link("modules"), "", |id| {
+                Cell::Link("modules", *id)
+            }),
+        ];
+        let mut out = Vec::new();
+        write_object(RELATED.iter(), &7, &mut out);
+        write_line(RELATED.iter(), &7, &mut out);
+        let written = String::from_utf8(out).unwrap();
+        assert_eq!(
+            written,
+            "{\"course\":7,\"module\":\"/api/modules/7/\"}7,/api/modules/7/\r\n"
         );
     }
 

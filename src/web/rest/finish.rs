@@ -13,6 +13,10 @@ use bytes::Bytes;
 
 /// Makes the answer that goes out. The conditions of a change were looked at before it was made.
 ///
+/// A validator stands on what was read, made, or changed in part (RFC 9110, section 8.8.3): not on the answer of an act,
+/// whose path is not that of the thing, and not on that of PUT, since what is stored is not always what was sent
+/// (section 9.3.4).
+///
 /// # Errors
 /// [`Error::PreconditionFailed`] when `If-Match` names another version.
 pub fn finish(
@@ -23,6 +27,7 @@ pub fn finish(
     answer: Answer,
 ) -> Result<Response> {
     let is_read = matches!(*method, Method::GET | Method::HEAD);
+    let has_version = has_version(method, answer.status);
     let mut response = match answer.body {
         Content::Stream(stream) => Response::new(Body::from_stream(stream)),
         Content::Whole(bytes, _) if bytes.is_empty() => Response::new(Body::empty()),
@@ -40,6 +45,9 @@ pub fn finish(
         }
     }
     let headers = response.headers_mut();
+    if !has_version {
+        headers.remove(ETAG);
+    }
     headers.insert(VARY, HeaderValue::from_static("Accept, Cookie"));
     // Whoever holds it asks each time whether it is still the same.
     let control = match (is_read, is_personal) {
@@ -54,6 +62,11 @@ pub fn finish(
         }
     }
     Ok(response)
+}
+
+/// Whether an answer tells the version of what stands in it.
+pub(in crate::web::rest) fn has_version(method: &Method, status: StatusCode) -> bool {
+    matches!(*method, Method::GET | Method::HEAD | Method::PATCH) || status == StatusCode::CREATED
 }
 
 fn whole(
@@ -104,6 +117,22 @@ pub(super) fn condition(asked: &HeaderMap, tag: &str) -> Result<()> {
     Ok(())
 }
 
+/// Whether a call may be done that does not look at versions: one that names none.
+///
+/// # Errors
+/// [`Error::BadRequest`]: to do it all the same would be to pass over the condition (RFC 9110, section 13.1.1).
+pub(super) fn unconditional(asked: &HeaderMap) -> Result<()> {
+    let is_any = |value: &HeaderValue| value.as_bytes().trim_ascii() == b"*";
+    let names_one = !asked.get_all(IF_MATCH).iter().all(is_any);
+    if names_one || asked.contains_key(IF_NONE_MATCH) {
+        return Err(Error::BadRequest(
+            "If-Match and If-None-Match are not looked at here: nothing was done. Send the request without them."
+                .into(),
+        ));
+    }
+    Ok(())
+}
+
 fn some_header(text: &str) -> Option<HeaderValue> {
     let value = HeaderValue::from_str(text).ok();
     value.filter(|value| !value.is_empty())
@@ -111,7 +140,8 @@ fn some_header(text: &str) -> Option<HeaderValue> {
 
 /// Whether a condition names this version (RFC 9110, sections 8.8.3.2, 13.1.1 and 13.1.2): `If-Match` in its strong
 /// form. What the cache of answers appends for a compressed form is left out, since it is the same version, and so is
-/// for changes what an indented form has.
+/// for changes what an indented form has. Behind a dot stands what tells answers of one version apart of which something
+/// moves by itself.
 fn names(asked: &HeaderMap, header: &HeaderName, tag: &str) -> bool {
     let may_be_weak = *header == IF_NONE_MATCH;
     let lists = asked.get_all(header).iter();
@@ -130,7 +160,9 @@ fn names(asked: &HeaderMap, header: &HeaderName, tag: &str) -> bool {
         let rest = inside.and_then(|inside| inside.strip_prefix(tag));
         held == "*"
             || rest.is_some_and(|rest| {
-                matches!(rest, "" | "-gz" | "-br") || (!may_be_weak && rest.starts_with("-i"))
+                matches!(rest, "" | "-gz" | "-br")
+                    || rest.starts_with('.')
+                    || (!may_be_weak && rest.starts_with("-i"))
             })
     })
 }
@@ -209,6 +241,8 @@ mod tests {
         assert!(is_named(&IF_MATCH, "\"a\", \"tag\""));
         assert!(is_named(&IF_MATCH, "*"));
         assert!(is_named(&IF_MATCH, "\"tag-gz\""));
+        assert!(is_named(&IF_MATCH, "\"tag.moment\""));
+        assert!(is_named(&IF_MATCH, "\"tag.moment-i4\""));
         assert!(!is_named(&IF_MATCH, "\"tag-xy\""));
         assert!(!is_named(&IF_MATCH, "W/\"tag\""));
         assert!(is_named(&IF_NONE_MATCH, "W/\"tag\""));

@@ -57,7 +57,7 @@ pub fn api_body(bytes: &[u8]) {
             return;
         }
     };
-    let given = Given::new(value, &fields());
+    let given = Given::new(value, &fields(), true);
     let Ok(given) = given.checked() else {
         let Err(Error::Invalid(problems)) = given.checked() else {
             return;

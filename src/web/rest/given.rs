@@ -6,7 +6,8 @@
 
 use super::body::{self, Value};
 use super::call::shortened;
-use super::fields::{Access, Declared, Kind};
+use super::fields::{Access, Declared, Field, Kind};
+use super::sent_back::is_present;
 use crate::error::{Error, Problems, Result};
 use crate::web::form::Form;
 use std::collections::{BTreeMap, BTreeSet};
@@ -18,6 +19,8 @@ const MOST_FAULTY: usize = 100;
 /// Entries of a list in a body.
 const MOST_ENTRIES: usize = 10_000;
 
+const SET_BY_SITE: &str = "The site sets this: leave it out.";
+const NOT_CHANGED: &str = "The site sets this, and not as it was sent: leave it out.";
 const REQUIRED: &str = "This field is required.";
 const NOT_NULL: &str = "This field may not be null.";
 
@@ -25,6 +28,10 @@ const NOT_NULL: &str = "This field may not be null.";
 #[derive(Clone, Default)]
 pub struct Given {
     values: BTreeMap<&'static str, Got>,
+    /// What came back of that which the site sets.
+    sent_back: Vec<(&'static str, Value)>,
+    /// Whether something may come back: only of a thing that there is.
+    has_present: bool,
     /// What no feature looks at again: a wrong type, an unknown name.
     faults: Problems,
     /// Lengths and forms, for which features may have better words.
@@ -56,9 +63,13 @@ pub enum Got {
 pub type Fields = BTreeMap<&'static str, Got>;
 
 impl Given {
-    /// Holds a body against the fields that it may have.
-    pub fn new(value: Value, declared: &[Declared]) -> Self {
-        let mut given = Self::default();
+    /// Holds a body against the fields that it may have. `has_present`: it changes a thing that there is, so that what
+    /// the site sets may be sent back as it was read ([`Given::judge_change`]).
+    pub fn new(value: Value, declared: &[Declared], has_present: bool) -> Self {
+        let mut given = Self {
+            has_present,
+            ..Self::default()
+        };
         given.values = given.object("", value, declared).unwrap_or_default();
         given
     }
@@ -79,12 +90,36 @@ impl Given {
     /// # Errors
     /// [`Error::Invalid`].
     pub fn judge<T>(&self, judge: impl FnOnce(&Self) -> Result<T, Problems>) -> Result<T> {
-        let judged = judge(self);
-        let mut problems = self.faults.clone();
+        self.settle(self.faults.clone(), judge(self))
+    }
+
+    /// The same for a change of something that there is: what the site sets may have come back as it stands there.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`].
+    pub fn judge_change<R, T>(
+        &self,
+        fields: &[Field<R>],
+        present: &R,
+        judge: impl FnOnce(&Self) -> Result<T, Problems>,
+    ) -> Result<T> {
+        let mut faults = self.faults.clone();
+        for (name, sent) in &self.sent_back {
+            let mut known = fields.iter();
+            let field = known.find(|field| field.declared.name == *name);
+            let is_same = field.is_none_or(|field| is_present(field, present, sent));
+            faults.check(is_same, *name, NOT_CHANGED);
+        }
+        self.settle(faults, judge(self))
+    }
+
+    /// The outcome, when nothing is wrong; else all faults of the declaration and of the feature.
+    fn settle<T>(&self, mut problems: Problems, judged: Result<T, Problems>) -> Result<T> {
         if let Err(more) = &judged {
             add_where_none(&mut problems, more);
         }
         add_where_none(&mut problems, &self.limits);
+        problems.truncate(MOST_FAULTY);
         problems.into_result()?;
         judged.map_err(Error::Invalid)
     }
@@ -186,11 +221,13 @@ impl Given {
                 continue;
             };
             seen.insert(field.name);
-            // What the site sets may come back with what was read.
+            let place = within(path, field.name);
             if field.access == Access::ReadOnly {
+                let may_come_back = self.has_present && path.is_empty();
+                self.faults.check(may_come_back, place, SET_BY_SITE);
+                self.sent_back.push((field.name, value));
                 continue;
             }
-            let place = within(path, field.name);
             match self.value(&place, value, field) {
                 Some(Got::Null) if !field.is_nullable => {
                     seen.remove(field.name);
@@ -339,7 +376,7 @@ impl Given {
                 let fields = self.object(path, value, &fields())?;
                 return Some(Got::Objects(vec![fields]));
             }
-            (kind, _) => expected(kind),
+            (kind, _) => kind.expected(),
         };
         self.faults.add(path, expected);
         None
@@ -461,36 +498,6 @@ fn linked(resource: &str, address: &str) -> Option<i64> {
     id.strip_suffix('/').unwrap_or(id).parse().ok()
 }
 
-fn expected(kind: Kind) -> String {
-    match kind {
-        Kind::Integer => "A whole number is expected here.".into(),
-        Kind::Range(least, most) => {
-            format!("A whole number from {least} to {most} is expected here.")
-        }
-        Kind::Number => "A number is expected here.".into(),
-        Kind::Boolean => "true or false is expected here.".into(),
-        Kind::Choice(words) => format!("One of these is expected here: {}.", words.join(", ")),
-        Kind::Reference(resource) => {
-            format!("The number of one of /api/{resource}/ is expected here.")
-        }
-        Kind::Link(resource) => {
-            format!("An address such as /api/{resource}/7/ is expected here.")
-        }
-        Kind::References(_) => "A list of whole numbers is expected here.".into(),
-        Kind::Texts => "A list of texts is expected here.".into(),
-        Kind::List(_) => "A list of objects is expected here.".into(),
-        Kind::Object(_) => "An object with fields is expected here.".into(),
-        Kind::Time => "A moment such as 2026-03-02T09:30:00Z is expected here.".into(),
-        Kind::Text
-        | Kind::ShortText(_)
-        | Kind::Slug(_)
-        | Kind::Html
-        | Kind::Url
-        | Kind::Email
-        | Kind::Secret => "A text is expected here.".into(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -517,7 +524,7 @@ mod tests {
     }
 
     fn given(json: &str) -> Given {
-        Given::new(body::json(json.as_bytes()).unwrap(), &fields())
+        Given::new(body::json(json.as_bytes()).unwrap(), &fields(), true)
     }
 
     fn form(pairs: &[(&str, &[&str])]) -> Given {
@@ -525,7 +532,7 @@ mod tests {
             let values = values.iter().map(|&value| value.to_owned()).collect();
             ((*name).to_owned(), Value::Typed(values))
         });
-        Given::new(Value::Object(fields_sent.collect()), &fields())
+        Given::new(Value::Object(fields_sent.collect()), &fields(), true)
     }
 
     #[track_caller]
@@ -581,6 +588,33 @@ mod tests {
         faults(
             &self::given(r#"{"title": "T", "level": 9223372036854775808}"#),
             &[("level", "from 1 to 3")],
+        );
+    }
+
+    #[test]
+    fn what_the_site_sets_comes_back_as_it_stands_or_is_refused() {
+        use super::super::fields::Cell;
+        const THING: [Field<i64>; 2] = [
+            Field::new("id", Kind::Integer, "", |id| Cell::Integer(*id)),
+            Field::new("title", Kind::Text, "", |_| Cell::text("T")),
+        ];
+        let told = |sent: &str| {
+            let outcome = given(sent).judge_change(&THING, &7, |_| Ok(()));
+            match outcome {
+                Err(Error::Invalid(problems)) => problems.at("id").concat(),
+                _ => String::new(),
+            }
+        };
+        assert_eq!(told(r#"{"title": "T", "id": 7}"#), "");
+        assert_eq!(told(r#"{"title": "T", "id": 7.0}"#), "");
+        assert_eq!(told(r#"{"title": "T", "id": 8}"#), NOT_CHANGED);
+        assert_eq!(told(r#"{"title": "T", "id": null}"#), NOT_CHANGED);
+        let value =
+            body::json(br#"{"title": "T", "id": 7, "parts": [{"title": "a", "order": 0}]}"#);
+        let new = Given::new(value.unwrap(), &fields(), false);
+        faults(
+            &new,
+            &[("id", "leave it out"), ("parts.0.order", "leave it out")],
         );
     }
 

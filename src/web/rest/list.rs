@@ -12,7 +12,8 @@ use crate::app::App;
 use crate::error::{Error, Result};
 use crate::web::tags::Tag;
 use futures::future::BoxFuture;
-use sea_orm::{EntityTrait, Order, PaginatorTrait, QueryFilter, QuerySelect, Select};
+use sea_orm::sea_query::{Expr, LikeExpr};
+use sea_orm::{ColumnTrait, EntityTrait, Order, PaginatorTrait, QueryFilter, QuerySelect, Select};
 
 /// Larger lists are neither held in memory nor kept.
 pub const LARGEST_KEPT: usize = 4_000_000;
@@ -73,6 +74,20 @@ pub fn orders_of<C: Copy>(
     }
     orders.push((id, Order::Desc));
     Ok(orders)
+}
+
+/// Whether a column holds this text, letter for letter: `%` and `_` stand for themselves.
+pub fn containing<C: ColumnTrait>(column: C, text: &str) -> Expr {
+    let mut pattern = String::with_capacity(text.len() + 2);
+    pattern.push('%');
+    for c in text.chars() {
+        if matches!(c, '%' | '_' | '\\') {
+            pattern.push('\\');
+        }
+        pattern.push(c);
+    }
+    pattern.push('%');
+    column.like(LikeExpr::new(pattern).escape('\\'))
 }
 
 /// Which part of the list is asked for.
@@ -322,7 +337,7 @@ impl Links {
 }
 
 /// Which part the query asks for.
-fn part<C: sea_orm::ColumnTrait>(call: &Call, orders: &Orders<C>) -> Result<Part> {
+fn part<C: ColumnTrait>(call: &Call, orders: &Orders<C>) -> Result<Part> {
     let has = |name| call.parameter(name).is_some();
     let ways = [
         call.sent("cursor").is_some(),

@@ -22,10 +22,12 @@ mod given;
 mod list;
 mod metadata;
 mod negotiation;
+mod once;
 mod parameters;
 mod permissions;
 mod resource;
 pub mod schema;
+mod sent_back;
 mod serve;
 mod throttle;
 
@@ -34,12 +36,12 @@ pub use call::{Answer, Call, shortened};
 pub use cursor::Orders;
 pub use fields::{Access, Cell, Declared, Field, Kind, Objects, declared, serialize_time};
 pub use given::{Fields, Given, Got};
-pub use list::{Dress, LARGEST_KEPT, Listing, orders_of};
+pub use list::{Dress, LARGEST_KEPT, Listing, containing, orders_of};
 pub use negotiation::{Format, Wish};
 pub use parameters::{FIELDS, PARAMETERS, Parameter, Takes};
 pub use permissions::{
-    ALLOW_ANY, Asked, Check, IS_AUTHENTICATED, IS_OWNER, IS_STAFF, MAY_ADD_COURSES, Object,
-    READ_ONLY, Rule, Verdict, said,
+    ALLOW_ANY, Asked, Check, IS_AUTHENTICATED, IS_OWNER, IS_STAFF, Object, READ_ONLY, Rule,
+    Verdict, said,
 };
 pub use resource::{Endpoint, Find, Handle, Operation, Resource};
 pub use serve::{Allowed, Api, declare};

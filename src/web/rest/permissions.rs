@@ -160,14 +160,18 @@ pub const IS_OWNER: Rule = Rule::Is("IsOwner", |asked| {
     Box::pin(std::future::ready(Ok(verdict)))
 });
 
-/// Who may write courses: the permission of the group Instructors.
-pub const MAY_ADD_COURSES: Rule = Rule::Is("courses.add_course", |asked| {
-    said(
-        asked
-            .person
-            .is_some_and(|person| person.may("courses.add_course")),
-    )
-});
+/// Who is in a group that has a permission: its name in `web::permissions`.
+#[macro_export]
+macro_rules! holds {
+    ($permission:ident) => {
+        $crate::web::rest::Rule::Is($crate::web::permissions::$permission, |asked| {
+            let may = |person: &$crate::web::identity::Person| {
+                person.may($crate::web::permissions::$permission)
+            };
+            $crate::web::rest::said(asked.person.is_some_and(may))
+        })
+    };
+}
 
 /// A verdict for which nothing has to be waited for.
 pub fn said<'a>(is_so: bool) -> BoxFuture<'a, Result<Verdict>> {

@@ -53,6 +53,8 @@ pub struct Operation {
     pub scope: Option<&'static str>,
     /// Whether its answer is a list of those.
     pub is_list: bool,
+    /// Whether it heeds `If-Match`, where its method does not say so.
+    heeds_version: Option<bool>,
     /// What answers.
     pub(super) handle: Handle,
 }
@@ -80,6 +82,7 @@ impl Operation {
             faults: Vec::new(),
             scope: is_change.then_some(throttle::WRITE),
             is_list: false,
+            heeds_version: None,
             handle: Arc::new(move |call| Box::pin(handle(call))),
         }
     }
@@ -168,10 +171,32 @@ impl Operation {
         self
     }
 
-    /// Whether it changes or deletes the thing at its path, and heeds `If-Match` (RFC 9110, section 13.1.1) before it
-    /// does: the thing must still be as the validator of a GET without parameters says, else 412.
+    /// Heeds `If-Match`, as PUT, PATCH and DELETE do, with the version of the thing to whose path that of this act is
+    /// added: its handler asks [`Call::unchanged`].
+    #[must_use]
+    pub fn heeds_version(mut self) -> Self {
+        self.heeds_version = Some(true);
+        self
+    }
+
+    /// Heeds no `If-Match`, whatever its method: it changes something that has no version of its own.
+    #[must_use]
+    pub fn without_version(mut self) -> Self {
+        self.heeds_version = Some(false);
+        self
+    }
+
+    /// Whether it changes or deletes a thing, and heeds `If-Match` (RFC 9110, section 13.1.1) before it does: the thing
+    /// must still be as the validator of a GET without parameters says, else 412. What does not heed it refuses a call
+    /// that sends it (400), since whoever does so wants nothing done that was not made sure of.
     pub fn is_conditional(&self) -> bool {
-        self.find.is_some() && matches!(self.method, Method::PUT | Method::PATCH | Method::DELETE)
+        let changes = matches!(self.method, Method::PUT | Method::PATCH | Method::DELETE);
+        self.find.is_some() && self.heeds_version.unwrap_or(changes)
+    }
+
+    /// Whether it changes a thing that there is, so that what the site sets may be sent back as it was read.
+    pub fn changes_present(&self) -> bool {
+        self.find.is_some() && matches!(self.method, Method::PUT | Method::PATCH)
     }
 
     /// Answers a list, which is to be had as a table, too.

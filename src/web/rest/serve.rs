@@ -12,6 +12,7 @@ use super::finish;
 use super::given::Given;
 use super::metadata;
 use super::negotiation::{Format, choose};
+use super::once::Once;
 use super::permissions::{Asked, Verdict};
 use super::resource::{Endpoint, Operation, Resource};
 use super::schema::{Pending, Schema, pages};
@@ -28,7 +29,7 @@ use axum::extract::rejection::PathRejection;
 use axum::extract::{MatchedPath, Path, Request, State};
 use axum::http::header::{ALLOW, VARY};
 use axum::http::request::Parts;
-use axum::http::{HeaderValue, Method};
+use axum::http::{HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::any;
@@ -293,6 +294,7 @@ pub(super) async fn answer(app: App, endpoint: &Endpoint, asked: Incoming) -> Re
             .collect(),
         object: None,
         keep: Keep::of(&parts.extensions),
+        once: None,
         app,
     };
     if let Some(find) = operation.find {
@@ -302,10 +304,25 @@ pub(super) async fn answer(app: App, endpoint: &Endpoint, asked: Incoming) -> Re
     if first != Verdict::Yes && !may(operation, &call).await? {
         return Err(operation.refusal(call.person.as_deref()));
     }
-    if !operation.takes.is_empty() {
-        call.given = Given::new(body::read(&call.headers, body).await?, &operation.takes);
-    }
+    receive(operation, &endpoint.path, &mut call, body).await?;
     perform(operation, call).await
+}
+
+/// Reads what was sent with a call that is allowed.
+async fn receive(operation: &Operation, path: &str, call: &mut Call, body: Body) -> Result<()> {
+    if operation.method != Method::GET && !operation.is_conditional() {
+        finish::unconditional(&call.headers)?;
+    }
+    if operation.takes.is_empty() {
+        return Ok(());
+    }
+    let sent = body::read(&call.headers, body).await?;
+    if operation.status == StatusCode::CREATED {
+        let whose = (call.person()?.id, path);
+        call.once = Once::of(&call.app, &call.headers, whose, &sent)?.map(Arc::new);
+    }
+    call.given = Given::new(sent, &operation.takes, operation.changes_present());
+    Ok(())
 }
 
 /// Does what the call is allowed to.
@@ -313,11 +330,30 @@ async fn perform(operation: &Operation, call: Call) -> Result<Response> {
     let (wish, method) = (call.wish, call.method.clone());
     let (headers, keep) = (call.headers.clone(), call.keep.clone());
     let is_personal = call.person.is_some();
-    let mut answer = (operation.handle)(call).await?;
+    let mut answer = match call.once.clone() {
+        Some(name) => Box::pin(once(operation, call, &name)).await?,
+        None => (operation.handle)(call).await?,
+    };
     answer.status = operation.status;
     let mut response = finish::finish(&method, &headers, wish, is_personal, answer)?;
     keep.offer(&mut response);
     Ok(response)
+}
+
+/// Does it unless it was done before. Of two that arrive at once the second is refused where there can be only one, or
+/// finds the answer of the first when it is done: then that was meant.
+async fn once(operation: &Operation, call: Call, name: &Once) -> Result<Answer> {
+    let (app, site) = (call.app.clone(), call.site());
+    if let Some(before) = name.answered(&app).await? {
+        return Ok(before.again(&site));
+    }
+    match (operation.handle)(call).await {
+        Ok(answer) => Ok(answer),
+        Err(refusal) => match name.answered(&app).await? {
+            Some(before) => Ok(before.again(&site)),
+            None => Err(refusal),
+        },
+    }
 }
 
 /// Answers a method that is not declared: OPTIONS, or none that there is.

@@ -119,7 +119,11 @@ impl School {
         let (teacher, title) = (self.teacher(), self.name());
         let content = self.some::<content::Entity>().await.map_or(0, |row| row.id);
         let path = format!("/api/contents/{content}/");
-        match self.dice.below(5) {
+        match self.dice.below(6) {
+            5 => {
+                let sent = json!({"language": "en", "captions": "WEBVTT\n\n00:01.000 --> 00:02.000\nBend it.\n"});
+                call(&teacher, Method::POST, &format!("{path}captions/"), &sent).await
+            }
             0 | 1 => {
                 let sent = json!({"module": self.module_id().await, "kind": "text", "title": title, "content": title});
                 call(&teacher, Method::POST, "/api/contents/", &sent).await
@@ -200,7 +204,15 @@ impl School {
 
     async fn program_changes_person(&self) -> Page {
         let staff = self.staff.at(self.any_url());
-        match self.dice.below(5) {
+        match self.dice.below(7) {
+            5 => {
+                let sent = json!({"name": format!("group-{}", self.changes), "permissions": ["courses.view_content"]});
+                call(&staff, Method::POST, "/api/groups/", &sent).await
+            }
+            6 => {
+                let sent = json!({"username": format!("program-{}", self.changes), "password": "lyre-and-bow-7", "groups": ["Instructors"]});
+                call(&staff, Method::POST, "/api/users/", &sent).await
+            }
             0 => {
                 let sent = json!({"name": self.name()});
                 call(&self.teacher(), Method::PATCH, "/api/users/me/", &sent).await

@@ -273,7 +273,7 @@ async fn a_content_is_changed_sent_back_as_it_was_and_deleted() {
         Method::PATCH,
         &path,
         "ingrid",
-        &json!({"content": "new", "kind": "video"}),
+        &json!({"content": "new", "kind": "text"}),
     )
     .await;
     let after = page.expect(200).json();
@@ -304,6 +304,151 @@ async fn a_content_is_changed_sent_back_as_it_was_and_deleted() {
         .await
         .expect(404);
     assert_eq!(count::<content::Entity>(&site).await, 1);
+}
+
+#[tokio::test]
+async fn what_cannot_be_changed_is_sent_back_as_it_is_or_refused() {
+    let site = TestApp::start().await;
+    let owner = teacher(&site).await;
+    let course = site.course(owner, "bow-hold").await;
+    let module = site.module(course.id, "First").await;
+    let text = site.text(module.id, "Text", "words").await;
+    let film = site.film_content(module.id, "Film", 90.0).await;
+    let at = |name: &str, id: i64| format!("/api/{name}/{id}/");
+    for (path, sent) in [
+        (at("modules", module.id), json!({"course": course.id + 1})),
+        (at("modules", module.id), json!({"order": 3})),
+        (at("contents", text.id), json!({"module": module.id + 1})),
+        (at("contents", text.id), json!({"kind": "video"})),
+        (at("contents", film.id), json!({"next_upload": 7})),
+        (at("contents", film.id), json!({"created": "yesterday"})),
+        (at("courses", course.id), json!({"owner": owner + 1})),
+        (at("courses", course.id), json!({"modules": "rubbish"})),
+        (
+            at("courses", course.id),
+            json!({"modules": [{"title": "New"}]}),
+        ),
+        (at("contents", text.id), json!({"upload": 7})),
+        (
+            at("contents", text.id),
+            json!({"url": "https://vimeo.com/76979871"}),
+        ),
+        (at("contents", text.id), json!({"allow_download": true})),
+        (at("contents", film.id), json!({"content": "words"})),
+        (at("contents", film.id), json!({"format": "plain"})),
+    ] {
+        let before = call(&site, Method::GET, &path, "ingrid")
+            .await
+            .expect(200)
+            .json();
+        let field = sent.as_object().unwrap().keys().next().unwrap().clone();
+        let page = send(&site, Method::PATCH, &path, "ingrid", &sent).await;
+        let faults = page.expect(400).json();
+        assert!(
+            faults[&field][0].as_str().unwrap().contains("leave it out"),
+            "{sent}: {faults}"
+        );
+        let after = call(&site, Method::GET, &path, "ingrid").await;
+        assert_eq!(after.expect(200).json(), before, "{sent}");
+        // All of it sent back is no change, and makes nothing anew.
+        let page = send(&site, Method::PATCH, &path, "ingrid", &before).await;
+        assert_eq!(page.expect(200).json(), before);
+    }
+    for (path, mut sent) in [
+        (
+            "/api/modules/",
+            json!({"course": course.id, "title": "T", "order": 0}),
+        ),
+        (
+            "/api/contents/",
+            json!({"module": module.id, "kind": "text", "title": "T", "content": "a", "id": 7}),
+        ),
+        (
+            "/api/contents/",
+            json!({"module": module.id, "kind": "text", "title": "T", "content": "a", "upload": 7}),
+        ),
+    ] {
+        let page = send(&site, Method::POST, path, "ingrid", &sent).await;
+        let faults = page.expect(400).json();
+        let wrong = faults.as_object().unwrap().keys().next().unwrap().clone();
+        sent.as_object_mut().unwrap().remove(&wrong);
+        send(&site, Method::POST, path, "ingrid", &sent)
+            .await
+            .expect(201);
+    }
+}
+
+#[tokio::test]
+async fn a_course_with_a_thousand_modules_costs_a_few_statements_and_so_does_their_order() {
+    let site = TestApp::start().await;
+    teacher(&site).await;
+    let modules: Vec<Value> = (0..1_000)
+        .map(|at| json!({"title": format!("M{at}")}))
+        .collect();
+    let sent = json!({
+        "subject": site.subject("music").await, "title": "T", "slug": "long", "overview": "O", "modules": modules,
+    });
+    // Remembered, so that who asks costs nothing.
+    call(&site, Method::GET, "/api/users/me/", "ingrid")
+        .await
+        .expect(200);
+    let before = site.app.db.statements();
+    let page = send(&site, Method::POST, "/api/courses/", "ingrid", &sent).await;
+    let made = page.expect(201).json();
+    assert!(site.app.db.statements() - before < 30);
+    let titles = made["modules"].as_array().unwrap();
+    assert_eq!(titles.len(), 1_000);
+    assert_eq!(
+        (&titles[999]["title"], &titles[999]["order"]),
+        (&json!("M999"), &json!(999))
+    );
+    let mut ids: Vec<i64> = titles
+        .iter()
+        .map(|module| module["id"].as_i64().unwrap())
+        .collect();
+    ids.reverse();
+    let path = format!("/api/courses/{}/order/", made["id"]);
+    let before = site.app.db.statements();
+    let page = send(
+        &site,
+        Method::POST,
+        &path,
+        "ingrid",
+        &json!({"modules": ids}),
+    )
+    .await;
+    let ordered = page.expect(200).json();
+    assert!(site.app.db.statements() - before < 30);
+    let now: Vec<i64> = ordered["modules"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|module| module["id"].as_i64().unwrap())
+        .collect();
+    assert_eq!(now, ids);
+}
+
+#[tokio::test]
+async fn null_takes_nothing_away_that_a_content_has_to_have() {
+    let site = TestApp::start().await;
+    let owner = teacher(&site).await;
+    let course = site.course(owner, "bow-hold").await;
+    let module = site.module(course.id, "First").await;
+    let film = site.film_content(module.id, "Film", 90.0).await.id;
+    let sent = json!({"module": module.id, "kind": "text", "title": "T", "content": "*a*", "format": "markdown"});
+    let made = send(&site, Method::POST, "/api/contents/", "ingrid", &sent).await;
+    let text = made.expect(201).json()["id"].as_i64().unwrap();
+    for (id, field) in [(text, "format"), (text, "content"), (film, "upload")] {
+        let path = format!("/api/contents/{id}/");
+        let before = call(&site, Method::GET, &path, "ingrid").await.json();
+        let mut sent = json!({});
+        sent[field] = Value::Null;
+        let page = send(&site, Method::PATCH, &path, "ingrid", &sent).await;
+        let faults = page.expect(400).json();
+        assert!(faults[field][0].is_string(), "{field}: {faults}");
+        let after = call(&site, Method::GET, &path, "ingrid").await.json();
+        assert_eq!(after, before);
+    }
 }
 
 #[tokio::test]

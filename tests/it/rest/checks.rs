@@ -64,6 +64,49 @@ async fn who_she_is_comes_before_the_method_and_the_method_before_the_thing() {
 }
 
 #[tokio::test]
+async fn a_thing_has_one_address_and_what_is_no_number_is_the_address_of_nothing() {
+    let site = TestApp::start().await;
+    let owner = teacher(&site).await;
+    let course = site.course(owner, "bow-hold").await.id;
+    let browser = site.visitor();
+    for id in [
+        format!("+{course}"),
+        format!("%2B{course}"),
+        format!("00{course}"),
+        format!("-{course}"),
+        format!("%20{course}"),
+        format!("{course}%00"),
+        "%FF".into(),
+        "%C3%28".into(),
+        "0".into(),
+    ] {
+        let path = format!("/api/courses/{id}/");
+        is_refused(&browser.get(&path).await, 404, "Not found.");
+        let page = browser.send(browser.request(Method::DELETE, &path)).await;
+        is_refused(&page, 401, "Authentication credentials were not provided.");
+        for end in ["", "enroll/"] {
+            let method = if end.is_empty() {
+                Method::DELETE
+            } else {
+                Method::POST
+            };
+            let page = call(&site, method, &format!("{path}{end}"), "ingrid").await;
+            is_refused(&page, 404, "Not found.");
+        }
+        let kind = page_type(&browser.get(&path).await);
+        assert_eq!(kind, "application/json", "{path}");
+    }
+    browser
+        .get(&format!("/api/courses/{course}/"))
+        .await
+        .expect(200);
+}
+
+fn page_type(page: &Page) -> String {
+    page.header("content-type").unwrap_or_default()
+}
+
+#[tokio::test]
 async fn wrong_and_malformed_credentials_are_refused_everywhere_in_the_agreed_words() {
     let site = TestApp::start().await;
     site.person("maya", Role::Student).await;

@@ -2,7 +2,9 @@
 
 use super::{call, send, teacher};
 use crate::kit::{Role, TestApp};
+use lyceum::entities::item;
 use reqwest::Method;
+use sea_orm::{ActiveModelTrait, ActiveValue::Set};
 use serde_json::json;
 
 #[tokio::test]
@@ -78,12 +80,19 @@ async fn a_file_is_renamed_by_its_owner_and_deleted_with_the_contents_that_are_n
         let page = send(&site, Method::PUT, &path, "ingrid", &bad).await;
         assert!(page.expect(400).json()["name"][0].is_string());
     }
+    // What only waits for it keeps what it shows, and is not told as lost.
+    let waiting = site.film_content(module.id, "Other", 80.0).await;
+    let row = item::ActiveModel {
+        id: Set(waiting.item_id),
+        next_upload_id: Set(list[0]["id"].as_i64()),
+        ..Default::default()
+    };
+    row.update(site.app.db.writer()).await.unwrap();
+    site.changed_course(course.id).await;
     let page = call(&site, Method::DELETE, &path, "ingrid").await;
-    let told = page.expect(409).text();
-    assert!(
-        told.contains(&format!("?contents={}", content.id)),
-        "{told}"
-    );
+    let told = page.expect(409).json();
+    let end = format!("?contents={}", content.id);
+    assert!(told["detail"].as_str().unwrap().ends_with(&end), "{told}");
     let named = format!("{path}?contents={}", content.id);
     call(
         &site,
@@ -99,4 +108,7 @@ async fn a_file_is_renamed_by_its_owner_and_deleted_with_the_contents_that_are_n
     call(&site, Method::GET, &path, "ingrid").await.expect(404);
     let gone = format!("/api/contents/{}/", content.id);
     call(&site, Method::GET, &gone, "ingrid").await.expect(404);
+    let kept = format!("/api/contents/{}/", waiting.id);
+    let kept = call(&site, Method::GET, &kept, "ingrid").await;
+    assert_eq!(kept.expect(200).json()["next_upload"], json!(null));
 }

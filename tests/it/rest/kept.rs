@@ -22,6 +22,29 @@ async fn a_list_that_is_kept_costs_no_query_for_visitors_and_for_programs() {
 }
 
 #[tokio::test]
+async fn modules_are_kept_for_visitors_until_one_changes_and_for_nobody_who_has_drafts() {
+    let site = TestApp::start().await;
+    let owner = teacher(&site).await;
+    courses(&site, owner, 3).await;
+    let draft = site.draft(owner, "not-yet").await;
+    site.module(draft.id, "Hidden").await;
+    let browser = site.visitor();
+    for _ in 0..2 {
+        browser
+            .get("/api/modules/")
+            .await
+            .expect(200)
+            .lacks("Hidden");
+        let own = call(&site, Method::GET, "/api/modules/", "ingrid").await;
+        own.expect(200).has("Hidden");
+    }
+    let again = browser.get("/api/modules/");
+    assert_eq!(site.statements_of(again).await, 0);
+    set_draft(&site, draft.id, false).await;
+    browser.get("/api/modules/").await.expect(200).has("Hidden");
+}
+
+#[tokio::test]
 async fn contents_cost_no_query_for_a_known_student() {
     let site = TestApp::start().await;
     let owner = teacher(&site).await;

@@ -1,10 +1,103 @@
 //! What somebody has of her own (enrollments, progress, messages, her account), and what staff see of all.
 
 use super::{call, send, set_draft, teacher};
-use crate::kit::{Role, TestApp};
+use crate::kit::{Page, Role, TestApp};
+use lyceum::accounts::{self, NewToken};
+use lyceum::entities::upload::UploadKind;
+use lyceum::entities::user;
 use lyceum::messages::{self, MessageLevel, NewMessage};
+use lyceum::web::scopes::Scope;
 use reqwest::Method;
+use sea_orm::{
+    ActiveModelTrait, ActiveValue::Set, ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter,
+};
 use serde_json::{Value, json};
+
+/// A change of an account with a key for everything that a key can be for; no scopes: one from before there were any.
+async fn with_key(
+    site: &TestApp,
+    user_id: i64,
+    has_scopes: bool,
+    path: &str,
+    body: &Value,
+) -> Page {
+    let new = NewToken {
+        user_id,
+        name: format!("{has_scopes} {body}"),
+        scopes: has_scopes.then(|| Scope::ALL.into_iter().collect()),
+        expires_at: None,
+    };
+    let write = site.app.write().await.unwrap();
+    let key = accounts::create_token(&site.app, &write, new)
+        .await
+        .unwrap();
+    write.commit().await.unwrap();
+    let browser = site.visitor();
+    let request = browser.request(Method::PATCH, path).bearer_auth(key);
+    browser.send(request.json(body)).await
+}
+
+#[tokio::test]
+async fn no_token_changes_rights_and_only_one_for_staff_the_settings_of_an_account() {
+    let site = TestApp::start().await;
+    let sofia = site.person("sofia", Role::Staff).await;
+    let maya = site.person("maya", Role::Student).await;
+    let path = format!("/api/users/{maya}/");
+    for has_scopes in [true, false] {
+        for rights in [
+            json!({"is_staff": true}),
+            json!({"is_active": false}),
+            json!({"groups": ["Instructors"]}),
+            json!({"name": "M", "groups": ["Instructors"]}),
+        ] {
+            let page = with_key(&site, sofia, has_scopes, &path, &rights).await;
+            page.expect(403).has("A token");
+        }
+    }
+    let other = with_key(&site, sofia, true, &path, &json!({"name": "Maya L."})).await;
+    assert_eq!(other.expect(200).json()["name"], "Maya L.");
+    let me = "/api/users/me/";
+    let own = with_key(&site, sofia, true, me, &json!({"name": "S"})).await;
+    own.expect(403).has("does not change the settings");
+    let by_number = format!("/api/users/{sofia}/");
+    let own = with_key(&site, sofia, true, &by_number, &json!({"name": "Sofia"})).await;
+    own.expect(403).has("does not change the settings");
+    let account = call(&site, Method::GET, &path, "sofia")
+        .await
+        .expect(200)
+        .json();
+    assert_eq!(
+        (
+            &account["is_staff"],
+            &account["is_active"],
+            &account["groups"]
+        ),
+        (&json!(false), &json!(true), &json!([]))
+    );
+    let new = NewToken {
+        user_id: maya,
+        name: "Phone".into(),
+        scopes: Some([Scope::Learn, Scope::Read].into_iter().collect()),
+        expires_at: None,
+    };
+    let write = site.app.write().await.unwrap();
+    let key = accounts::create_token(&site.app, &write, new)
+        .await
+        .unwrap();
+    write.commit().await.unwrap();
+    let browser = site.visitor();
+    let request = browser.request(Method::PATCH, me).bearer_auth(key);
+    let page = browser
+        .send(request.json(&json!({"email": "other@example.org"})))
+        .await;
+    page.expect(403).has("admin");
+    let own = call(&site, Method::GET, me, "maya")
+        .await
+        .expect(200)
+        .json();
+    assert_eq!(own["name"], "Maya L.");
+    assert_ne!(own["email"], "other@example.org");
+}
 
 #[tokio::test]
 #[expect(
@@ -193,7 +286,14 @@ async fn everybody_changes_what_she_tells_of_herself_and_nobody_her_own_rights()
         (&json!(maya), &json!("maya"), &json!(false))
     );
     assert!(me.get("password_hash").is_none());
-    let sent = json!({"name": "Maya L.", "timezone": "Europe/Lisbon", "is_staff": true, "groups": ["Instructors"]});
+    let taken =
+        json!({"name": "Maya L.", "is_staff": true, "groups": ["Instructors"], "id": 1_000_000});
+    let page = send(&site, Method::PATCH, "/api/users/me/", "maya", &taken).await;
+    let faults = page.expect(400).json();
+    let names: Vec<&String> = faults.as_object().unwrap().keys().collect();
+    assert_eq!(names, ["groups", "id", "is_staff"]);
+    let sent =
+        json!({"name": "Maya L.", "timezone": "Europe/Lisbon", "is_staff": false, "groups": []});
     let page = send(&site, Method::PATCH, "/api/users/me/", "maya", &sent).await;
     let after = page.expect(200).json();
     assert_eq!(
@@ -296,6 +396,143 @@ async fn staff_give_and_take_rights_which_count_at_once_but_not_their_own() {
     call(&site, Method::GET, "/api/users/0/", "sofia")
         .await
         .expect(404);
+}
+
+#[tokio::test]
+async fn of_two_of_the_staff_who_take_it_from_each_other_one_stays() {
+    let site = TestApp::start().await;
+    let sofia = site.person("sofia", Role::Staff).await;
+    let sam = site.person("sam", Role::Staff).await;
+    let paths = [sofia, sam].map(|id| format!("/api/users/{id}/"));
+    let taken = json!({"is_staff": false});
+    // Remembered, so that both come in as staff.
+    for name in ["sofia", "sam"] {
+        call(&site, Method::GET, "/api/users/", name)
+            .await
+            .expect(200);
+    }
+    let (one, two) = tokio::join!(
+        send(&site, Method::PATCH, &paths[1], "sofia", &taken),
+        send(&site, Method::PATCH, &paths[0], "sam", &taken)
+    );
+    let mut statuses = [one.status, two.status];
+    statuses.sort_unstable();
+    assert_eq!(statuses, [200, 403]);
+    let staff = user::Entity::find().filter(user::Column::IsStaff.eq(true));
+    assert_eq!(staff.count(site.app.db.read()).await.unwrap(), 1);
+}
+
+#[tokio::test]
+async fn an_account_is_shut_whatever_was_stored_in_it_before_there_was_a_rule_for_it() {
+    let site = TestApp::start().await;
+    site.person("sofia", Role::Staff).await;
+    let maya = site.person("maya", Role::Student).await;
+    let row = user::ActiveModel {
+        id: Set(maya),
+        email: Set("no address".into()),
+        time_zone: Set("Mars/Olympus".into()),
+        ..Default::default()
+    };
+    row.update(site.app.db.writer()).await.unwrap();
+    site.account_changed(maya).await;
+    let page = send(
+        &site,
+        Method::PATCH,
+        "/api/users/me/",
+        "maya",
+        &json!({"theme": "dark"}),
+    )
+    .await;
+    assert_eq!(page.expect(200).json()["timezone"], "Mars/Olympus");
+    let path = format!("/api/users/{maya}/");
+    let before = call(&site, Method::GET, &path, "sofia").await.json();
+    let page = send(&site, Method::PATCH, &path, "sofia", &before).await;
+    page.expect(200);
+    let bad = json!({"email": "worse", "is_active": false});
+    let page = send(&site, Method::PATCH, &path, "sofia", &bad).await;
+    let faults = page.expect(400).json();
+    assert_eq!(
+        faults.as_object().unwrap().keys().collect::<Vec<_>>(),
+        ["email"]
+    );
+    let page = send(
+        &site,
+        Method::PATCH,
+        &path,
+        "sofia",
+        &json!({"is_active": false}),
+    )
+    .await;
+    assert_eq!(page.expect(200).json()["is_active"], false);
+}
+
+#[tokio::test]
+async fn groups_that_are_sent_back_as_they_are_change_nothing() {
+    let site = TestApp::start().await;
+    site.person("sofia", Role::Staff).await;
+    let owner = teacher(&site).await;
+    site.course(owner, "bow-hold").await;
+    let path = format!("/api/users/{owner}/");
+    let browser = site.visitor();
+    browser.get("/api/courses/").await.expect(200);
+    browser.get("/api/courses/").await.expect(200);
+    for sent in [
+        json!({"groups": ["Instructors"]}),
+        json!({"groups": ["Instructors"], "is_active": true, "theme": "dark"}),
+        json!({}),
+    ] {
+        send(&site, Method::PATCH, &path, "sofia", &sent)
+            .await
+            .expect(200);
+        // Nobody has to make the catalogue anew.
+        let list = browser.get("/api/courses/");
+        assert_eq!(site.statements_of(list).await, 0, "{sent}");
+    }
+    let named = json!({"name": "Ingrid Sand"});
+    send(&site, Method::PATCH, &path, "sofia", &named)
+        .await
+        .expect(200);
+    let list = browser.get("/api/courses/");
+    assert!(site.statements_of(list).await > 0);
+}
+
+#[tokio::test]
+async fn a_search_looks_for_what_was_typed_letter_for_letter() {
+    let site = TestApp::start().await;
+    let owner = teacher(&site).await;
+    site.person("sofia", Role::Staff).await;
+    for name in [
+        "a_b.pdf",
+        "axb.pdf",
+        "100%.pdf",
+        "100 x.pdf",
+        "back\\slash.pdf",
+    ] {
+        site.file(owner, UploadKind::File, name, |_| {}).await;
+    }
+    for (typed, found) in [
+        ("_", 1),
+        ("a_b", 1),
+        ("100%25", 1),
+        ("%25", 1),
+        ("%5C", 1),
+        (".pdf", 5),
+    ] {
+        let list = call(
+            &site,
+            Method::GET,
+            &format!("/api/uploads/?search={typed}"),
+            "ingrid",
+        )
+        .await;
+        assert_eq!(
+            list.expect(200).json().as_array().unwrap().len(),
+            found,
+            "{typed}"
+        );
+    }
+    let list = call(&site, Method::GET, "/api/users/?search=_", "sofia").await;
+    assert_eq!(list.expect(200).json(), json!([]));
 }
 
 #[tokio::test]

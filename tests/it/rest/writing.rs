@@ -2,10 +2,14 @@
 
 use super::{call, courses, send, teacher};
 use crate::kit::{PASSWORD, Role, TestApp};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use lyceum::entities::{course, module, subject};
 use reqwest::Method;
 use sea_orm::{EntityTrait, PaginatorTrait};
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 
 /// A new course in Music.
 async fn new_course(site: &TestApp, slug: &str) -> Value {
@@ -399,7 +403,7 @@ async fn staff_write_subjects_and_delete_those_that_hold_no_course() {
         .json();
     assert_eq!(
         faults.as_object().unwrap().keys().collect::<Vec<_>>(),
-        ["slug", "title", "x"]
+        ["id", "slug", "title", "x"]
     );
     let course = site.course(owner, "bow-hold").await;
     let music = format!("/api/subjects/{}/", course.subject_id);
@@ -477,6 +481,54 @@ async fn hostile_bodies_have_their_documented_answer_and_change_nothing() {
         assert!(page.json().is_object());
     }
     assert_eq!(site.visitor().get(&path).await.json(), before);
+}
+
+#[tokio::test]
+async fn a_body_that_breaks_off_is_told_so_and_changes_nothing() {
+    let site = TestApp::start().await;
+    let owner = teacher(&site).await;
+    let course = site.course(owner, "bow-hold").await;
+    let address = site.url.strip_prefix("http://").unwrap();
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    let credentials = STANDARD.encode(format!("ingrid:{PASSWORD}"));
+    // A chunk whose length is none: the body cannot be read to its end.
+    let request = format!(
+        "PATCH /api/courses/{}/ HTTP/1.1\r\nHost: {address}\r\nAuthorization: Basic {credentials}\r\n\
+         Content-Type: application/json\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n\
+         f\r\n{{\"title\": \"New\"}}\r\nzz\r\n",
+        course.id
+    );
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 400 "), "{answer}");
+    let path = format!("/api/courses/{}/", course.id);
+    let now = site.visitor().get(&path).await.expect(200).json();
+    assert_eq!(now["title"], course.title);
+}
+
+#[tokio::test]
+async fn no_body_makes_more_faults_than_somebody_mends() {
+    let site = TestApp::start().await;
+    teacher(&site).await;
+    let modules: Vec<Value> = (0..9_900).map(|_| json!({"x": 1})).collect();
+    let mut sent = new_course(&site, "bow-hold").await;
+    sent["modules"] = json!(modules);
+    let page = send(&site, Method::POST, "/api/courses/", "ingrid", &sent).await;
+    let faults = page.expect(400).json();
+    assert!(faults.as_object().unwrap().len() <= 110, "{faults}");
+    assert!(page.bytes.len() < 30_000);
+    let unknown: serde_json::Map<String, Value> =
+        (0..5_000).map(|at| (format!("x{at}"), json!(1))).collect();
+    let page = send(
+        &site,
+        Method::POST,
+        "/api/courses/",
+        "ingrid",
+        &json!(unknown),
+    )
+    .await;
+    assert!(page.expect(400).json().as_object().unwrap().len() <= 110);
 }
 
 #[tokio::test]

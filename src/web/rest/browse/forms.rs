@@ -182,7 +182,11 @@ pub fn form(operations: &[&Operation], action: &str, filling: &Filling<'_>) -> O
             .iter()
             .map(|operation| method(operation))
             .collect(),
-        version: filling.version.clone(),
+        version: if first.is_conditional() {
+            filling.version.clone()
+        } else {
+            String::new()
+        },
         inputs: inputs.collect(),
         raw: (!takes.is_empty()).then(|| raw(id, &takes, filling)),
         is_raw_open: filling.sent.is_some_and(|sent| sent.raw.is_some()),

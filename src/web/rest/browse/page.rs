@@ -467,7 +467,8 @@ struct State {
 
 async fn state(visit: &Visit<'_>, answered: &Answered) -> State {
     let is_whole = visit.parameters.iter().all(|(name, _)| name == "format");
-    let tells = matches!(visit.method, Method::GET | Method::PUT | Method::PATCH);
+    // The answer of PUT names no version.
+    let tells = matches!(visit.method, Method::GET | Method::PATCH);
     let of = |answered: &Answered| State {
         object: answered.object(),
         version: answered.header(ETAG).to_owned(),

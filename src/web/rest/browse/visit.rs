@@ -164,6 +164,7 @@ impl<'a> Visit<'a> {
             known: Vec::new(),
             object: None,
             keep: Keep::of(&Extensions::new()),
+            once: None,
         }
     }
 

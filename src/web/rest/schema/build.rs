@@ -8,6 +8,7 @@ use super::shapes::Shapes;
 use super::{access, examples, faults, naming, pages, query};
 use crate::web::rest::PARSES;
 use crate::web::rest::fields::Access;
+use crate::web::rest::finish::has_version;
 use crate::web::rest::negotiation::Format;
 use crate::web::rest::parameters::Takes;
 use crate::web::rest::resource::{Endpoint, Operation as Declared};
@@ -19,7 +20,7 @@ const ABOUT: &str = "Addresses end with a slash. \
 Answers are JSON unless `Accept`, `?format=` or a suffix (`/api/courses.csv`) asks for another format. HEAD is GET \
 without the body; OPTIONS tells what a path is and takes. A list is a bare array unless a page of it is asked for, by \
 `page`, by `limit` and `offset`, or by `cursor`: one of the three. Faults are `{\"detail\": \"...\"}`, wrong fields \
-`{\"<field>\": [\"...\"]}`. They are looked for in this order: 401, 405, 406, 429, 404, 403, and then the rest.";
+`{\"<field>\": [\"...\"]}`. They are looked for in this order: 401, 405, 406, 429, 404, 403, 415, 413, 400, 412, 409.";
 
 /// The document of these endpoints.
 pub fn document<'a>(endpoints: impl Iterator<Item = &'a Endpoint>) -> Document {
@@ -148,7 +149,13 @@ fn body(declared: &Declared, thing: &str, shapes: &mut Shapes) -> Option<Body> {
         };
         ((*name).to_owned(), media)
     };
+    let description = if declared.changes_present() {
+        "Fields that the site sets may be sent back as they were read; they are refused with any other value."
+    } else {
+        ""
+    };
     Some(Body {
+        description,
         required: declared
             .takes
             .iter()
@@ -229,7 +236,7 @@ fn headers(declared: &Declared) -> Entries<Header> {
     if declared.status == StatusCode::CREATED {
         push("Location", "Where it is now.");
     }
-    if declared.status != StatusCode::NO_CONTENT {
+    if declared.status != StatusCode::NO_CONTENT && has_version(&declared.method, declared.status) {
         push(
             "ETag",
             "The version of the answer, for If-None-Match and If-Match; lists that are sent while they are read have none.",

@@ -147,6 +147,9 @@ pub struct Parameter {
 /// The body of a request.
 #[derive(Debug, Serialize)]
 pub struct Body {
+    /// What holds for all of it, or empty.
+    #[serde(skip_serializing_if = "str::is_empty")]
+    pub description: &'static str,
     /// Whether there must be one.
     pub required: bool,
     /// By media type.

@@ -17,7 +17,7 @@ struct Shared {
     detail: &'static str,
 }
 
-const SHARED: [Shared; 11] = [
+const SHARED: [Shared; 12] = [
     Shared {
         status: StatusCode::BAD_REQUEST,
         name: "BadRequest",
@@ -71,6 +71,12 @@ const SHARED: [Shared; 11] = [
         name: "UnsupportedType",
         when: "The body is of a type that is not taken.",
         detail: "Unsupported media type \"text/plain\" in request.",
+    },
+    Shared {
+        status: StatusCode::UNPROCESSABLE_ENTITY,
+        name: "OtherRequest",
+        when: "Another request was sent with this Idempotency-Key.",
+        detail: "Another request was sent with this Idempotency-Key. Give each request a key of its own, and the same to one that you send again.",
     },
     Shared {
         status: StatusCode::TOO_MANY_REQUESTS,
@@ -199,6 +205,9 @@ pub fn of(path: &str, operation: &Operation, admits_visitors: bool) -> Vec<(Stat
     }
     if operation.find.is_some() || path.contains('{') || operation.is_list {
         statuses.push(StatusCode::NOT_FOUND);
+    }
+    if operation.status == StatusCode::CREATED {
+        statuses.extend([StatusCode::CONFLICT, StatusCode::UNPROCESSABLE_ENTITY]);
     }
     if operation.is_conditional() {
         statuses.push(StatusCode::PRECONDITION_FAILED);

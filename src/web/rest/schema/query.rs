@@ -3,7 +3,7 @@
 use super::document::{Entries, Parameter, Path, Schema, Shareable};
 use crate::web::rest::parameters::{Parameter as Declared, Takes};
 use crate::web::rest::resource::Operation;
-use axum::http::Method;
+use axum::http::{Method, StatusCode};
 use serde_json::{Value, json};
 
 /// So many operations share a parameter that becomes a component.
@@ -92,8 +92,9 @@ pub fn resource() -> Shareable<Parameter> {
     })
 }
 
-/// The header by which a call says on which version it rests.
+/// The header by which a call says on which version it rests, or which request it is.
 fn condition(operation: &Operation) -> Option<Parameter> {
+    let mut schema = Schema::of("string");
     let (name, about) = if operation.is_conditional() {
         (
             "If-Match",
@@ -104,6 +105,12 @@ fn condition(operation: &Operation) -> Option<Parameter> {
             "If-None-Match",
             "The ETag of the version that you have: an answer that is still the same is then 304 and costs no bytes.",
         )
+    } else if operation.status == StatusCode::CREATED {
+        schema.pattern = Some("^\"?[!#-\\[\\]-~]{1,255}\"?$".to_owned());
+        (
+            "Idempotency-Key",
+            "A name for this request, such as a UUID: sent again within a day, it is answered as before and makes nothing twice.",
+        )
     } else {
         return None;
     };
@@ -112,7 +119,7 @@ fn condition(operation: &Operation) -> Option<Parameter> {
         r#in: "header",
         required: false,
         description: about.to_owned(),
-        schema: Schema::of("string"),
+        schema,
         example: None,
     })
 }
