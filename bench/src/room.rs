@@ -31,7 +31,7 @@ const UNDERWAY: usize = 32;
 /// Read at once by somebody who hears much.
 const BUFFER_BYTES: usize = 32 << 10;
 /// Read at once by somebody who hears next to nothing; who is in the room fits.
-const QUIET_BUFFER_BYTES: usize = 16 << 10;
+const QUIET_BUFFER_BYTES: usize = 24 << 10;
 
 /// Sockets that are opened at the same time.
 const OPENING: usize = 32;

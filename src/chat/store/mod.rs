@@ -98,7 +98,9 @@ pub async fn known(
     let mut sent_before = Condition::any();
     for line in lines {
         if let (Some(user_id), Some(client_id)) = (line.speaker.id, &line.client_id) {
+            // With the room in each, each is found by the index; beside them, SQLite would look at the whole room.
             let this = Condition::all()
+                .add(chat_line::Column::CourseId.eq(course_id))
                 .add(chat_line::Column::UserId.eq(user_id))
                 .add(chat_line::Column::ClientId.eq(client_id));
             sent_before = sent_before.add(this);
@@ -112,7 +114,6 @@ pub async fn known(
         .column(chat_line::Column::UserId)
         .column(chat_line::Column::ClientId)
         .column(chat_line::Column::Id)
-        .filter(chat_line::Column::CourseId.eq(course_id))
         .filter(sent_before)
         .into_tuple()
         .all(&**write)
