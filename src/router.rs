@@ -19,6 +19,7 @@ use crate::messages::{Beside, api as messages_api, pages as messages, stream};
 use crate::web::headers::Security;
 use crate::web::response_cache::{Policy, ResponseCache};
 use crate::web::rest::{self, Api};
+use crate::web::shell::RoomCount;
 use crate::web::{assets, csrf, errors, headers, health, identity, redirect};
 use axum::extract::{DefaultBodyLimit, Request};
 use axum::http::Method;
@@ -119,6 +120,7 @@ pub fn served(app: &App, routes: Router<App>) -> Router {
             .layer(CatchPanicLayer::custom(errors::caught))
     };
     bare(routes.fallback(errors::not_found))
+        .layer(Extension(RoomCount(chat::count_unread_rooms)))
         .layer(from_fn_with_state(app.clone(), csrf::issue))
         .layer(from_fn_with_state(app.clone(), identity::identify))
         .merge(bare(open()))
@@ -312,7 +314,12 @@ fn library_routes() -> Router<App> {
 /// The rooms of courses.
 fn chat_routes(rooms: chat::Rooms) -> Router<App> {
     Router::new()
+        .at("/chat/", get(chat::pages::list))
         .at("/chat/room/{id}/", get(chat::pages::show))
+        .at("/chat/room/{id}/log/", get(chat::pages::moderate::log))
+        .at("/chat/room/{id}/lock/", post(chat::pages::moderate::lock))
+        .at("/chat/room/{id}/slow/", post(chat::pages::moderate::slow))
+        .at("/chat/room/{id}/mute/", post(chat::pages::moderate::mute))
         .at("/chat/room/{id}/history/", get(chat::history::history))
         .at("/chat/room/{id}/search/", get(chat::history::find))
         .at("/chat/room/{id}/read/", post(chat::history::read))

@@ -13,6 +13,7 @@
 //! that comes next. Decision 0027. What is not stored, and what is counted: decision 0029.
 
 mod asked;
+mod bar;
 mod end;
 mod frames;
 pub mod history;
@@ -35,6 +36,7 @@ mod visit;
 mod wire;
 mod writer;
 
+pub use bar::count_unread_rooms;
 pub use rooms::Rooms;
 pub use store::reads::{View, view};
 pub use visit::enter;

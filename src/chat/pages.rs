@@ -1,61 +1,145 @@
-//! The page of a room, and its history page by page.
+//! The pages of rooms: one room, the list of hers, and what its moderators do.
+//!
+//! Lines as a page shows them stand in `drawn`, her rooms in `rooms`, forms and log of moderators in `moderate`. All of
+//! it can be read, and moderated, without a script; what comes live is the business of `socket` and of the browser.
+
+mod drawn;
+pub mod moderate;
+mod rooms;
 
 use super::frames::Speaker;
-use super::history::LINES;
-use super::store::pages::{Page, Place as Lines, Spoken, page as lines_at};
-use super::{TEXT_LIMIT, find_course, moderation, store};
+use super::moderation::is_moderator;
+use super::store::pages::{Page as Lines, Place as At, Spoken};
+use super::store::{self, reads::View};
+use super::{TEXT_LIMIT, find_course};
 use crate::app::App;
-use crate::entities::course;
+use crate::entities::{chat_line, course, user};
 use crate::error::Result;
 use crate::learning;
-use crate::web::extract::Path;
+use crate::web::extract::{Path, Query};
 use crate::web::identity::{Person, Student};
 use crate::web::shell::{Place, Shell, page};
 use crate::web::text;
 use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
-use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
-use chrono_tz::Tz;
+use drawn::{Drawn, Line, draw};
+use moderate::{MUTES, SlowChoice, slow_choices};
+use rooms::{RoomEntry, list_rooms};
+use sea_orm::EntityTrait as _;
+use serde::Deserialize;
 
-/// Lines of one speaker that follow each other within this time stand under one name.
-const GROUP: TimeDelta = TimeDelta::minutes(5);
+/// Lines on a page.
+const LINES: u64 = 50;
+
+/// Lines that a search shows.
+const FOUND: u64 = 30;
+
+/// Longest search, in characters; what comes after that is not looked for.
+const QUERY_LIMIT: usize = 200;
 
 #[derive(Template)]
 #[template(path = "chat/room.html")]
 struct RoomPage {
     shell: Shell,
     course: course::Model,
+    /// Who teaches it.
+    teacher: String,
     lesson_path: String,
-    person_id: i64,
+    room_path: String,
+    me: Me,
     is_moderator: bool,
+    rooms: Vec<RoomEntry>,
     lines: Vec<Line>,
-    has_more: bool,
+    has_older: bool,
+    has_newer: bool,
     /// Number of what happened last when the page was drawn.
     last: i64,
+    /// How far she has read, and how many lines came after that; none to who was never here.
+    read: i64,
+    unread: u64,
+    /// When the last line was said that she has read.
+    since: String,
+    is_locked: bool,
+    slow_choices: Vec<SlowChoice>,
+    /// What is searched for, and what was found.
+    query: String,
+    found: Option<Found>,
     limit: usize,
 }
 
-/// A line as the page shows it.
-struct Line {
-    id: i64,
-    text: String,
-    speaker: Speaker,
-    is_hers: bool,
-    is_edited: bool,
-    /// The day, where another one begins.
-    day: Option<String>,
-    /// Whether it stands under the name of the one before.
-    goes_on: bool,
-    time: String,
-    exact: String,
-    machine: String,
+impl RoomPage {
+    fn first_id(&self) -> i64 {
+        self.lines.first().map_or(0, |line| line.id)
+    }
+
+    fn last_id(&self) -> i64 {
+        self.lines.last().map_or(0, |line| line.id)
+    }
+
+    /// On the way to what is new.
+    fn unread_words(&self) -> String {
+        let number = i64::try_from(self.unread).unwrap_or(i64::MAX);
+        text::count(number, "new line", "new lines")
+    }
 }
 
-impl Line {
-    /// The color of the picture beside it.
-    fn color(&self) -> i64 {
-        self.speaker.id.unwrap_or(0) % 6
+/// Whose page it is, as her own lines show her.
+struct Me {
+    id: i64,
+    username: String,
+    name: String,
+    initials: String,
+    is_teacher: bool,
+    /// In which zone she reads times.
+    zone: &'static str,
+}
+
+/// Lines that hold what was searched for, newest first.
+struct Found {
+    lines: Vec<Line>,
+    has_more: bool,
+}
+
+impl Found {
+    fn words(&self) -> String {
+        let number = i64::try_from(self.lines.len()).unwrap_or(i64::MAX);
+        let lines = text::count(number, "line", "lines");
+        match (number, self.has_more) {
+            (0, _) => "No line has these words.".into(),
+            (_, true) => format!("The newest {lines}. Add a word to find fewer."),
+            (_, false) => lines,
+        }
+    }
+}
+
+/// What stands in the address of a room.
+#[derive(Debug, Default, Deserialize)]
+pub struct Asked {
+    /// Lines older than this one.
+    before: Option<i64>,
+    /// Lines newer than this one.
+    after: Option<i64>,
+    /// This line, with those around it.
+    line: Option<i64>,
+    /// Words to search for.
+    q: Option<String>,
+}
+
+impl Asked {
+    fn place(&self) -> At {
+        match (self.line, self.before, self.after) {
+            (Some(id), ..) => At::Around(id),
+            (_, Some(id), _) => At::Before(id),
+            (_, _, Some(id)) => At::After(id),
+            _ => At::Newest,
+        }
+    }
+
+    /// What is searched for, if anything is.
+    fn query(&self) -> Option<String> {
+        let query = self.q.as_deref()?;
+        Some(query.trim().chars().take(QUERY_LIMIT).collect())
     }
 }
 
@@ -64,72 +148,120 @@ pub async fn show(
     State(app): State<App>,
     Student(person): Student,
     Path(id): Path<i64>,
+    Query(asked): Query<Asked>,
     shell: Shell,
 ) -> Result<Response> {
     let course = find_course(&app, &person, id).await?;
-    let db = app.db.read();
+    let (db, now) = (app.db.read(), app.clock.now());
     // First: what is said while the lines are read comes again over the socket, and stands there only once.
     let last = store::last(db, course.id).await?;
-    let Page {
-        lines: spoken,
-        has_older,
-        ..
-    } = lines_at(db, &course, Lines::Newest, LINES).await?;
-    let lines = lines(&person, spoken, app.clock.now());
-    let lesson_path = learning::lesson_path(course.id, None, None);
+    let view = store::reads::view(db, now, course.id, person.id).await?;
+    let spoken = store::pages::page(db, &course, asked.place(), LINES).await?;
+    let since = last_read(&app, &course, &view).await?;
+    let teacher = user::Entity::find_by_id(course.owner_id).one(db).await?;
+    let drawn = Drawn {
+        person: &person,
+        now,
+        // Who was never here finds nothing old, so nothing is new; and what is new may begin on an older page.
+        read: since
+            .as_ref()
+            .filter(|_| !spoken.has_older || begins_by(&spoken, view.read))
+            .map(|line| (view.read, line.created_at)),
+    };
     page(&RoomPage {
-        shell: shell.at(Place::MyCourses),
-        person_id: person.id,
-        is_moderator: moderation::is_moderator(&person, &course),
-        course,
-        lesson_path,
-        lines,
-        has_more: has_older,
+        teacher: store::speaker(teacher.as_ref(), &course).name,
+        lesson_path: learning::lesson_path(course.id, None, None),
+        room_path: format!("/chat/room/{}/", course.id),
+        me: me(&person, &course),
+        is_moderator: is_moderator(&person, &course),
+        rooms: list_rooms(&app, &person, Some(&course)).await?,
+        lines: draw(&drawn, spoken.lines),
+        has_older: spoken.has_older,
+        has_newer: spoken.has_newer,
         last,
+        read: view.read,
+        unread: if view.read > 0 { view.unread } else { 0 },
+        since: since.map_or_else(String::new, |line| text::machine(line.created_at)),
+        is_locked: view.is_locked,
+        slow_choices: slow_choices(view.slow_seconds),
+        found: find(&app, &course, &asked, &drawn).await?,
+        query: asked.query().unwrap_or_default(),
         limit: TEXT_LIMIT,
+        shell: shell.at(Place::MyCourses),
+        course,
     })
 }
 
-fn lines(person: &Person, spoken: Vec<Spoken>, now: DateTime<Utc>) -> Vec<Line> {
-    let zone = person.time_zone;
-    let day_of = |time: DateTime<Utc>| time.with_timezone(&zone).date_naive();
-    let mut before: Option<(Option<i64>, DateTime<Utc>)> = None;
-    let mut lines = Vec::with_capacity(spoken.len());
-    for Spoken {
-        line: row, speaker, ..
-    } in spoken
-    {
-        let is_other_day = before.is_none_or(|(_, time)| day_of(time) != day_of(row.created_at));
-        let goes_on = !is_other_day
-            && before.is_some_and(|(id, time)| {
-                id == speaker.id && row.created_at.signed_duration_since(time) < GROUP
-            });
-        before = Some((speaker.id, row.created_at));
-        lines.push(Line {
-            id: row.id,
-            is_hers: speaker.id == Some(person.id),
-            is_edited: row.edited_at.is_some(),
-            day: is_other_day
-                .then(|| day_words(day_of(row.created_at), day_of(now), row.created_at, zone)),
-            goes_on,
-            time: row
-                .created_at
-                .with_timezone(&zone)
-                .format("%H:%M")
-                .to_string(),
-            exact: text::exact(row.created_at, zone),
-            machine: text::machine(row.created_at),
-            text: row.text,
-            speaker,
-        });
-    }
-    lines
+/// Whether a page begins with this line or an older one.
+fn begins_by(page: &Lines, id: i64) -> bool {
+    page.lines
+        .first()
+        .is_some_and(|spoken| spoken.line.id <= id)
 }
 
-fn day_words(day: NaiveDate, today: NaiveDate, time: DateTime<Utc>, zone: Tz) -> String {
-    match today.signed_duration_since(day).num_days() {
-        0 => "Today".into(),
-        1 => "Yesterday".into(),
-        _ => text::date(time, zone),
+/// The last line that she has read, if it is still there.
+async fn last_read(
+    app: &App,
+    course: &course::Model,
+    view: &View,
+) -> Result<Option<chat_line::Model>> {
+    if view.read == 0 || view.unread == 0 {
+        return Ok(None);
     }
+    let before = At::Before(view.read.saturating_add(1));
+    let page = store::pages::page(app.db.read(), course, before, 1).await?;
+    Ok(page.lines.into_iter().next().map(|spoken| spoken.line))
+}
+
+/// What was searched for, newest first.
+async fn find(
+    app: &App,
+    course: &course::Model,
+    asked: &Asked,
+    drawn: &Drawn<'_>,
+) -> Result<Option<Found>> {
+    let Some(query) = asked.query() else {
+        return Ok(None);
+    };
+    let found = store::search::search(app.db.read(), course, &query, None, FOUND).await?;
+    let lines: Vec<Spoken> = found.lines.into_iter().rev().collect();
+    Ok(Some(Found {
+        lines: draw(drawn, lines),
+        has_more: found.has_older,
+    }))
+}
+
+fn me(person: &Person, course: &course::Model) -> Me {
+    let speaker = Speaker::new(
+        person.id,
+        &person.username,
+        &person.name,
+        course.owner_id == person.id,
+    );
+    Me {
+        id: person.id,
+        username: speaker.username,
+        name: speaker.name,
+        initials: speaker.initials,
+        is_teacher: speaker.is_teacher,
+        zone: person.time_zone.name(),
+    }
+}
+
+#[derive(Template)]
+#[template(path = "chat/list.html")]
+struct RoomsPage {
+    shell: Shell,
+    rooms: Vec<RoomEntry>,
+}
+
+/// `GET /chat/`: her rooms.
+pub async fn list(
+    State(app): State<App>,
+    Student(person): Student,
+    shell: Shell,
+) -> Result<Response> {
+    let rooms = list_rooms(&app, &person, None).await?;
+    let shell = shell.at(Place::MyCourses);
+    page(&RoomsPage { shell, rooms })
 }

@@ -7,6 +7,7 @@
 use super::store::reads::{self as rows, Position};
 use crate::app::App;
 use crate::error::{Error, Result};
+use crate::web::tags::Tag;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
@@ -155,6 +156,9 @@ impl Inner {
     async fn write(&self, positions: &[Position]) -> Result<()> {
         let write = self.app.write().await?;
         rows::set(&write, positions).await?;
+        for position in positions {
+            write.changes(Tag::rooms_read(position.user_id));
+        }
         write.commit().await?;
         tell(&self.app, positions);
         Ok(())

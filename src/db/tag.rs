@@ -42,10 +42,12 @@ enum Kind {
     Studies,
     Progress,
     Messages,
+    Room,
+    RoomsRead,
 }
 
 /// Every kind with its name, and whether there is one for each number.
-const KINDS: [(Kind, &str, bool); 10] = [
+const KINDS: [(Kind, &str, bool); 12] = [
     (Kind::Catalogue, "catalogue", false),
     (Kind::Subjects, "subjects", false),
     (Kind::Course, "course", true),
@@ -56,6 +58,8 @@ const KINDS: [(Kind, &str, bool); 10] = [
     (Kind::Studies, "studies", true),
     (Kind::Progress, "progress", true),
     (Kind::Messages, "messages", true),
+    (Kind::Room, "room", true),
+    (Kind::RoomsRead, "rooms-read", true),
 ];
 
 impl Tag {
@@ -108,6 +112,16 @@ impl Tag {
     /// Somebody's messages, read and unread.
     pub const fn messages(user_id: i64) -> Self {
         Self::new(Kind::Messages, user_id)
+    }
+
+    /// The room of a course: which line is its newest.
+    pub const fn room(course_id: i64) -> Self {
+        Self::new(Kind::Room, course_id)
+    }
+
+    /// How far somebody has read in her rooms.
+    pub const fn rooms_read(user_id: i64) -> Self {
+        Self::new(Kind::RoomsRead, user_id)
     }
 
     const fn new(kind: Kind, id: i64) -> Self {

@@ -15,6 +15,7 @@ use axum::http::request::Parts;
 use axum::http::{Extensions, StatusCode};
 use axum::response::{Html, IntoResponse, Response};
 use backends::cache::Timeout;
+use futures::future::BoxFuture;
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,6 +27,11 @@ const BANNERS: usize = 3;
 /// How long unread messages are remembered at most.
 const KEPT: Timeout = Timeout::After(Duration::from_secs(600));
 
+/// Counts the rooms of somebody that hold something new. The router hands it in, as an extension of every request:
+/// what surrounds a page knows of no feature.
+#[derive(Clone, Copy)]
+pub struct RoomCount(pub fn(App, i64) -> BoxFuture<'static, Result<u64>>);
+
 /// What surrounds a page.
 #[derive(Clone)]
 pub struct Shell {
@@ -35,6 +41,8 @@ pub struct Shell {
     pub place: Place,
     /// Unread messages, newest first, at most 21.
     pub unread: Vec<message::Model>,
+    /// How many of her rooms hold something new.
+    pub rooms_unread: u64,
     /// Path and query of this page.
     pub path: String,
     /// Name of the school.
@@ -211,6 +219,7 @@ impl Shell {
             person: visitor_in(known).0,
             place: Place::Elsewhere,
             unread: Vec::new(),
+            rooms_unread: 0,
             path: path.to_owned(),
             site_name: app.config.site_name.clone(),
             query: String::new(),
@@ -228,6 +237,9 @@ impl FromRequestParts<App> for Shell {
         let mut shell = Self::bare(app, path, &parts.extensions);
         if let Some(person) = &shell.person {
             shell.unread = list_unread(app, person.id).await?;
+            if let Some(RoomCount(count)) = parts.extensions.get::<RoomCount>() {
+                shell.rooms_unread = count(app.clone(), person.id).await?;
+            }
         }
         Ok(shell)
     }

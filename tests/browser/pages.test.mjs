@@ -214,6 +214,13 @@ look("student", "lesson", () => `/students/course/${made.course}/${made.module}/
 });
 look("student", "transcript", () => `/students/content/${made.film}/transcript/`);
 look("student", "lesson-processing", () => `/students/course/${made.course}/${made.onTheirWay}/`);
+look("student", "rooms", "/chat/");
+look("student", "room", () => `/chat/room/${made.course}/`, {
+  act: async (page) => {
+    await page.locator('#room-state[data-state="here"]').waitFor();
+  },
+});
+look("teacher", "room-log", () => `/chat/room/${made.course}/log/`);
 look("student", "lesson-module-empty", () => `/students/course/${made.course}/${made.empty}/`);
 look("student", "lesson-empty", () => `/students/course/${made.hollow}/`);
 look("student", "leave", () => `/students/course/${made.course}/leave/`);

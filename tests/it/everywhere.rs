@@ -15,6 +15,7 @@ use lyceum::messages::{self, MessageLevel, NewMessage};
 use reqwest::Method;
 use reqwest::multipart::{Form, Part};
 use sea_orm::{ColumnTrait as _, EntityTrait, QueryFilter as _};
+use serde_json::json;
 
 /// Changes in one run, after how many of them all pages are compared, and how many after each.
 const CHANGES: usize = 130;
@@ -129,7 +130,7 @@ impl School {
     /// Changes something, on one of the processes. Much of it is refused, which is no less a test.
     async fn change(&mut self) -> (usize, Option<Page>) {
         self.changes += 1;
-        let kind = self.dice.below(24 + programs::KINDS);
+        let kind = self.dice.below(26 + programs::KINDS);
         let page = match kind {
             0..=2 => self.change_course(kind).await,
             3..=5 => self.change_module(kind).await,
@@ -137,7 +138,9 @@ impl School {
             10..=11 => self.order(kind).await,
             12..=15 => self.study(kind).await,
             16..=18 => self.change_file(kind).await,
-            24.. => self.change_by_program(kind - 24).await,
+            24 => return (kind, self.say().await),
+            25 => self.read().await,
+            26.. => self.change_by_program(kind - 26).await,
             _ => return (kind, self.change_person(kind).await),
         };
         (kind, Some(page))
@@ -414,6 +417,38 @@ impl School {
         }
     }
 
+    /// Says something in a room, or is refused there.
+    async fn say(&self) -> Option<Page> {
+        let course = self.some::<course::Entity>().await.map_or(0, |row| row.id);
+        let speaker = if self.dice.coin() {
+            self.student()
+        } else {
+            self.teacher()
+        };
+        let path = format!("/ws/chat/room/{course}/?v=2");
+        let mut socket = speaker.socket_with(&path, &[]).await.ok()?;
+        let frame = json!({ "message": self.name(), "client_id": self.name().replace(' ', "-") });
+        socket.send(&frame).await;
+        while let Some(told) = socket.next().await {
+            if told["type"] == "ack" || told["type"] == "error" {
+                break;
+            }
+        }
+        None
+    }
+
+    /// Reads a room as far as something was said there.
+    async fn read(&self) -> Page {
+        let course = self.some::<course::Entity>().await.map_or(0, |row| row.id);
+        let path = format!("/chat/room/{course}/read/");
+        let body = json!({ "id": 1_000_000 }).to_string();
+        if self.dice.coin() {
+            self.student().post_json(&path, &body).await
+        } else {
+            self.teacher().post_json(&path, &body).await
+        }
+    }
+
     /// Shuts an account, or opens it again; or else gives it the rights of staff, or takes them away.
     async fn set_robert(&self, is_of_account: bool, value: bool) {
         let people = user::Entity::find().filter(user::Column::Username.eq("robert"));
@@ -466,6 +501,7 @@ impl School {
             "/accounts/profile/",
             "/course/mine/",
             "/library/",
+            "/chat/",
         ]
         .map(str::to_owned)
         .to_vec();
@@ -474,6 +510,7 @@ impl School {
             paths.push(format!("/course/{}/", course.slug));
             paths.push(format!("/students/course/{}/", course.id));
             paths.push(format!("/course/{}/outline/", course.id));
+            paths.push(format!("/chat/room/{}/", course.id));
             paths.push(format!("/api/courses/{}/", course.id));
             paths.push(format!("/api/courses/{}/contents/", course.id));
         }

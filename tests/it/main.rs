@@ -35,6 +35,7 @@ mod processing;
 mod replacing;
 mod response_cache;
 mod rest;
+mod room_pages;
 mod rooms;
 mod sns;
 mod stopping;

@@ -16,6 +16,9 @@ const FIRST_WAIT_MS = 1000;
 const LONGEST_WAIT_MS = 30_000;
 const MOST_SHOWN = 20;
 const MOST_TRIES = 3;
+/** So long reading takes until the site knows of it. */
+const READING_MS = 3000;
+let roomsTimer = 0;
 
 const listeners = new Map();
 /** To the other tabs of this person. */
@@ -39,6 +42,7 @@ export function startEvents() {
   onEvent("message", (event) => showMessage(region, event));
   onEvent("message-read", forgetMessage);
   onEvent("unread", reconcile);
+  onEvent("rooms", showRooms);
   region.addEventListener("submit", dismiss);
   document.querySelector("main")?.addEventListener("submit", dismiss);
   if (!region.dataset.eventsUrl || !("EventSource" in window)) return;
@@ -261,6 +265,25 @@ function showUnread(unread) {
     badge.hidden = unread === 0;
     bell.setAttribute("aria-label", unread === 0 ? "Messages" : `Messages, ${unread} unread`);
     bell.dataset.unread = String(unread);
+  }
+}
+
+/**
+ * How many rooms hold something new. In a room that is open more is told a little later: what was said there is read by
+ * then, and no number comes only to go.
+ */
+function showRooms({ unread }) {
+  const shown = Number(document.querySelector("[data-rooms] .badge")?.textContent ?? 0);
+  clearTimeout(roomsTimer);
+  roomsTimer = setTimeout(() => drawRooms(unread), unread > shown && document.getElementById("room") ? READING_MS : 0);
+}
+
+function drawRooms(unread) {
+  for (const link of document.querySelectorAll("[data-rooms]")) {
+    const badge = link.querySelector(".badge");
+    badge.textContent = String(unread);
+    badge.hidden = unread === 0;
+    link.setAttribute("aria-label", unread === 0 ? "Rooms" : `Rooms, ${unread} with new lines`);
   }
 }
 

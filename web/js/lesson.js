@@ -88,6 +88,42 @@ function followReader() {
   for (const content of document.querySelectorAll(".content[id]")) seen.observe(content);
 }
 
+/** The room opens beside the lesson where there is a place for it; elsewhere the link leads to its page. */
+function roomBeside() {
+  const link = document.querySelector(".lesson-main a[data-room]");
+  if (!link) return;
+  const isWide = matchMedia("(width >= 60rem)");
+  const load = () => import("./room-beside.js");
+  const name = () => {
+    link.toggleAttribute("aria-expanded", isWide.matches);
+    if (isWide.matches) {
+      link.setAttribute("role", "button");
+      link.setAttribute("aria-expanded", String(document.getElementById("lesson-room") !== null));
+    } else {
+      link.removeAttribute("role");
+    }
+  };
+  link.addEventListener("click", async (event) => {
+    if (!isWide.matches || event.ctrlKey || event.metaKey || event.shiftKey) return;
+    event.preventDefault();
+    (await load()).toggleRoom(link);
+  });
+  link.addEventListener("keydown", (event) => {
+    if (event.key !== " " || !isWide.matches) return;
+    event.preventDefault();
+    link.click();
+  });
+  isWide.addEventListener("change", name);
+  name();
+  let isWanted = false;
+  try {
+    isWanted = localStorage.getItem("lyceum-room-beside") === "yes";
+  } catch {
+    // Storage may be forbidden; then it opens when it is asked for.
+  }
+  if (isWanted && isWide.matches) load().then(({ toggleRoom }) => toggleRoom(link, { moves: false }));
+}
+
 for (const video of document.querySelectorAll(".content video[controls]")) {
   rememberPosition(video);
   enhanceVideo(video);
@@ -97,4 +133,5 @@ for (const audio of document.querySelectorAll(".recording audio[controls]")) {
   enhanceAudio(audio);
 }
 document.querySelector("main").addEventListener("submit", mark);
+roomBeside();
 followReader();

@@ -13,6 +13,7 @@ use super::writer::NewLine;
 use crate::db::Write;
 use crate::entities::{chat_line, chat_room, course, user};
 use crate::error::{Error, Result};
+use crate::web::tags::Tag;
 use chrono::{DateTime, Utc};
 use sea_orm::sea_query::OnConflict;
 use sea_orm::{
@@ -64,11 +65,13 @@ pub async fn set_last(
     last: i64,
     newest: Option<(i64, Option<DateTime<Utc>>)>,
 ) -> Result<()> {
+    let course_id = room.course_id;
     let mut room = room.into_active_model();
     room.last = Set(last);
     if let Some((line_id, said_at)) = newest {
         room.last_line = Set(line_id);
         room.said_at = Set(said_at);
+        write.changes(Tag::room(course_id));
     }
     room.update(&**write).await?;
     Ok(())
