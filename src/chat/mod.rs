@@ -22,6 +22,7 @@ mod mentions;
 pub mod moderation;
 mod pace;
 pub mod pages;
+mod past;
 mod people;
 mod places;
 mod presence;
@@ -37,6 +38,7 @@ mod wire;
 mod writer;
 
 pub use bar::count_unread_rooms;
+pub use past::{PastLine, write_past};
 pub use rooms::Rooms;
 pub use store::reads::{View, view};
 pub use visit::enter;

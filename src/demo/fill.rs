@@ -1,5 +1,6 @@
 //! Writes the school into the site.
 
+use super::rooms::write_rooms;
 use super::school::{Course, Item, Role, School, SchoolError, TextFormat as Format};
 use crate::accounts::{self, INSTRUCTORS, NewUser};
 use crate::app::App;
@@ -88,6 +89,7 @@ pub async fn fill(app: &App, recordings: &Path) -> Result<Outcome, DemoError> {
         contents.insert(course.slug.clone(), ids);
     }
     write_enrollments(app, &write, &school, &people, &contents).await?;
+    write_rooms(app, &mut write, &people).await?;
     write.commit().await?;
     Ok(Outcome::Filled { files: count })
 }

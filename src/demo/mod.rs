@@ -6,5 +6,6 @@
 pub mod school;
 
 mod fill;
+mod rooms;
 
 pub use fill::{DemoError, Outcome, fill, settle};
