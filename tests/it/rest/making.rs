@@ -12,6 +12,10 @@ use serde_json::{Value, json};
 const VTT: &str = "WEBVTT\n\n00:01.000 --> 00:02.000\nBend the thumb.\n";
 
 #[tokio::test]
+#[expect(
+    clippy::too_many_lines,
+    reason = "one story, told from its beginning to its end"
+)]
 async fn captions_of_a_recording_are_added_replaced_and_deleted_by_who_writes_the_course() {
     let site = TestApp::start().await;
     let owner = teacher(&site).await;
@@ -94,6 +98,10 @@ async fn captions_of_a_recording_are_added_replaced_and_deleted_by_who_writes_th
 }
 
 #[tokio::test]
+#[expect(
+    clippy::too_many_lines,
+    reason = "one story, told from its beginning to its end"
+)]
 async fn staff_make_accounts_that_can_log_in_and_do_what_their_groups_may() {
     let site = TestApp::start().await;
     site.person("sofia", Role::Staff).await;

@@ -209,6 +209,8 @@ fn method(operation: &Operation) -> MethodView {
 
 fn input(form: &str, field: &Declared, filling: &Filling<'_>) -> Input {
     let value = match (filling.sent, filling.current) {
+        // What nobody else should read is typed again.
+        _ if matches!(field.kind, Kind::Secret) => String::new(),
         (Some(sent), _) if sent.has_fields() => sent.get(field.name).to_owned(),
         (_, Some(current)) => current.get(field.name).map(typed).unwrap_or_default(),
         _ => String::new(),
