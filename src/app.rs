@@ -11,7 +11,7 @@ use crate::web::sessions::{self, Sessions};
 use crate::web::streams::Streams;
 use crate::web::tags::{Tagged, Tags};
 use crate::web::turns::Turns;
-use backends::bus::{Bus, BusDatabase, BusError};
+use backends::bus::{Bus, BusDatabase};
 use backends::cache::{Cache, CacheDatabase, Caches, Surroundings};
 use backends::clock::Clock;
 use backends::files::Files;
@@ -209,14 +209,19 @@ fn open_counts(caches: &Caches, clock: &Clock) -> Result<Counts, String> {
 }
 
 /// Opens the bus, which may be the database's.
-async fn open_bus(config: &Config, db: &Db, clock: &Clock) -> Result<Bus, BusError> {
+async fn open_bus(config: &Config, db: &Db, clock: &Clock) -> Result<Bus, String> {
+    let site = tag::site(db.writer())
+        .await
+        .map_err(|error| error.to_string())?;
     let database = BusDatabase {
         read: db.read().clone(),
         write: db.writer().clone(),
         url: Db::full_url(&config.database, &config.data),
         clock: clock.clone(),
+        site: format!("{site:x}"),
     };
-    Bus::open(&config.bus, Some(database)).await
+    let bus = Bus::open(&config.bus, Some(database)).await;
+    bus.map_err(|error| error.to_string())
 }
 
 /// Opens the file store; one elsewhere is tried at once, so that a site without its files does not begin.

@@ -96,7 +96,7 @@ pub const SETTINGS: &[Setting] = &[
     setting(
         "bus",
         "database:",
-        "How processes of one site hear each other: `database:`; `memory:` for a single process.",
+        "How processes of one site hear each other: `database:`; `redis://...` beside it (see [Bus](#bus)); `memory:` for a single process.",
     ),
     setting(
         "files",

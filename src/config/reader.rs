@@ -5,6 +5,7 @@ mod page_cache;
 mod rest;
 
 use super::{Config, Listen, SETTINGS, Secret, Values};
+use backends::bus::Bus;
 use backends::cache::Cache;
 use backends::mediaconvert::Settings as MediaConvertSettings;
 use std::collections::BTreeMap;
@@ -152,7 +153,7 @@ impl Reader<'_> {
             page_cache: self.page_cache(),
             page_cache_seconds: self.number("page_cache_seconds", 0, 31_536_000),
             page_cache_prefix: self.page_cache_prefix(),
-            bus: self.url("bus", &["database", "memory"]),
+            bus: self.bus(),
             files: self.url("files", &["disk", "s3"]),
             s3_keys: self.s3_keys(),
             media_delivery: self.media_delivery(),
@@ -276,6 +277,14 @@ impl Reader<'_> {
         let text = self.text(key);
         if let Err(error) = Cache::check_url(&text) {
             self.fault(key, &error.to_string());
+        }
+        text
+    }
+
+    fn bus(&mut self) -> String {
+        let text = self.text("bus");
+        if let Err(error) = Bus::check_url(&text) {
+            self.fault("bus", &error.to_string());
         }
         text
     }

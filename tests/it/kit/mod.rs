@@ -17,7 +17,7 @@ mod mediaconvert;
 pub mod proxy;
 #[expect(
     dead_code,
-    reason = "only the tests of the cache itself stop servers or fill them up"
+    reason = "only the tests of the services themselves fill servers up or have them refuse"
 )]
 #[path = "../../../crates/backends/tests/it/cache/servers.rs"]
 pub mod servers;

@@ -41,12 +41,15 @@ pub enum BusError {
     /// [`super::Bus::check`] did not hear itself within five seconds.
     #[error("the bus does not hear what it says")]
     Deaf,
+    /// Redis does not answer; says where it is, without user and password. Events go over the database meanwhile.
+    #[error("{0} does not answer; events go over the database until it does")]
+    Away(String),
     /// The bus was closed.
     #[error("the bus is closed")]
     Closed,
 }
 
-/// The database of a `database:` bus.
+/// The database of a bus that has one.
 #[derive(Clone, Debug)]
 pub struct BusDatabase {
     /// For reading events.
@@ -57,13 +60,15 @@ pub struct BusDatabase {
     pub url: String,
     /// Gives events their time.
     pub clock: Clock,
+    /// Tells this site from others that use the same Redis server; the same in all its processes.
+    pub site: String,
 }
 
 /// Something that happened, as told to a group.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Event {
     /// Its number in the table of events, growing, with gaps, and not in the order of commits on
-    /// PostgreSQL; on a `memory:` bus a count; 0 when it was only [told](super::Bus::tell).
+    /// PostgreSQL; over Redis, or on a `memory:` bus, a count of its writer; 0 when it was only [told](super::Bus::tell).
     pub id: i64,
     /// To whom it was told.
     pub group: String,

@@ -9,8 +9,8 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::Event;
 use super::hub::Hub;
+use super::out::Out;
 
 /// Recorded events that are not delivered yet, in the order of their records.
 #[derive(Clone, Debug, Default)]
@@ -19,7 +19,7 @@ pub struct Outbox(Arc<Mutex<Waiting>>);
 #[derive(Debug, Default)]
 struct Waiting {
     next: u64,
-    events: BTreeMap<u64, Option<Arc<Event>>>,
+    events: BTreeMap<u64, Option<Out>>,
 }
 
 /// A recorded event's place in the order; dropped when it is not to be announced.
@@ -53,8 +53,8 @@ impl Outbox {
     /// once must not deliver in turns.
     fn advance(waiting: &mut Waiting, hub: &Hub) {
         while let Some(first) = waiting.events.first_entry() {
-            let Some(event) = first.get() else { return };
-            hub.send(event);
+            let Some(out) = first.get() else { return };
+            out.send(hub);
             first.remove();
         }
     }
@@ -62,9 +62,9 @@ impl Outbox {
 
 impl Ticket {
     /// Delivers the event as soon as all before it are.
-    pub fn release(self, event: Arc<Event>) {
+    pub fn release(self, out: Out) {
         let mut waiting = self.outbox.lock();
-        waiting.events.insert(self.number, Some(event));
+        waiting.events.insert(self.number, Some(out));
         Outbox::advance(&mut waiting, &self.hub);
     }
 }
@@ -87,14 +87,14 @@ impl Drop for Ticket {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::bus::Delivery;
+    use crate::bus::{Delivery, Event};
 
-    fn event(id: i64) -> Arc<Event> {
-        Arc::new(Event {
+    fn event(id: i64) -> Out {
+        Out::from(Arc::new(Event {
             id,
             group: "g".to_owned(),
             payload: "null".into(),
-        })
+        }))
     }
 
     fn ids(subscription: &mut crate::bus::Subscription) -> Vec<i64> {

@@ -8,23 +8,23 @@
 //! is [here](Presence), and tells whoever has announced an event that it has reacted to it, on a channel of that
 //! process's own. Both leave on the connection that listens, so that its silence is noticed within the second.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::str::FromStr;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, DbErr, Statement};
 use sqlx::postgres::{PgConnectOptions, PgListener, PgNotification, PgPool, PgPoolOptions};
-use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout, timeout_at};
 
+use super::notice::Notice;
+use super::pings::Pings;
 use super::table::Row;
 use super::tell::Told;
 use super::{BusDatabase, BusError, Event, Station, hub, peers};
-use crate::clock::Clock;
 
 const CHANNEL: &str = "lyceum_bus";
 
@@ -91,103 +91,16 @@ pub async fn insert(
         .try_get("", "id")
 }
 
-/// What a notification says.
-#[derive(Debug, PartialEq, Eq)]
-enum Notice<'a> {
-    Event {
-        id: i64,
-        instance: &'a str,
-        group: &'a str,
-        payload: Option<&'a str>,
-    },
-    Ping(&'a str),
-    /// A process serves; or asks, being new, which ones do; or serves no more.
-    Here(&'a str),
-    Who(&'a str),
-    Gone(&'a str),
-    /// A process has reacted to these events of ours.
-    Heard {
-        name: &'a str,
-        ids: Vec<i64>,
-    },
-    /// Something that need not last.
-    Told {
-        instance: &'a str,
-        group: &'a str,
-        payload: &'a str,
-    },
-}
-
-impl<'a> Notice<'a> {
-    /// `event <id> <instance> <group>[\n<payload>]`, `ping <nonce>`, `here <instance>`, `who <instance>`,
-    /// `gone <instance>`, `heard <instance> <id>...` or `told <instance> <group>\n<payload>`.
-    fn parse(text: &'a str) -> Option<Self> {
-        let (head, payload) = match text.split_once('\n') {
-            Some((head, payload)) => (head, Some(payload)),
-            None => (text, None),
-        };
-        let mut words = head.splitn(4, ' ');
-        match (words.next()?, words.next()?) {
-            ("ping", nonce) => Some(Self::Ping(nonce)),
-            ("here", name) => Some(Self::Here(name)),
-            ("who", name) => Some(Self::Who(name)),
-            ("gone", name) => Some(Self::Gone(name)),
-            ("heard", name) => {
-                let ids = head.split(' ').skip(2).map(str::parse);
-                let ids = ids.collect::<Result<Vec<i64>, _>>().ok()?;
-                Some(Self::Heard { name, ids })
-            }
-            ("told", instance) => Some(Self::Told {
-                instance,
-                group: words.next()?,
-                payload: payload?,
-            }),
-            ("event", id) => Some(Self::Event {
-                id: id.parse().ok()?,
-                instance: words.next()?,
-                group: words.next()?,
-                payload,
-            }),
-            _ => None,
-        }
-    }
-}
-
-/// Round trips that wait for their notification.
-#[derive(Debug, Default)]
-pub struct Pings(Mutex<HashMap<String, oneshot::Sender<()>>>);
-
-impl Pings {
-    fn lock(&self) -> MutexGuard<'_, HashMap<String, oneshot::Sender<()>>> {
-        // No panic can leave the map half changed.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Notifies and waits until the listener has heard it.
-    pub async fn round_trip(&self, write: &DatabaseConnection) -> Result<(), BusError> {
-        let nonce = Clock::system().random_token();
-        let (heard, hearing) = oneshot::channel();
-        {
-            let mut waiting = self.lock();
-            // Those who stopped waiting are forgotten here.
-            waiting.retain(|_, heard| !heard.is_closed());
-            waiting.insert(nonce.clone(), heard);
-        }
-        let statement = Statement::from_sql_and_values(
-            DbBackend::Postgres,
-            "SELECT pg_notify($1, $2)::text",
-            [CHANNEL.into(), format!("ping {nonce}").into()],
-        );
-        write.query_one_raw(statement).await?;
-        hearing.await.map_err(|_| BusError::Deaf)
-    }
-
-    fn heard(&self, nonce: &str) {
-        if let Some(heard) = self.lock().remove(nonce) {
-            // Whoever asked may have stopped waiting.
-            let _ = heard.send(());
-        }
-    }
+/// Notifies and waits until the listener has heard it.
+pub async fn round_trip(pings: &Pings, write: &DatabaseConnection) -> Result<(), BusError> {
+    let (nonce, hearing) = pings.expect();
+    let statement = Statement::from_sql_and_values(
+        DbBackend::Postgres,
+        "SELECT pg_notify($1, $2)::text",
+        [CHANNEL.into(), format!("ping {nonce}").into()],
+    );
+    write.query_one_raw(statement).await?;
+    hearing.await.map_err(|_| BusError::Deaf)
 }
 
 /// What this process shows of itself to the others.
@@ -554,62 +467,4 @@ async fn notify(
         .execute(connection)
         .await
         .map(drop)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn notices_are_read_back_and_strange_ones_are_refused() {
-        assert_eq!(
-            Notice::parse("event 7 me room:1\n{\"a\":\"b c\"}"),
-            Some(Notice::Event {
-                id: 7,
-                instance: "me",
-                group: "room:1",
-                payload: Some("{\"a\":\"b c\"}")
-            })
-        );
-        assert_eq!(
-            Notice::parse("event 7 me room:1"),
-            Some(Notice::Event {
-                id: 7,
-                instance: "me",
-                group: "room:1",
-                payload: None
-            })
-        );
-        assert_eq!(Notice::parse("ping x"), Some(Notice::Ping("x")));
-        assert_eq!(Notice::parse("here a"), Some(Notice::Here("a")));
-        assert_eq!(Notice::parse("who a"), Some(Notice::Who("a")));
-        assert_eq!(Notice::parse("gone a"), Some(Notice::Gone("a")));
-        assert_eq!(
-            Notice::parse("heard a 7 9 8 10"),
-            Some(Notice::Heard {
-                name: "a",
-                ids: vec![7, 9, 8, 10]
-            })
-        );
-        assert_eq!(
-            Notice::parse("told me here:1\n{}"),
-            Some(Notice::Told {
-                instance: "me",
-                group: "here:1",
-                payload: "{}"
-            })
-        );
-        for strange in [
-            "",
-            "ping",
-            "event",
-            "event x me g",
-            "event 7 me",
-            "hello there",
-            "heard a x",
-            "told me here:1",
-        ] {
-            assert_eq!(Notice::parse(strange), None, "{strange:?}");
-        }
-    }
 }

@@ -8,8 +8,8 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::Event;
 use super::hub::Hub;
+use super::out::Out;
 
 /// Broken promises kept; the oldest are rollbacks.
 const MOST: usize = 1_000;
@@ -23,7 +23,7 @@ pub struct Promises {
 
 #[derive(Debug)]
 struct Promised {
-    event: Arc<Event>,
+    out: Out,
     state: State,
 }
 
@@ -39,7 +39,7 @@ enum State {
 #[derive(Debug)]
 pub struct Promise {
     promises: Arc<Promises>,
-    event: Arc<Event>,
+    out: Out,
 }
 
 impl Promises {
@@ -56,16 +56,16 @@ impl Promises {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Promises to announce `event`. On SQLite its id may be that of an event rolled back before.
-    pub fn make(self: &Arc<Self>, event: &Arc<Event>) -> Promise {
+    /// Promises to announce an event. On SQLite its id may be that of an event rolled back before.
+    pub fn make(self: &Arc<Self>, out: &Out) -> Promise {
         let promised = Promised {
-            event: Arc::clone(event),
+            out: out.clone(),
             state: State::Open,
         };
-        self.lock().insert(event.id, promised);
+        self.lock().insert(out.event.id, promised);
         Promise {
             promises: Arc::clone(self),
-            event: Arc::clone(event),
+            out: out.clone(),
         }
     }
 
@@ -76,7 +76,7 @@ impl Promises {
             return;
         };
         if promised.state == State::Broken {
-            self.hub.deliver(&promised.event);
+            promised.out.deliver(&self.hub);
             open.remove(&id);
         } else {
             promised.state = State::Committed;
@@ -89,13 +89,13 @@ impl Promise {
     pub fn keep(self) {
         let mut open = self.promises.lock();
         if self.is_in(&open) {
-            open.remove(&self.event.id);
+            open.remove(&self.out.event.id);
         }
     }
 
     fn is_in(&self, open: &BTreeMap<i64, Promised>) -> bool {
-        open.get(&self.event.id)
-            .is_some_and(|promised| Arc::ptr_eq(&promised.event, &self.event))
+        open.get(&self.out.event.id)
+            .is_some_and(|promised| Arc::ptr_eq(&promised.out.event, &self.out.event))
     }
 }
 
@@ -106,12 +106,12 @@ impl Drop for Promise {
         if !self.is_in(&open) {
             return;
         }
-        let Some(promised) = open.get_mut(&self.event.id) else {
+        let Some(promised) = open.get_mut(&self.out.event.id) else {
             return;
         };
         if promised.state == State::Committed {
-            self.promises.hub.deliver(&self.event);
-            open.remove(&self.event.id);
+            self.out.deliver(&self.promises.hub);
+            open.remove(&self.out.event.id);
             return;
         }
         promised.state = State::Broken;
@@ -128,13 +128,14 @@ impl Drop for Promise {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::bus::Event;
 
-    fn event(id: i64, payload: &'static str) -> Arc<Event> {
-        Arc::new(Event {
+    fn event(id: i64, payload: &'static str) -> Out {
+        Out::from(Arc::new(Event {
             id,
             group: "g".to_owned(),
             payload: payload.into(),
-        })
+        }))
     }
 
     #[test]

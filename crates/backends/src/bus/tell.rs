@@ -46,6 +46,10 @@ impl Bus {
         }
         let event = Event::told(&group, payload);
         self.0.station.hub.deliver(&event);
+        let redis = self.0.redis.as_ref();
+        if redis.is_some_and(|redis| redis.tell(&event)) {
+            return Ok(());
+        }
         let telling = match &self.0.backend {
             Backend::Memory { .. } => None,
             Backend::Sqlite { sockets, .. } => sockets.as_ref().map(|sockets| sockets.telling()),

@@ -33,7 +33,7 @@ mod compute;
 mod culling;
 mod database;
 mod ending;
-mod fault;
+pub(crate) mod fault;
 mod file;
 mod flight;
 mod guard;
@@ -44,7 +44,7 @@ mod memcached;
 mod memory;
 mod near;
 mod options;
-mod redis;
+pub(crate) mod redis;
 mod report;
 #[cfg(test)]
 mod testing;
@@ -151,7 +151,7 @@ impl std::fmt::Debug for Cache {
 
 /// A [`Timeout`] once the default is filled in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Lifetime {
+pub(crate) enum Lifetime {
     Forever,
     For(Duration),
 }

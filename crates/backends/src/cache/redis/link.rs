@@ -46,7 +46,7 @@ enum State {
 
 /// A connection; ends when its last holder drops it or one of them hangs up.
 #[derive(Clone)]
-struct Line {
+pub struct Line {
     handle: MultiplexedConnection,
     driver: Arc<Driver>,
 }
@@ -60,8 +60,67 @@ impl Drop for Driver {
 }
 
 impl Line {
+    /// Connects to a server and says who this is. What goes over the wire passes through what `wrap` makes of the stream.
+    pub async fn reach<S>(target: &Target, wrap: impl FnOnce(TcpStream) -> S) -> Result<Self, Fault>
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let cannot =
+            |error: io::Error| Fault::Unavailable(format!("cannot be connected to: {error}"));
+        let stream = TcpStream::connect((target.host.as_str(), target.port)).await;
+        let stream = stream.map_err(cannot)?;
+        // Small questions, each of which is waited for.
+        stream.set_nodelay(true).map_err(cannot)?;
+        let stream = wrap(stream);
+        match &target.tls {
+            None => Self::greet(target, stream).await,
+            Some((tls, name)) => {
+                let secret = tls.connect(name.clone(), stream).await;
+                Self::greet(target, secret.map_err(cannot)?).await
+            }
+        }
+    }
+
+    async fn greet<S>(target: &Target, stream: S) -> Result<Self, Fault>
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let config = AsyncConnectionConfig::new()
+            .set_response_timeout(None)
+            .set_pipeline_buffer_size(WAITING_CALLS);
+        let greeted = MultiplexedConnection::new_with_config(&target.login, stream, config).await;
+        let (handle, driver) = greeted.map_err(|error| explain(&error))?;
+        let driver = Arc::new(Driver(tokio::spawn(driver).abort_handle()));
+        Ok(Self { handle, driver })
+    }
+
     fn is_dead(&self) -> bool {
         self.driver.0.is_finished()
+    }
+
+    /// The answer to one command; that it is refused is a fault.
+    pub async fn ask(&mut self, command: &Cmd) -> Result<Value, Fault> {
+        Ok(self.send(command).await?)
+    }
+
+    /// The answers to several, in one round trip.
+    pub async fn ask_all(&mut self, commands: &Pipeline) -> Result<Vec<Value>, Fault> {
+        Ok(self.send_all(commands).await?)
+    }
+
+    async fn send(&mut self, command: &Cmd) -> Result<Value, Failure> {
+        understand(self.handle.send_packed_command(command).await?)
+    }
+
+    async fn send_all(&mut self, commands: &Pipeline) -> Result<Vec<Value>, Failure> {
+        let sent = self
+            .handle
+            .send_packed_commands(commands, 0, commands.len());
+        let answers = sent.await?;
+        if answers.len() != commands.len() {
+            return Err(Fault::Garbled("another number of answers".to_owned()).into());
+        }
+        answers.into_iter().map(understand).collect()
     }
 }
 
@@ -127,20 +186,11 @@ impl Link {
     }
 
     async fn send(&self, command: &Cmd) -> Result<Value, Failure> {
-        let mut line = self.line().await?;
-        understand(line.handle.send_packed_command(command).await?)
+        self.line().await?.send(command).await
     }
 
     async fn send_all(&self, commands: &Pipeline) -> Result<Vec<Value>, Failure> {
-        let mut line = self.line().await?;
-        let sent = line
-            .handle
-            .send_packed_commands(commands, 0, commands.len());
-        let answers = sent.await?;
-        if answers.len() != commands.len() {
-            return Err(Fault::Garbled("another number of answers".to_owned()).into());
-        }
-        answers.into_iter().map(understand).collect()
+        self.line().await?.send_all(commands).await
     }
 
     async fn line(&self) -> Result<Line, Fault> {
@@ -188,38 +238,8 @@ impl Inner {
     }
 
     async fn dial(&self) -> Result<Line, Fault> {
-        let target = &self.target;
-        let cannot =
-            |error: io::Error| Fault::Unavailable(format!("cannot be connected to: {error}"));
-        let stream = TcpStream::connect((target.host.as_str(), target.port)).await;
-        let stream = stream.map_err(cannot)?;
-        // Small questions, each of which is waited for.
-        stream.set_nodelay(true).map_err(cannot)?;
-        let stream = Counted {
-            stream,
-            moved: Arc::clone(&self.moved),
-        };
-        match &target.tls {
-            None => self.greet(stream).await,
-            Some((tls, name)) => {
-                let secret = tls.connect(name.clone(), stream).await;
-                self.greet(secret.map_err(cannot)?).await
-            }
-        }
-    }
-
-    async fn greet<S>(&self, stream: S) -> Result<Line, Fault>
-    where
-        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    {
-        let config = AsyncConnectionConfig::new()
-            .set_response_timeout(None)
-            .set_pipeline_buffer_size(WAITING_CALLS);
-        let greeted =
-            MultiplexedConnection::new_with_config(&self.target.login, stream, config).await;
-        let (handle, driver) = greeted.map_err(|error| explain(&error))?;
-        let driver = Arc::new(Driver(tokio::spawn(driver).abort_handle()));
-        Ok(Line { handle, driver })
+        let moved = Arc::clone(&self.moved);
+        Line::reach(&self.target, |stream| Counted { stream, moved }).await
     }
 }
 

@@ -4,8 +4,8 @@
 //! they are, values as plain strings, lifetimes as Redis's own expiry in milliseconds, which does
 //! not go by this machine's clock.
 
-mod link;
-mod target;
+pub mod link;
+pub mod target;
 
 use std::time::Duration;
 

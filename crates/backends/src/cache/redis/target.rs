@@ -33,8 +33,13 @@ pub struct Target {
 impl Target {
     /// Understands `//user:password@host:port/database`.
     pub fn parse(options: &Options) -> Result<Self, CacheError> {
+        Self::of(&options.scheme, &options.place, options.ca.as_ref())
+    }
+
+    /// As [`Target::parse`], of what stands before and after the first colon, and of the certificates to be trusted.
+    pub fn of(scheme: &str, place: &str, ca: Option<&PathBuf>) -> Result<Self, CacheError> {
         let form = "has to look like redis://user:password@host:port/database";
-        let url = Url::parse(&format!("{}:{}", options.scheme, options.place));
+        let url = Url::parse(&format!("{scheme}:{place}"));
         let url = url.map_err(|_| fault(form))?;
         let host = url.host_str().filter(|host| !host.is_empty());
         let host = host.ok_or_else(|| fault(form))?.trim_matches(['[', ']']);
@@ -45,21 +50,18 @@ impl Target {
                 fault("has something else than the number of a database behind the host")
             })?,
         };
-        let is_secret = options.scheme == "rediss";
-        if options.ca.is_some() && !is_secret {
+        let is_secret = scheme == "rediss";
+        if ca.is_some() && !is_secret {
             return Err(fault("has an option ca, which only rediss: needs"));
         }
-        let tls = is_secret
-            .then(|| tls(host, options.ca.as_ref()))
-            .transpose()?;
+        let tls = is_secret.then(|| tls(host, ca)).transpose()?;
         Ok(Self {
             host: host.to_owned(),
             port,
             tls,
             login: login(&url, database)?,
             place: format!(
-                "{}://{}:{port}/{database}",
-                options.scheme,
+                "{scheme}://{}:{port}/{database}",
                 url.host_str().unwrap_or(host)
             ),
         })

@@ -2,11 +2,11 @@
 //! server does not do what it should.
 
 mod conformance;
-mod fake;
+pub mod fake;
 mod faults;
 mod near;
 mod rules;
-mod servers;
+pub mod servers;
 
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ use tempfile::TempDir;
 use self::servers::Server;
 
 /// Waits until `look` finds something. Fails after a minute, so that nothing hangs.
-async fn until<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
+pub async fn until<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
     let found = async {
         loop {
             if let Some(found) = look().await {

@@ -28,6 +28,7 @@ async fn node(folder: &TempDir, server: &Server) -> Node {
         write: connect(&url, 1).await,
         url,
         clock: Clock::system(),
+        site: "one".to_owned(),
     };
     let bus = Bus::open("database:", Some(database)).await.unwrap();
     let mut surroundings = Surroundings::only(Clock::system());
