@@ -12,7 +12,7 @@ use crate::entities::course;
 use crate::error::Result;
 use crate::web::sessions::{self, AccountEvent};
 use backends::bus::{Delivery, Subscription};
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 use tokio::sync::{broadcast, watch};
@@ -132,7 +132,7 @@ impl Listener {
                 Some(change) => self.look_at_rules(&change).await,
                 None => Some(News::Over),
             },
-            told = self.reads.recv() => told.and_then(|told| read_by(&told)),
+            told = self.reads.recv() => told.and_then(|told| self.read_by(&told)),
             told = self.live.recv() => match told {
                 Some(Delivery::Event(event)) => self.people.hear(&event),
                 Some(Delivery::Lost) => {
@@ -156,6 +156,20 @@ impl Listener {
                 Some(News::Beat(self.beat))
             }
         }
+    }
+
+    /// How far people have read, of those who have a window here that does not know.
+    fn read_by(&self, told: &Delivery) -> Option<News> {
+        let Delivery::Event(event) = told else {
+            // They hear it with the next.
+            return None;
+        };
+        let told = event.decode::<reads::Told>().ok()?;
+        let is_ours = told.node.as_deref() == Some(self.app.bus.instance());
+        let reads = told.reads.into_iter();
+        let reads = reads.filter(|(user_id, _)| self.people.windows(*user_id) > u32::from(is_ours));
+        let reads: HashMap<i64, i64> = reads.collect();
+        (!reads.is_empty()).then(|| News::Reads(Arc::new(reads)))
     }
 
     /// What holds in the room, from the database.
@@ -293,13 +307,4 @@ fn whose_account(change: &Delivery) -> Whose {
 /// How often a quiet client is asked whether it is there.
 pub fn ping_every(app: &App) -> Duration {
     Duration::from_secs(app.config.chat_idle_seconds) * 2 / 5
-}
-
-fn read_by(told: &Delivery) -> Option<News> {
-    let Delivery::Event(event) = told else {
-        // Her other windows hear it with the next.
-        return None;
-    };
-    let told = event.decode::<reads::Told>().ok()?;
-    Some(News::Reads(Arc::new(told.reads.into_iter().collect())))
 }

@@ -112,6 +112,11 @@ impl People {
         self.bell.notify_one();
     }
 
+    /// How many sockets she has here.
+    pub fn windows(&self, user_id: i64) -> u32 {
+        self.lock().presence.sockets(user_id)
+    }
+
     /// Somebody here does not know who is there.
     pub fn ask(&self) {
         self.lock().presence.ask();

@@ -102,6 +102,11 @@ impl Presence {
         }
     }
 
+    /// How many sockets she has here.
+    pub fn sockets(&self, id: i64) -> u32 {
+        self.here.get(&id).map_or(0, |here| here.sockets)
+    }
+
     /// Somebody does not know who is here.
     pub fn ask(&mut self) {
         self.is_awaited = true;

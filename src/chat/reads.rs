@@ -33,6 +33,8 @@ pub fn group_of(course_id: i64) -> String {
 /// What is told: user and line.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Told {
+    /// The process whose sockets said so; none when it was not said over a socket.
+    pub node: Option<String>,
     /// Who has read up to which line.
     pub reads: Vec<(i64, i64)>,
 }
@@ -83,7 +85,7 @@ impl Reads {
 
     /// Writes at once how far somebody has read.
     pub async fn set(&self, position: Position) -> Result<()> {
-        self.0.write(&[position]).await
+        self.0.write(&[position], None).await
     }
 }
 
@@ -131,7 +133,8 @@ impl Inner {
         if positions.is_empty() {
             return;
         }
-        match self.write(&positions).await {
+        let node = Some(self.app.bus.instance());
+        match self.write(&positions, node).await {
             Ok(()) => {}
             Err(error @ (Error::Unavailable(_) | Error::Down { .. })) => {
                 tracing::warn!(%error, "how far people have read could not be noted; it is tried again");
@@ -147,26 +150,26 @@ impl Inner {
     /// An account or a course may be gone by now, which shall not keep the others waiting.
     async fn write_one_by_one(&self, positions: &[Position]) {
         for position in positions {
-            if let Err(error) = self.write(&[*position]).await {
+            if let Err(error) = self.write(&[*position], None).await {
                 tracing::info!(%error, "how far somebody has read was not noted");
             }
         }
     }
 
-    async fn write(&self, positions: &[Position]) -> Result<()> {
+    async fn write(&self, positions: &[Position], node: Option<&str>) -> Result<()> {
         let write = self.app.write().await?;
         rows::set(&write, positions).await?;
         for position in positions {
             write.changes(Tag::rooms_read(position.user_id));
         }
         write.commit().await?;
-        tell(&self.app, positions);
+        tell(&self.app, positions, node);
         Ok(())
     }
 }
 
-/// Tells all nodes how far people have read.
-pub fn tell(app: &App, positions: &[Position]) {
+/// Tells all nodes how far people have read. `node`: the process whose sockets said so.
+pub fn tell(app: &App, positions: &[Position], node: Option<&str>) {
     let mut rooms: BTreeMap<i64, Vec<(i64, i64)>> = BTreeMap::new();
     for position in positions {
         let room = rooms.entry(position.course_id).or_default();
@@ -174,8 +177,11 @@ pub fn tell(app: &App, positions: &[Position]) {
     }
     for (course_id, reads) in rooms {
         for some in reads.chunks(AT_ONCE) {
-            let reads = some.to_vec();
-            super::tell(app, &group_of(course_id), &Told { reads });
+            let told = Told {
+                node: node.map(str::to_owned),
+                reads: some.to_vec(),
+            };
+            super::tell(app, &group_of(course_id), &told);
         }
     }
 }

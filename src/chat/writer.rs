@@ -205,7 +205,7 @@ async fn write_rooms(app: &App, rooms: &Rooms) -> Result<Outcomes> {
     unread::tell(&mut write, notices.user_ids()).await?;
     notices.send(app, &mut write).await?;
     write.commit().await?;
-    reads::tell(app, &read);
+    reads::tell(app, &read, Some(app.bus.instance()));
     Ok(outcomes)
 }
 

@@ -1,8 +1,16 @@
 //! The room of a course: what is said there, who hears it, who does not come in, and what happens when something breaks.
 
+mod answers;
+mod doors;
+mod history;
+mod moderation;
+mod presence;
+mod slow_readers;
+mod unread;
+
 use crate::kit::{Browser, Role, Socket, TestApp};
 use chrono::DateTime;
-use lyceum::entities::{chat_line, chat_room, course, enrollment};
+use lyceum::entities::{chat_line, chat_room, course, enrollment, user};
 use sea_orm::{ActiveValue::Set, ColumnTrait as _, EntityTrait as _, QueryFilter as _};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -45,6 +53,13 @@ impl School {
 
     fn page(&self) -> String {
         format!("/chat/room/{}/", self.course.id)
+    }
+
+    /// The number of somebody's account.
+    async fn id_of(&self, username: &str) -> i64 {
+        let account = user::Entity::find().filter(user::Column::Username.eq(username));
+        let account = account.one(self.site.app.db.read()).await;
+        account.unwrap().unwrap().id
     }
 
     /// A client that knows types of frames, and has heard that it is there.

@@ -207,7 +207,7 @@ async fn rooms_of(db: &impl ConnectionTrait, ids: &[i64]) -> Result<Vec<RoomRow>
     let sql = format!(
         "SELECT e.user_id AS user_id, e.course_id AS course_id, \
              COALESCE(r.last_line > COALESCE(d.line_id, 0) \
-                 AND (d.line_id IS NOT NULL OR r.said_at > e.created_at), FALSE) AS is_unread \
+                 AND (d.line_id IS NOT NULL OR r.said_at >= e.created_at), FALSE) AS is_unread \
          FROM enrollments e JOIN courses c ON c.id = e.course_id \
          LEFT JOIN chat_rooms r ON r.course_id = e.course_id \
          LEFT JOIN chat_reads d ON d.user_id = e.user_id AND d.course_id = e.course_id \

@@ -4,7 +4,7 @@ use super::Browser;
 use futures::{SinkExt as _, StreamExt as _};
 use serde_json::{Value, json};
 use std::time::Duration;
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 use tokio_tungstenite::tungstenite::http::{HeaderName, HeaderValue};
@@ -25,6 +25,26 @@ pub struct Socket {
 impl Browser {
     /// Opens a socket with the browser's cookies; the status when that is refused.
     pub async fn socket_with(&self, path: &str, headers: &[(&str, &str)]) -> Result<Socket, u16> {
+        let address = self.url().strip_prefix("http://").unwrap();
+        let connection = TcpStream::connect(address).await.unwrap();
+        self.socket_over(connection, path, headers).await
+    }
+
+    /// Opens a socket whose end of the connection takes a few kilobytes before they are read.
+    pub async fn narrow_socket(&self, path: &str) -> Socket {
+        let address = self.url().strip_prefix("http://").unwrap();
+        let connection = TcpSocket::new_v4().unwrap();
+        connection.set_recv_buffer_size(4_096).unwrap();
+        let connection = connection.connect(address.parse().unwrap()).await.unwrap();
+        self.socket_over(connection, path, &[]).await.ok().unwrap()
+    }
+
+    async fn socket_over(
+        &self,
+        connection: TcpStream,
+        path: &str,
+        headers: &[(&str, &str)],
+    ) -> Result<Socket, u16> {
         let url = self.url().replacen("http", "ws", 1);
         let mut request = format!("{url}{path}").into_client_request().unwrap();
         let cookies = self.cookie_header();
@@ -40,8 +60,6 @@ impl Browser {
                     .insert(name, HeaderValue::try_from(value).unwrap());
             }
         }
-        let address = url.strip_prefix("ws://").unwrap();
-        let connection = TcpStream::connect(address).await.unwrap();
         match client_async(request, connection).await {
             Ok((stream, answer)) => {
                 let offered = answer.headers().get("sec-websocket-extensions");
@@ -119,7 +137,8 @@ impl Socket {
         }
     }
 
-    async fn message(&mut self) -> Option<Message> {
+    /// Whatever comes next; `None` with the end.
+    pub async fn message(&mut self) -> Option<Message> {
         let next = timeout(PATIENCE, self.stream.next()).await;
         next.expect("nothing comes")?.ok()
     }
