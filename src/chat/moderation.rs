@@ -253,12 +253,10 @@ impl Gate {
         if self.slow <= TimeDelta::zero() {
             return Ok(());
         }
-        let before = self.limits.get(&user_id).and_then(|limit| limit.said_at);
-        let before = before.filter(|_| !self.said.contains(&user_id));
         let said_at = if self.said.contains(&user_id) {
             Some(self.now)
         } else {
-            before
+            self.limits.get(&user_id).and_then(|limit| limit.said_at)
         };
         match said_at.map(|said_at| said_at + self.slow) {
             Some(free_at) if free_at > self.now => Err(Refusal::Slow {

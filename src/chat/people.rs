@@ -84,8 +84,10 @@ impl People {
     /// Nobody yet, of a room that opens; asks other nodes who is there.
     pub fn new(app: &App, course_id: i64) -> Self {
         let opened = OPENED.fetch_add(1, Ordering::Relaxed);
-        let mut state = State::default();
-        state.is_lacking = true;
+        let state = State {
+            is_lacking: true,
+            ..State::default()
+        };
         Self {
             app: app.clone(),
             course_id,

@@ -46,6 +46,8 @@ pub struct Talk {
     pace: Pace,
     /// What she sent and is not yet kept, with what she calls it.
     underway: Option<Box<FuturesOrdered<Underway>>>,
+    /// One of these is no line: what she asks for next may rest on it, and is heard when it is done.
+    is_changing: bool,
     last_heard: Instant,
     /// At which beat of the room it is seen whether she is there.
     beat: u8,
@@ -82,6 +84,7 @@ impl Talk {
             knows_people: false,
             pace: Pace::new(),
             underway: None,
+            is_changing: false,
             last_heard: Instant::now(),
             beat: beat % BEATS,
             visit,
@@ -147,6 +150,7 @@ impl Talk {
                 Next::Kept(Some((client_id, outcome))) => self.confirm(client_id, outcome).await,
                 Next::Kept(None) => {
                     self.underway = None;
+                    self.is_changing = false;
                     Ok(())
                 }
                 Next::Stopping => Err(End::Restart),
@@ -159,6 +163,7 @@ impl Talk {
 
     async fn next(&mut self) -> Next {
         let count = self.underway.as_ref().map_or(0, |underway| underway.len());
+        let may_hear = count < MOST_UNDERWAY && !self.is_changing;
         let kept = async {
             match &mut self.underway {
                 Some(underway) => underway.next().await,
@@ -169,7 +174,7 @@ impl Talk {
             () = self.visit.app.stopping.cancelled() => Next::Stopping,
             news = self.news.recv() => Next::News(news),
             kept = kept => Next::Kept(kept),
-            message = self.socket.recv(), if count < MOST_UNDERWAY => Next::Heard(message),
+            message = self.socket.recv(), if may_hear => Next::Heard(message),
         }
     }
 
@@ -350,6 +355,7 @@ impl Talk {
             );
             return self.refuse(&refused, Some(seconds)).await;
         }
+        self.is_changing |= !matches!(asked, Asked::Say { .. });
         let act = self.visit.act(asked);
         self.underway.get_or_insert_default().push_back(act);
         Ok(())

@@ -80,9 +80,8 @@ pub async fn enter(
         return Err(Error::forbidden());
     }
     // Before a ticket is used up.
-    let upgrade = match upgrade {
-        Ok(upgrade) => upgrade,
-        Err(_) => return Err(no_handshake(&app, visitor, id).await),
+    let Ok(upgrade) = upgrade else {
+        return Err(no_handshake(&app, visitor, id).await);
     };
     let person = match &wanted.ticket {
         Some(ticket) => tickets::redeem(&app, ticket, id).await?,

@@ -181,6 +181,10 @@ async fn a_slow_room_takes_one_line_of_each_student_at_a_time() {
 }
 
 #[tokio::test]
+#[expect(
+    clippy::too_many_lines,
+    reason = "one story, told from its beginning to its end"
+)]
 async fn what_moderators_did_is_logged_once_with_whom_it_concerned() {
     let school = School::new().await;
     let kwame_id = school.id_of("kwame").await;
