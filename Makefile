@@ -110,10 +110,10 @@ large := 2147483648
 trying := 600
 
 .PHONY: test-long
-test-long: assets tests/browser/node_modules/.package-lock.json ## Runs the property tests with a hundred times as many cases, tries the API for long, and uploads 2 GiB
+test-long: assets tests/browser/node_modules/.package-lock.json ## Runs the property tests with a hundred times as many cases, lets rooms talk and the API be tried for long, and uploads 2 GiB
 	scripts/tools rust nextest tuspy schemathesis
 	scripts/need ffmpeg:ffmpeg chromium:chromium
-	PROPTEST_CASES=25600 cargo nextest run --workspace --profile long
+	PROPTEST_CASES=25600 LYCEUM_TEST_LINES=10000 cargo nextest run --workspace --profile long
 	cargo build --release --bin lyceum
 	"$$LYCEUM_TOOLS/schemathesis/bin/python" tests/clients/api_schema.py "$$CARGO_TARGET_DIR/release/lyceum" $(trying)
 	"$$LYCEUM_TOOLS/tuspy/bin/python" tests/clients/tuspy_upload.py "$$CARGO_TARGET_DIR/release/lyceum" $(large)

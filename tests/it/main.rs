@@ -28,6 +28,7 @@ mod library;
 mod media;
 mod messages;
 mod nodes;
+mod nodes_lines;
 mod outline;
 mod permission;
 mod process;
