@@ -73,11 +73,11 @@ impl Drop for Taken {
         let counts = &self.places.0;
         let mut counts = counts.lock().unwrap_or_else(PoisonError::into_inner);
         for who in [Who::Person(self.user_id), Who::Address(self.address)] {
-            if let Some(count) = counts.get_mut(&who) {
-                *count = count.saturating_sub(1);
-                if *count == 0 {
-                    counts.remove(&who);
-                }
+            let left = counts.get(&who).map_or(0, |count| count.saturating_sub(1));
+            if left == 0 {
+                counts.remove(&who);
+            } else {
+                counts.insert(who, left);
             }
         }
     }

@@ -9,7 +9,7 @@ use super::presence::Round;
 use super::refusal::Refusal;
 use super::rooms::{News, Stay};
 use super::store::{self, reads};
-use super::visit::{Underway, Visit};
+use super::visit::{Done, Underway, Visit};
 use super::wire::{close, feed, within};
 use super::writer::Told;
 use crate::error::Result;
@@ -57,7 +57,7 @@ pub struct Talk {
 enum Next {
     News(Result<News, RecvError>),
     Heard(Option<Result<Message, axum::Error>>),
-    Kept(Option<(Option<String>, Result<Option<i64>, Refusal>)>),
+    Kept(Option<Done>),
     Stopping,
 }
 
@@ -200,9 +200,8 @@ impl Talk {
                 Ok(News::Accounts(whose)) if whose.is(self.visit.person.id) => {
                     self.visit.look_at_account().await?;
                 }
-                Ok(News::Rights(_) | News::Accounts(_)) => {}
                 Ok(News::Beat(beat)) if beat == self.beat => self.ping().await?,
-                Ok(News::Beat(_)) => {}
+                Ok(News::Beat(_) | News::Rights(_) | News::Accounts(_)) => {}
                 Ok(news) => self.tell_live(news).await?,
             }
             next = match self.news.try_recv() {

@@ -38,8 +38,11 @@ const WRITE_BUFFER_BYTES: usize = 16 * 1024;
 /// How much may wait in one socket's buffer: a page of what was missed.
 const WRITE_LIMIT_BYTES: usize = 32 * 1024 * 1024;
 
-/// Something that she asked for: what she calls it, and the number of her line when it is one.
-pub type Underway = BoxFuture<'static, (Option<String>, Result<Option<i64>, Refusal>)>;
+/// What became of something that she asked for: what she calls it, and the number of her line when it is one.
+pub type Done = (Option<String>, Result<Option<i64>, Refusal>);
+
+/// Something that she asked for and that is on its way.
+pub type Underway = BoxFuture<'static, Done>;
 
 /// What a client asks for at the handshake. Not `Debug`: a ticket is a secret.
 #[derive(Clone, Deserialize)]

@@ -204,6 +204,10 @@ async fn reading(m: &SchemaManager<'_>) -> Result<(), DbErr> {
         .foreign_key(&mut of_line)
         .to_owned();
     m.create_table(mentions).await?;
+    indexes(m).await
+}
+
+async fn indexes(m: &SchemaManager<'_>) -> Result<(), DbErr> {
     // For the deletion of a line, and of a course.
     let mut of_lines = Index::create();
     of_lines

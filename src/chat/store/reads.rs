@@ -19,6 +19,10 @@ const AT_ONCE: usize = 500;
 
 /// Somebody has read a room up to a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(
+    clippy::struct_field_names,
+    reason = "they are called as their columns"
+)]
 pub struct Position {
     /// Who.
     pub user_id: i64,
