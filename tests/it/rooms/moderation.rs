@@ -22,6 +22,16 @@ async fn told(socket: &mut Socket) -> Value {
     }
 }
 
+/// The next frame of this type, after whatever comes before.
+async fn next_of(socket: &mut Socket, kind: &str) -> Value {
+    loop {
+        let frame = socket.next().await.unwrap();
+        if frame["type"] == kind {
+            return frame;
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_locked_room_takes_lines_of_moderators_alone_on_every_node_and_of_every_client() {
     let school = School::new().await;
@@ -181,28 +191,16 @@ async fn a_slow_room_takes_one_line_of_each_student_at_a_time() {
 }
 
 #[tokio::test]
-#[expect(
-    clippy::too_many_lines,
-    reason = "one story, told from its beginning to its end"
-)]
 async fn what_moderators_did_is_logged_once_with_whom_it_concerned() {
     let school = School::new().await;
     let kwame_id = school.id_of("kwame").await;
     let mut clara = school.enter(&school.clara).await;
     let mut kwame = school.enter(&school.kwame).await;
-    let lines = [(&mut kwame, "something rude"), (&mut clara, "my own")];
     let mut ids = Vec::new();
-    for (socket, words) in lines {
-        socket
-            .send(&json!({ "message": words, "client_id": "a" }))
-            .await;
-        while ids.len() < 2 {
-            let frame = socket.next_kept().await.unwrap();
-            if frame["type"] == "ack" {
-                ids.push(frame["id"].clone());
-                break;
-            }
-        }
+    for (socket, words) in [(&mut kwame, "something rude"), (&mut clara, "my own")] {
+        let line = json!({ "message": words, "client_id": "a" });
+        socket.send(&line).await;
+        ids.push(next_of(socket, "ack").await["id"].clone());
     }
     let asked = [
         json!({ "type": "lock", "is_locked": true }),
@@ -219,12 +217,7 @@ async fn what_moderators_did_is_logged_once_with_whom_it_concerned() {
         clara.send(frame).await;
     }
     for id in &ids {
-        let gone = loop {
-            let frame = clara.next_kept().await.unwrap();
-            if frame["type"] == "chat_delete" {
-                break frame;
-            }
-        };
+        let gone = next_of(&mut clara, "chat_delete").await;
         assert_eq!(&gone["id"], id);
     }
     let acts = chat_act::Entity::find().order_by_asc(chat_act::Column::Id);
