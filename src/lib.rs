@@ -8,6 +8,7 @@
 pub mod accounts;
 pub mod admin;
 pub mod app;
+pub mod backup;
 pub mod chat;
 pub mod cli;
 pub mod config;

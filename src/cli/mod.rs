@@ -1,5 +1,6 @@
 //! The commands. Exit codes: 0, 1 (failed), 2 (wrong use).
 
+mod backup;
 mod cache;
 mod connections;
 mod demo;
@@ -68,6 +69,16 @@ enum Command {
     /// Look into the caches, and empty them
     #[command(subcommand, arg_required_else_help = true)]
     Cache(cache::CacheCommand),
+    /// Write the whole site, database, files and secret, to one file, while it runs
+    Backup {
+        /// The file to make; there must be none of this name
+        file: PathBuf,
+    },
+    /// Bring a backup back, into an empty site, on whatever database and file store it has
+    Restore {
+        /// What `lyceum backup` made
+        file: PathBuf,
+    },
     /// Bring the tables up to date
     Migrate,
     /// Print the schema of the API, OpenAPI 3.1, as served at /api/schema/
@@ -146,13 +157,18 @@ async fn run(cli: Cli) -> CliResult {
         }
         Command::User(command) => {
             let app = App::open(config, Clock::system(), true).await?;
-            let done = user::run(&app, command).await;
-            app.bus.close().await;
-            app.db.clone().close().await?;
-            return done;
+            return with(app, async |app| user::run(app, command).await).await;
         }
         Command::Cache(command) => return Box::pin(cache::run(config, command)).await,
         Command::Files(command) => return Box::pin(files::run(&config, command)).await,
+        Command::Backup { file } => {
+            let app = App::open(config, Clock::system(), false).await?;
+            return with(app, async |app| Box::pin(backup::make(app, file)).await).await;
+        }
+        Command::Restore { file } => {
+            let app = App::open(config, Clock::system(), true).await?;
+            return with(app, async |app| Box::pin(backup::restore(app, file)).await).await;
+        }
         Command::Migrate => {
             App::open(config, Clock::system(), true).await?;
             say("The tables are up to date.");
@@ -162,6 +178,14 @@ async fn run(cli: Cli) -> CliResult {
         Command::Openapi => {}
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Does something with a site, and lets go of it.
+async fn with(app: App, work: impl AsyncFnOnce(&App) -> CliResult) -> CliResult {
+    let done = work(&app).await;
+    app.bus.close().await;
+    app.db.clone().close().await?;
+    done
 }
 
 /// Where this process looks for files, without secrets.

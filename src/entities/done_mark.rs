@@ -1,9 +1,10 @@
 //! Which contents a student has marked as done.
 
 use sea_orm::entity::prelude::*;
+use serde::{Deserialize, Serialize};
 
 /// One content that one student has done.
-#[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
+#[derive(Clone, Debug, PartialEq, DeriveEntityModel, Serialize, Deserialize)]
 #[sea_orm(table_name = "done_marks")]
 pub struct Model {
     /// The student.

@@ -42,7 +42,7 @@ pub enum TextFormat {
 }
 
 /// Something to read, look at, hear or download.
-#[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
+#[derive(Clone, Debug, PartialEq, DeriveEntityModel, Serialize, Deserialize)]
 #[sea_orm(table_name = "items")]
 pub struct Model {
     /// Its number.

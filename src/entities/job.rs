@@ -25,7 +25,7 @@ pub enum JobState {
 }
 
 /// Work to be done outside a request.
-#[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
+#[derive(Clone, Debug, PartialEq, DeriveEntityModel, Serialize, Deserialize)]
 #[sea_orm(table_name = "jobs")]
 pub struct Model {
     /// Its number.

@@ -1,9 +1,10 @@
 //! How far the line of jobs has come.
 
 use sea_orm::entity::prelude::*;
+use serde::{Deserialize, Serialize};
 
 /// The one row that says how far the line of jobs has come.
-#[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
+#[derive(Clone, Debug, PartialEq, DeriveEntityModel, Serialize, Deserialize)]
 #[sea_orm(table_name = "job_line")]
 pub struct Model {
     /// Always 1.

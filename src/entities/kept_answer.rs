@@ -1,9 +1,10 @@
 //! The answer of a request that made something, kept a day under the key that its sender gave it.
 
 use sea_orm::entity::prelude::*;
+use serde::{Deserialize, Serialize};
 
 /// An answer that was given.
-#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel, Serialize, Deserialize)]
 #[sea_orm(table_name = "kept_answers")]
 pub struct Model {
     /// Who asked.

@@ -1,9 +1,10 @@
 //! Where a student stopped in a film or recording.
 
 use sea_orm::entity::prelude::*;
+use serde::{Deserialize, Serialize};
 
 /// Where one student stopped in one content.
-#[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
+#[derive(Clone, Debug, PartialEq, DeriveEntityModel, Serialize, Deserialize)]
 #[sea_orm(table_name = "playback_positions")]
 pub struct Model {
     /// The student.

@@ -1,9 +1,10 @@
 //! A stored file made from an upload, or the upload itself.
 
 use sea_orm::entity::prelude::*;
+use serde::{Deserialize, Serialize};
 
 /// One stored file of an upload.
-#[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
+#[derive(Clone, Debug, PartialEq, DeriveEntityModel, Serialize, Deserialize)]
 #[sea_orm(table_name = "renditions")]
 pub struct Model {
     /// Its number.

@@ -1,9 +1,10 @@
 //! A message of Amazon SNS that was heeded; SNS may deliver it again.
 
 use sea_orm::entity::prelude::*;
+use serde::{Deserialize, Serialize};
 
 /// A message that was heeded.
-#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel, Serialize, Deserialize)]
 #[sea_orm(table_name = "sns_messages")]
 pub struct Model {
     /// ARN of its topic.

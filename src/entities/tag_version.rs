@@ -1,9 +1,10 @@
 //! How often something has changed on which remembered values rest.
 
 use sea_orm::entity::prelude::*;
+use serde::{Deserialize, Serialize};
 
 /// How often something has changed.
-#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel, Serialize, Deserialize)]
 #[sea_orm(table_name = "tag_versions")]
 pub struct Model {
     /// What, as `db::Tag` writes it: `course:7`. Without a row it never changed.

@@ -1,9 +1,10 @@
 //! A key by which a program acts for a person.
 
 use sea_orm::entity::prelude::*;
+use serde::{Deserialize, Serialize};
 
 /// A key by which a program acts for a person.
-#[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
+#[derive(Clone, Debug, PartialEq, DeriveEntityModel, Serialize, Deserialize)]
 #[sea_orm(table_name = "tokens")]
 pub struct Model {
     /// Its number.

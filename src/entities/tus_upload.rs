@@ -1,9 +1,10 @@
 //! An upload that arrives in several requests (tus 1.0), until it is whole and for a while after that.
 
 use sea_orm::entity::prelude::*;
+use serde::{Deserialize, Serialize};
 
 /// An upload that arrives in several requests.
-#[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
+#[derive(Clone, Debug, PartialEq, DeriveEntityModel, Serialize, Deserialize)]
 #[sea_orm(table_name = "tus_uploads")]
 pub struct Model {
     /// Its name in addresses, which cannot be guessed: 32 hexadecimal digits.

@@ -48,7 +48,7 @@ pub enum UploadState {
 }
 
 /// A file somebody sent, and how far its processing is.
-#[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
+#[derive(Clone, Debug, PartialEq, DeriveEntityModel, Serialize, Deserialize)]
 #[sea_orm(table_name = "uploads")]
 pub struct Model {
     /// Its number.

@@ -1,9 +1,10 @@
 //! Files that were dropped together: their sender hears of them once.
 
 use sea_orm::entity::prelude::*;
+use serde::{Deserialize, Serialize};
 
 /// Files that were dropped together.
-#[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
+#[derive(Clone, Debug, PartialEq, DeriveEntityModel, Serialize, Deserialize)]
 #[sea_orm(table_name = "upload_batches")]
 pub struct Model {
     /// Who sends them.

@@ -1,9 +1,10 @@
 //! How much of an upload by form has arrived, by the key its page made.
 
 use sea_orm::entity::prelude::*;
+use serde::{Deserialize, Serialize};
 
 /// How much of one upload has arrived.
-#[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
+#[derive(Clone, Debug, PartialEq, DeriveEntityModel, Serialize, Deserialize)]
 #[sea_orm(table_name = "upload_progress")]
 pub struct Model {
     /// The sender.

@@ -41,7 +41,7 @@ enum Room {
 
 fn room(module: &[String]) -> Room {
     match module.first().map(String::as_str) {
-        None | Some("main" | "cli" | "demo") => Room::Door,
+        None | Some("main" | "cli" | "demo" | "backup") => Room::Door,
         Some("router" | "registry") => Room::Table,
         Some("web") => Room::Web,
         Some("jobs") => Room::Jobs,

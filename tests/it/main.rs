@@ -3,6 +3,7 @@
 
 mod accounts;
 mod accounts_cli;
+mod backup;
 mod batches;
 mod cache_panel;
 mod caches;

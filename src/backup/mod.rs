@@ -1,0 +1,85 @@
+//! A whole site in one file, made while it runs, and brought back into an empty one, on whatever database and file
+//! store that has.
+//!
+//! The file is a tar archive (POSIX.1-2017, pax): `files/<key>` for each stored file, `tables/<table>.jsonl` with a row a
+//! line, `secret`, and last `manifest.json`, which names every part with its size and SHA-256. So an archive that was cut
+//! short has no manifest, and one that was damaged is told by the part that differs. Rows are written as the entities
+//! have them, not as an engine does: a site that began on SQLite moves to PostgreSQL this way.
+//!
+//! Left out is what a site makes anew by itself: the cache, events of the bus, unfinished uploads and their progress.
+
+mod archive;
+mod make;
+mod manifest;
+mod restore;
+mod tables;
+
+pub use make::{Made, make};
+pub use restore::{Restored, restore};
+
+use backends::files::FilesError;
+use std::path::PathBuf;
+
+/// Why a backup cannot be made or used; nothing is changed then.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum BackupError {
+    /// The archive's own file.
+    #[error("{}: {error}", path.display())]
+    Archive {
+        /// Where it is.
+        path: PathBuf,
+        /// What the system says.
+        error: std::io::Error,
+    },
+    /// A file of this name is there already.
+    #[error("{} is there already; give another name, or remove it first", .0.display())]
+    Exists(PathBuf),
+    /// The archive is not whole, or not one of ours; says which part.
+    #[error("this backup cannot be used: {0}. Nothing was changed")]
+    Damaged(String),
+    /// It was made by another release.
+    #[error(
+        "this backup was made by Lyceum {made_by}, whose tables are others than those of this program ({own}). \
+         Restore it with that release, then bring it up to date with `lyceum migrate`. Nothing was changed"
+    )]
+    OtherRelease {
+        /// By which one.
+        made_by: String,
+        /// This one.
+        own: &'static str,
+    },
+    /// The site is not an empty one; says what there is.
+    #[error(
+        "this site is not empty: {0}. A backup is restored into a fresh data folder, database and file store. Nothing was changed"
+    )]
+    NotEmpty(String),
+    /// A process serves the site.
+    #[error("this site is being served; stop every process of it first. Nothing was changed")]
+    Running,
+    /// The database.
+    #[error("the database: {0}")]
+    Database(#[from] sea_orm::DbErr),
+    /// A file that could not be read or written.
+    #[error("the file {key}: {error}")]
+    File {
+        /// Its key in the store.
+        key: String,
+        /// Why.
+        error: FilesError,
+    },
+    /// The list of files.
+    #[error("the file store: {0}")]
+    Files(#[from] FilesError),
+    /// A row that cannot be written as JSON.
+    #[error("a row of {table}: {error}")]
+    Row {
+        /// The table.
+        table: &'static str,
+        /// Why.
+        error: serde_json::Error,
+    },
+    /// The thread that did the work ended early.
+    #[error("the work was broken off")]
+    BrokenOff,
+}

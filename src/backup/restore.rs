@@ -1,0 +1,199 @@
+//! Bringing a backup back, into an empty site: the whole archive is verified first, then come the files, and last the
+//! rows, in one transaction. Until that is committed the site is as empty as before, and asking again goes on.
+
+use super::BackupError;
+use super::archive::{self, Summed, at};
+use super::make::migrations;
+use super::manifest::{FORMAT, Manifest, part};
+use super::tables::{self, Table};
+use crate::app::App;
+use crate::entities::{course, upload, user};
+use sea_orm::{EntityTrait, PaginatorTrait as _, TransactionTrait as _};
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, BufReader, BufWriter, Read, Seek as _, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+use tokio::runtime::Handle;
+
+/// What came of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Restored {
+    /// Files that were stored.
+    pub files: usize,
+    /// Whether the site has another secret than the one that was backed up: then everybody logs in again.
+    pub has_other_secret: bool,
+}
+
+/// Brings back everything from a backup.
+///
+/// # Errors
+/// [`BackupError`]; the site is as empty as it was.
+pub async fn restore(app: &App, path: PathBuf) -> Result<Restored, BackupError> {
+    if !app.bus.peers().is_empty() {
+        return Err(BackupError::Running);
+    }
+    let (app, runtime) = (app.clone(), Handle::current());
+    // Reading and writing files takes minutes, and blocks.
+    let restoring = tokio::task::spawn_blocking(move || Restoring { app, runtime }.run(&path));
+    restoring.await.map_err(|_| BackupError::BrokenOff)?
+}
+
+struct Restoring {
+    app: App,
+    runtime: Handle,
+}
+
+/// Rows of a table, in a file that has no name.
+type Rows = BTreeMap<String, File>;
+
+impl Restoring {
+    fn run(&self, path: &Path) -> Result<Restored, BackupError> {
+        let manifest = archive::verify(path)?;
+        check(&manifest)?;
+        self.runtime.block_on(self.refuse_if_used(&manifest))?;
+        let mut rows = Rows::new();
+        let mut secret = String::new();
+        let mut files = 0;
+        archive::walk(path, |name, bytes| {
+            if !manifest.parts.get(name).is_some_and(|part| part.is_wanted) {
+                return Ok(());
+            }
+            if name == part::SECRET {
+                bytes.read_to_string(&mut secret).map_err(at(path))?;
+            } else if let Some(key) = name.strip_prefix(part::FILES) {
+                self.store(key, bytes)?;
+                files += 1;
+            } else {
+                rows.insert(name.to_owned(), self.kept_aside(bytes)?);
+            }
+            Ok(())
+        })?;
+        self.runtime.block_on(self.load(rows))?;
+        Ok(Restored {
+            files,
+            has_other_secret: !self.take_secret(&secret)?,
+        })
+    }
+
+    /// Who works in this site would lose it. Files that a restoring brought which was broken off are none of somebody's.
+    async fn refuse_if_used(&self, manifest: &Manifest) -> Result<(), BackupError> {
+        let db = self.app.db.read();
+        for (what, count) in [
+            ("accounts", user::Entity::find().count(db).await?),
+            ("courses", course::Entity::find().count(db).await?),
+            ("uploads", upload::Entity::find().count(db).await?),
+        ] {
+            if count > 0 {
+                return Err(BackupError::NotEmpty(format!("it has {what}: {count}")));
+            }
+        }
+        for entry in self.app.files.list("").await? {
+            let name = format!("{}{}", part::FILES, entry.key);
+            if !manifest.parts.contains_key(&name) {
+                return Err(BackupError::NotEmpty(format!(
+                    "its file store has {}",
+                    entry.key
+                )));
+            }
+        }
+        Ok(())
+    }
+
+    fn store(&self, key: &str, bytes: &mut Summed<&mut dyn Read>) -> Result<(), BackupError> {
+        let fault = |error| BackupError::File {
+            key: key.to_owned(),
+            error,
+        };
+        let aside =
+            tempfile::NamedTempFile::new_in(self.work()).map_err(|error| fault(error.into()))?;
+        let mut sink = BufWriter::new(aside.as_file());
+        let copied = io::copy(bytes, &mut sink).and_then(|_| sink.flush());
+        copied.map_err(|error| fault(error.into()))?;
+        drop(sink);
+        let local = aside.into_temp_path();
+        let put = self.runtime.block_on(self.app.files.put(key, &local));
+        put.map_err(fault)?;
+        Ok(())
+    }
+
+    /// The bytes in a file without a name.
+    fn kept_aside(&self, bytes: &mut Summed<&mut dyn Read>) -> Result<File, BackupError> {
+        let failed = |error: io::Error| BackupError::Files(error.into());
+        let mut file = tempfile::tempfile_in(self.work()).map_err(failed)?;
+        io::copy(bytes, &mut file).map_err(failed)?;
+        file.rewind().map_err(failed)?;
+        Ok(file)
+    }
+
+    fn work(&self) -> PathBuf {
+        self.app.config.data.join("tmp")
+    }
+
+    /// Puts the rows in the place of those that a fresh site has.
+    async fn load(&self, mut rows: Rows) -> Result<(), BackupError> {
+        let db = self.app.db.writer().begin().await?;
+        let tables = tables::all();
+        for table in tables.iter().rev() {
+            table.clear(&db).await?;
+        }
+        for table in &tables {
+            let Table { name, .. } = table;
+            let file = rows.remove(&part::table(name));
+            let file =
+                file.ok_or_else(|| BackupError::Damaged(format!("the table {name} is missing")))?;
+            table.load(&db, &mut BufReader::new(file)).await?;
+            table.number_on(&db).await?;
+        }
+        db.commit().await?;
+        Ok(())
+    }
+
+    /// Takes the secret over where the site has made its own; says whether the site has this one now.
+    fn take_secret(&self, secret: &str) -> Result<bool, BackupError> {
+        let own = &self.app.config.secret.0;
+        if own == secret {
+            return Ok(true);
+        }
+        let path = self.app.config.data.join("secret");
+        let is_made = std::fs::read_to_string(&path).is_ok_and(|made| made.trim() == own);
+        if !is_made {
+            return Ok(false);
+        }
+        let beside = path.with_extension("restored");
+        let mut options = File::options();
+        let file = options.write(true).create(true).truncate(true).mode(0o600);
+        let mut file = file.open(&beside).map_err(at(&beside))?;
+        let written = file
+            .write_all(secret.as_bytes())
+            .and_then(|()| file.sync_all());
+        written
+            .and_then(|()| std::fs::rename(&beside, &path))
+            .map_err(at(&path))?;
+        Ok(true)
+    }
+}
+
+/// Whether this program has the tables that were backed up, and every part is one of ours.
+fn check(manifest: &Manifest) -> Result<(), BackupError> {
+    if manifest.format != FORMAT || manifest.migrations != migrations() {
+        return Err(BackupError::OtherRelease {
+            made_by: manifest.version.clone(),
+            own: env!("CARGO_PKG_VERSION"),
+        });
+    }
+    let tables: Vec<String> = tables::all()
+        .iter()
+        .map(|table| part::table(table.name))
+        .collect();
+    for name in manifest.parts.keys() {
+        let is_ours =
+            name == part::SECRET || name.starts_with(part::FILES) || tables.contains(name);
+        if !is_ours {
+            return Err(BackupError::Damaged(format!(
+                "{name} is no part of a backup"
+            )));
+        }
+    }
+    Ok(())
+}
