@@ -32,16 +32,16 @@ pub fn measure(common: &Common, connections: usize, seconds: u64) -> Outcome {
     let list = site.connect()?.ask("GET", LIST, "")?.expect(200)?;
     println!("{LIST}: {} bytes", list.size);
     let load = |server: &Server, name: &str, path: &str, headers: &str, goal: f64| {
-        let mut side = Side::new(name, "/s");
+        let mut rates = Side::new(name, "/s");
         for round in 0..=common.rounds {
             let rate = rate(server, path, headers, connections, time)?;
             // The first round warms up.
             if round > 0 {
-                side.push(rate);
+                rates.push(rate);
             }
         }
-        side.print();
-        side.print_at_least(goal);
+        rates.print();
+        rates.print_at_least(goal);
         Outcome::Ok(())
     };
     load(&site.server, "list, kept", LIST, "", KEPT_GOAL)?;
@@ -99,7 +99,7 @@ fn ask(mut exchange: Exchange, time: Duration) -> Outcome<usize> {
 
 /// What the program of `examples/` does, on one connection: reads the list, then enrolls in each course.
 fn enroll(rounds: usize, site: &Site, ids: &[String]) -> Outcome {
-    let mut side = Side::new("enrolling in every course", "ms");
+    let mut times = Side::new("enrolling in every course", "ms");
     for person in site.add_people(rounds)? {
         let mut connection = site.connect()?;
         let began = Instant::now();
@@ -108,9 +108,9 @@ fn enroll(rounds: usize, site: &Site, ids: &[String]) -> Outcome {
             let path = format!("/api/courses/{id}/enroll/");
             connection.post(&path, &person, "")?.expect(200)?;
         }
-        side.push(began.elapsed().as_secs_f64() * 1e3);
+        times.push(began.elapsed().as_secs_f64() * 1e3);
     }
-    side.print();
-    side.print_at_most(ENROLLING_GOAL);
+    times.print();
+    times.print_at_most(ENROLLING_GOAL);
     Ok(())
 }

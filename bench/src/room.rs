@@ -109,22 +109,29 @@ impl Door {
         Ok(socket)
     }
 
+    /// Opens one after the other until all are open; several do so at a time.
+    async fn open_some(
+        self,
+        next: Arc<AtomicUsize>,
+        count: usize,
+        buffer: usize,
+    ) -> Outcome<Vec<Socket>> {
+        let mut open = Vec::new();
+        loop {
+            let number = next.fetch_add(1, Ordering::Relaxed);
+            if number >= count {
+                return Ok(open);
+            }
+            open.push(self.open(number, buffer).await?);
+        }
+    }
+
     /// Opens so many, some of them at a time.
     async fn open_many(&self, count: usize, buffer: usize) -> Outcome<Vec<Socket>> {
         let next = Arc::new(AtomicUsize::new(0));
         let mut opening = JoinSet::new();
         for _ in 0..OPENING {
-            let (door, next) = (self.clone(), Arc::clone(&next));
-            opening.spawn(async move {
-                let mut open = Vec::new();
-                loop {
-                    let number = next.fetch_add(1, Ordering::Relaxed);
-                    if number >= count {
-                        return Outcome::Ok(open);
-                    }
-                    open.push(door.open(number, buffer).await?);
-                }
-            });
+            opening.spawn(self.clone().open_some(Arc::clone(&next), count, buffer));
         }
         let mut all = Vec::with_capacity(count);
         while let Some(open) = opening.join_next().await {

@@ -144,7 +144,7 @@ fn put_frame(out: &mut Vec<u8>, kind: u8, payload: &[u8]) -> Outcome {
     match u8::try_from(payload.len()) {
         Ok(size) if size < 126 => out.push(0x80 | size),
         _ => {
-            out.push(0x80 | 126);
+            out.push(0x80 | 0x7E);
             out.extend(u16::try_from(payload.len())?.to_be_bytes());
         }
     }

@@ -194,10 +194,9 @@ impl Rows {
 
     /// Whether a stored file belongs to an upload of that moment.
     fn names(&self, key: &str) -> bool {
-        let before = self.prefixes.range(..=key.to_owned());
+        let mut before = self.prefixes.range(..=key.to_owned());
         before
-            .rev()
-            .next()
+            .next_back()
             .is_some_and(|prefix| key.starts_with(prefix.as_str()))
     }
 }

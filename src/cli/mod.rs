@@ -161,14 +161,8 @@ async fn run(cli: Cli) -> CliResult {
         }
         Command::Cache(command) => return Box::pin(cache::run(config, command)).await,
         Command::Files(command) => return Box::pin(files::run(&config, command)).await,
-        Command::Backup { file } => {
-            let app = App::open(config, Clock::system(), false).await?;
-            return with(app, async |app| Box::pin(backup::make(app, file)).await).await;
-        }
-        Command::Restore { file } => {
-            let app = App::open(config, Clock::system(), true).await?;
-            return with(app, async |app| Box::pin(backup::restore(app, file)).await).await;
-        }
+        Command::Backup { file } => return Box::pin(backup::make(config, file)).await,
+        Command::Restore { file } => return Box::pin(backup::restore(config, file)).await,
         Command::Migrate => {
             App::open(config, Clock::system(), true).await?;
             say("The tables are up to date.");
@@ -181,7 +175,7 @@ async fn run(cli: Cli) -> CliResult {
 }
 
 /// Does something with a site, and lets go of it.
-async fn with(app: App, work: impl AsyncFnOnce(&App) -> CliResult) -> CliResult {
+async fn with<T>(app: App, work: impl AsyncFnOnce(&App) -> CliResult<T>) -> CliResult<T> {
     let done = work(&app).await;
     app.bus.close().await;
     app.db.clone().close().await?;
