@@ -28,7 +28,7 @@ use tokio_tungstenite::tungstenite::http::HeaderValue;
 use tokio_tungstenite::{WebSocketStream, client_async};
 
 /// Lines that each sender says when nobody asks for more.
-const LINES: usize = 150;
+const LINES: usize = 400;
 
 /// Lines that a sender has on their way at once.
 const UNDERWAY: usize = 3;
@@ -71,12 +71,13 @@ enum Network {
 }
 
 /// The way of one client to one node.
-async fn wire(node: String, network: watch::Receiver<Network>) -> String {
+async fn wire(node: watch::Receiver<String>, network: watch::Receiver<Network>) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap().to_string();
     tokio::spawn(async move {
         while let Ok((near, _)) = listener.accept().await {
-            tokio::spawn(carry(near, node.clone(), network.clone()));
+            let there = node.borrow().clone();
+            tokio::spawn(carry(near, there, network.clone()));
         }
     });
     address
@@ -119,17 +120,18 @@ async fn copy(
 
 /// A node: a process of its own, which can be killed.
 struct Node {
-    url: String,
     child: Child,
+    /// Where it listens; elsewhere each time, since its port may be another's when it comes back.
+    address: watch::Sender<String>,
 }
 
 impl Node {
     async fn start(site: &TestApp) -> Self {
-        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        let url = format!("http://{}", port.local_addr().unwrap());
-        drop(port);
-        let child = serve(site, &url).await;
-        Self { url, child }
+        let (child, address) = serve(site).await;
+        Self {
+            child,
+            address: watch::channel(address).0,
+        }
     }
 
     async fn kill(&mut self) {
@@ -138,22 +140,21 @@ impl Node {
     }
 
     async fn begin(&mut self, site: &TestApp) {
-        self.child = serve(site, &self.url).await;
-    }
-
-    fn address(&self) -> String {
-        self.url.strip_prefix("http://").unwrap().to_owned()
+        let (child, address) = serve(site).await;
+        self.child = child;
+        self.address.send_replace(address);
     }
 }
 
-/// Starts `lyceum serve` over the same data, and waits until it answers.
-async fn serve(site: &TestApp, url: &str) -> Child {
+/// Starts `lyceum serve` over the same data; answers where it listens.
+async fn serve(site: &TestApp) -> (Child, String) {
     let config = &site.app.config;
+    let log = tempfile::NamedTempFile::new_in(site.folder()).unwrap();
     let child = Command::new(env!("CARGO_BIN_EXE_lyceum"))
         .args(["serve", "--no-worker"])
         .current_dir(site.folder())
         .env("LYCEUM_DATA", site.folder())
-        .env("LYCEUM_LISTEN", url.strip_prefix("http://").unwrap())
+        .env("LYCEUM_LISTEN", "127.0.0.1:0")
         .env("LYCEUM_DATABASE", &config.database)
         .env("LYCEUM_BUS", &config.bus)
         .env("LYCEUM_FILES", &config.files)
@@ -161,29 +162,31 @@ async fn serve(site: &TestApp, url: &str) -> Child {
         .env("LYCEUM_CHAT_RATE", "100000/second")
         .stdin(Stdio::null())
         .stdout(Stdio::null())
-        .stderr(Stdio::null())
+        .stderr(log.reopen().unwrap())
         .kill_on_drop(true)
         .spawn()
         .unwrap();
-    let asking = client().build().unwrap();
-    until("the node answers", async || {
-        let answer = asking.get(format!("{url}/healthz")).send().await.ok()?;
-        answer.status().is_success().then_some(())
+    let address = until("the node listens", async || {
+        let said = std::fs::read_to_string(log.path()).unwrap();
+        let (_, address) = said.split_once("listening on http://")?;
+        Some(address.split_once('\n')?.0.trim().to_owned())
     })
     .await;
-    child
+    (child, address)
 }
 
 /// How far the talk has come.
 struct Talk {
-    /// Lines that were acknowledged.
-    acknowledged: watch::Sender<usize>,
+    /// Lines of each sender that were acknowledged.
+    acknowledged: watch::Sender<[usize; SENDERS.len()]>,
     /// The last number, once nothing more is said.
     last: watch::Sender<Option<i64>>,
 }
 
 /// Somebody in the room, and what she has read.
 struct Person {
+    /// Among all of them; senders come first.
+    place: usize,
     name: &'static str,
     browser: Browser,
     room: i64,
@@ -192,7 +195,7 @@ struct Person {
     dice: Dice,
     /// Everything up to this number was read.
     seen: i64,
-    read: Vec<(i64, String)>,
+    read: Lines,
     /// What she still has to say, and what was not acknowledged yet, in order.
     rest: VecDeque<String>,
     underway: VecDeque<String>,
@@ -201,9 +204,12 @@ struct Person {
 
 type Socket = WebSocketStream<TcpStream>;
 
+/// Lines with their numbers.
+type Lines = Vec<(i64, String)>;
+
 impl Person {
     /// Says all she has to say, and reads until everybody has; answers what she has read.
-    async fn run(mut self) -> (&'static str, Vec<(i64, String)>) {
+    async fn run(mut self) -> (&'static str, Lines) {
         while !self.is_done() {
             let Some(mut socket) = self.connect().await else {
                 // Whoever was there is not.
@@ -263,7 +269,10 @@ impl Person {
             "ack" => {
                 let first = self.underway.pop_front().unwrap();
                 assert_eq!(frame["client_id"], first, "acknowledged in order");
-                self.talk.acknowledged.send_modify(|count| *count += 1);
+                let place = self.place;
+                self.talk
+                    .acknowledged
+                    .send_modify(|counts| counts[place] += 1);
                 self.go_on(socket).await?;
             }
             // The database was away for a moment.
@@ -332,14 +341,15 @@ struct Chaos<'a> {
     redis: Option<&'a mut Server>,
     dice: Dice,
     talk: Arc<Talk>,
-    goal: usize,
+    /// Lines that each sender says.
+    count: usize,
     done: Vec<&'static str>,
 }
 
 impl Chaos<'_> {
     /// Breaks and mends one thing after the other until all was said.
     async fn run(&mut self) {
-        while *self.talk.acknowledged.borrow() < self.goal {
+        while self.said() < SENDERS.len() * self.count {
             let kinds = if self.redis.is_some() { 5 } else { 3 };
             match self.dice.below(kinds) {
                 0 => self.disturb(Network::Stalled).await,
@@ -352,13 +362,27 @@ impl Chaos<'_> {
         }
     }
 
+    fn said(&self) -> usize {
+        self.talk.acknowledged.borrow().iter().sum()
+    }
+
     /// Until some more lines were acknowledged, or all.
     async fn wait(&self) {
+        self.wait_without(None).await;
+    }
+
+    /// The same where one of them may say nothing meanwhile: then all of the others' are enough.
+    async fn wait_without(&self, silent: Option<usize>) {
+        let all = SENDERS.len() * self.count;
+        let goal = self.said() + BETWEEN.max(all / PARTS);
         let mut acknowledged = self.talk.acknowledged.subscribe();
-        let between = BETWEEN.max(self.goal / PARTS);
-        let goal = (*acknowledged.borrow() + between).min(self.goal);
-        let waited = acknowledged.wait_for(|count| *count >= goal);
-        let waited = tokio::time::timeout(PATIENCE, waited).await;
+        let is_enough = |counts: &[usize; SENDERS.len()]| {
+            let mut others = counts.iter().enumerate();
+            let are_done =
+                others.all(|(place, count)| Some(place) == silent || *count == self.count);
+            are_done || counts.iter().sum::<usize>() >= goal
+        };
+        let waited = tokio::time::timeout(PATIENCE, acknowledged.wait_for(is_enough)).await;
         assert!(waited.is_ok(), "nothing goes on after {:?}", self.done);
     }
 
@@ -369,7 +393,7 @@ impl Chaos<'_> {
         });
         let one = self.dice.below(self.networks.len());
         self.networks[one].send_replace(network);
-        self.wait().await;
+        self.wait_without(Some(one)).await;
         self.networks[one].send_replace(Network::Whole);
     }
 
@@ -385,10 +409,9 @@ impl Chaos<'_> {
         self.done.push("kill Redis");
         self.redis.as_mut().unwrap().kill();
         self.wait().await;
-        assert!(
-            self.redis.as_mut().unwrap().begin().await,
-            "its port was taken"
-        );
+        let server = self.redis.as_mut().unwrap();
+        // A connection of somebody else may have its port for a moment.
+        until("Redis is back", async || server.begin().await.then_some(())).await;
     }
 
     async fn freeze_redis(&mut self) {
@@ -407,7 +430,7 @@ struct Room<'a> {
     count: usize,
     talk: Arc<Talk>,
     networks: Vec<watch::Sender<Network>>,
-    people: Vec<JoinHandle<(&'static str, Vec<(i64, String)>)>>,
+    people: Vec<JoinHandle<(&'static str, Lines)>>,
 }
 
 impl Room<'_> {
@@ -419,16 +442,17 @@ impl Room<'_> {
                 self.site.enrollment(id, self.id).await;
             }
             let (network, is) = watch::channel(Network::Whole);
-            let mut wires = Vec::new();
-            for node in nodes {
-                wires.push(wire(node.address(), is.clone()).await);
-            }
+            let wires = nodes
+                .iter()
+                .map(|node| wire(node.address.subscribe(), is.clone()));
+            let wires = futures::future::join_all(wires).await;
             let says = if SENDERS.contains(&name) {
                 self.count
             } else {
                 0
             };
             let person = Person {
+                place,
                 name,
                 browser: self.site.login(name).await,
                 room: self.id,
@@ -446,12 +470,12 @@ impl Room<'_> {
     }
 
     /// What was kept, which is what everybody said, once and in her order.
-    async fn kept(&self) -> Vec<(i64, String)> {
+    async fn kept(&self) -> Lines {
         let kept = chat_line::Entity::find()
             .filter(chat_line::Column::CourseId.eq(self.id))
             .order_by_asc(chat_line::Column::Id);
         let kept = kept.all(self.site.app.db.read()).await.unwrap();
-        let kept: Vec<(i64, String)> = kept.into_iter().map(|row| (row.id, row.text)).collect();
+        let kept: Lines = kept.into_iter().map(|row| (row.id, row.text)).collect();
         assert_eq!(kept.len(), SENDERS.len() * self.count, "each line once");
         for name in SENDERS {
             let hers = kept.iter().filter_map(|(_, text)| text.strip_prefix(name));
@@ -496,7 +520,7 @@ async fn all_read_the_same(bus: &str, redis: Option<&mut Server>) {
         id: site.course(owner, "how-strings-sing").await.id,
         count,
         talk: Arc::new(Talk {
-            acknowledged: watch::channel(0).0,
+            acknowledged: watch::channel([0; SENDERS.len()]).0,
             last: watch::channel(None).0,
         }),
         networks: Vec::new(),
@@ -510,7 +534,7 @@ async fn all_read_the_same(bus: &str, redis: Option<&mut Server>) {
         redis,
         dice: Dice(seed),
         talk: Arc::clone(&room.talk),
-        goal: SENDERS.len() * count,
+        count,
         done: Vec::new(),
     };
     chaos.run().await;

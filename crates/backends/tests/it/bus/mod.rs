@@ -689,6 +689,20 @@ async fn a_process_that_was_killed_is_not_there_any_more() {
     assert_eq!(left, 0, "sockets go with their processes");
 }
 
+/// Hears this text and then the numbers up to 20, without a number in a table.
+async fn hear_told(heard: &mut Subscription, text: &str) {
+    let Delivery::Event(event) = heard.recv().await.unwrap() else {
+        panic!("something was lost")
+    };
+    assert_eq!(
+        (event.id, event.decode::<String>().unwrap()),
+        (0, text.to_owned())
+    );
+    for expected in 0..20 {
+        assert_eq!(number(heard).await, expected);
+    }
+}
+
 #[tokio::test]
 async fn what_is_only_told_is_heard_by_all_that_serve_in_order_and_leaves_no_record() {
     on_each_engine(async |site| {
@@ -705,18 +719,7 @@ async fn what_is_only_told_is_heard_by_all_that_serve_in_order_and_leaves_no_rec
             one.tell("other", &number).unwrap();
         }
         for heard in [&mut here, &mut there] {
-            match heard.recv().await.unwrap() {
-                Delivery::Event(event) => {
-                    assert_eq!(
-                        (event.id, event.decode::<String>().unwrap()),
-                        (0, large.clone())
-                    );
-                }
-                Delivery::Lost => panic!("something was lost"),
-            }
-            for expected in 0..20 {
-                assert_eq!(number(heard).await, expected);
-            }
+            hear_told(heard, &large).await;
         }
         assert_eq!(here.try_recv(), None, "its own voice comes once");
         let larger = format!("{large}x");
