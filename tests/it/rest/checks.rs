@@ -84,12 +84,7 @@ async fn a_thing_has_one_address_and_what_is_no_number_is_the_address_of_nothing
         is_refused(&browser.get(&path).await, 404, "Not found.");
         let page = browser.send(browser.request(Method::DELETE, &path)).await;
         is_refused(&page, 401, "Authentication credentials were not provided.");
-        for end in ["", "enroll/"] {
-            let method = if end.is_empty() {
-                Method::DELETE
-            } else {
-                Method::POST
-            };
+        for (end, method) in [("", Method::DELETE), ("enroll/", Method::POST)] {
             let page = call(&site, method, &format!("{path}{end}"), "ingrid").await;
             is_refused(&page, 404, "Not found.");
         }

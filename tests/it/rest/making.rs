@@ -34,8 +34,8 @@ async fn captions_of_a_recording_are_added_replaced_and_deleted_by_who_writes_th
         (&json!("en"), &json!("English"))
     );
     let url = made[0]["url"].as_str().unwrap();
-    let file = call(&site, Method::GET, url, "ingrid").await;
-    file.expect(200).has("Bend the thumb.");
+    let captions = call(&site, Method::GET, url, "ingrid").await;
+    captions.expect(200).has("Bend the thumb.");
     let other = json!({"language": "en", "captions": VTT.replace("Bend", "Turn")});
     let page = send(&site, Method::POST, &path, "ingrid", &other).await;
     let url = page.expect(200).json()[0]["url"]
@@ -161,8 +161,8 @@ async fn staff_make_accounts_that_can_log_in_and_do_what_their_groups_may() {
         .await
         .unwrap();
     let twin = json!({"username": "olga", "password": PASSWORD, "is_active": false});
-    let make = || send(&site, Method::POST, "/api/users/", "sofia", &twin);
-    let (one, two) = tokio::join!(make(), make());
+    let adding = || send(&site, Method::POST, "/api/users/", "sofia", &twin);
+    let (one, two) = tokio::join!(adding(), adding());
     let mut statuses = [one.status, two.status];
     statuses.sort_unstable();
     assert_eq!(statuses, [201, 400]);
