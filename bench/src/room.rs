@@ -31,7 +31,7 @@ const UNDERWAY: usize = 32;
 /// Read at once by somebody who hears much.
 const BUFFER_BYTES: usize = 32 << 10;
 /// Read at once by somebody who hears next to nothing; who is in the room fits.
-const QUIET_BUFFER_BYTES: usize = 24 << 10;
+const QUIET_BUFFER_BYTES: usize = 8 << 10;
 
 /// Sockets that are opened at the same time.
 const OPENING: usize = 32;
@@ -39,7 +39,11 @@ const OPENING: usize = 32;
 const LINE: &[u8] = b"{\"type\":\"chat_message\",\"message\":\"";
 const ACK: &[u8] = b"{\"type\":\"ack\"";
 const READY: &[u8] = b"{\"type\":\"ready\"";
+const LEFT_BEHIND: &[u8] = b"{\"type\":\"lagged\",\"recovered\":false";
 const PRESENCE: &[u8] = b"{\"type\":\"presence\"";
+
+/// After the last line was kept, everybody has heard it within this time.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Turns of speakers so far.
 static SPOKEN: AtomicUsize = AtomicUsize::new(0);
@@ -254,19 +258,32 @@ async fn turn(doors: &[Door], readers: usize, lines: usize) -> Outcome<f64> {
     while let Some(spoken) = speaking.join_next().await {
         spoken??;
     }
-    while let Some(heard) = reading.join_next().await {
-        heard??;
-    }
+    let heard = async {
+        while let Some(heard) = reading.join_next().await {
+            heard??;
+        }
+        Outcome::Ok(())
+    };
+    // Lines that were lost would be waited for without end.
+    tokio::time::timeout(PATIENCE, heard).await??;
     Ok((lines * readers) as f64 / began.elapsed().as_secs_f64())
 }
 
 /// Hears so many lines, and no more.
 async fn count(mut socket: Socket, lines: usize) -> Outcome {
-    let mut heard = 0;
-    while heard < lines {
+    let (mut heard, mut is_left_behind) = (0, false);
+    while heard < lines && !is_left_behind {
         socket
-            .hear(|text| heard += usize::from(text.starts_with(LINE)))
+            .hear(|text| {
+                heard += usize::from(text.starts_with(LINE));
+                is_left_behind |= text.starts_with(LEFT_BEHIND);
+            })
             .await?;
+    }
+    if is_left_behind {
+        return Err(
+            "a reader was too slow for this machine to be caught up over her socket".into(),
+        );
     }
     if heard > lines {
         return Err(format!("{heard} lines were heard instead of {lines}").into());

@@ -177,7 +177,7 @@ impl People {
         for word in words {
             self.tell(&word);
         }
-        round.filter(|round| round.presence.is_some() || round.here.is_some())
+        round.filter(|round| !round.presence.is_empty() || !round.here.is_empty())
     }
 
     fn changed_word(&self, number: u64, came: Vec<Speaker>, went: &[i64]) -> Word {

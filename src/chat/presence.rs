@@ -10,8 +10,12 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// Most people whom one frame names.
+/// Most people who are named to somebody who comes in.
 pub const MOST_NAMED: usize = 100;
+
+/// Most people whom one frame names. What was once sent in one piece stays the size of a socket's buffer for as long as
+/// it is open, and most sockets are sent nothing larger.
+const NAMED_AT_ONCE: usize = 20;
 
 /// In a room with more people only their number is told, and nobody hears who is writing.
 pub const CROWD: usize = 200;
@@ -58,9 +62,9 @@ pub struct Presence {
 #[derive(Debug)]
 pub struct Round {
     /// For those who know who was here: what has changed; none when nothing has.
-    pub presence: Option<Utf8Bytes>,
+    pub presence: Vec<Utf8Bytes>,
     /// For those who do not; none when nobody waits for it.
-    pub here: Option<Utf8Bytes>,
+    pub here: Vec<Utf8Bytes>,
 }
 
 /// What other nodes are told of the people of this one.
@@ -161,11 +165,17 @@ impl Presence {
         // Who was told numbers alone does not know who is left.
         let starts_over = was_crowd && !is_crowd;
         let is_awaited = std::mem::take(&mut self.is_awaited);
-        let here = (is_awaited || starts_over).then(|| self.here_frame());
-        let presence = match &here {
-            Some(here) if starts_over => Some(here.clone()),
-            _ if has_changed => Some(self.presence_frame(&came, &mut went, is_crowd)),
-            _ => None,
+        let here = if is_awaited || starts_over {
+            self.here_frames()
+        } else {
+            Vec::new()
+        };
+        let presence = if starts_over {
+            here.clone()
+        } else if has_changed {
+            self.presence_frames(&came, &mut went, is_crowd)
+        } else {
+            Vec::new()
         };
         Round { presence, here }
     }
@@ -176,7 +186,7 @@ impl Presence {
         here.or_else(|| elsewhere.next()).cloned()
     }
 
-    fn here_frame(&self) -> Utf8Bytes {
+    fn here_frames(&self) -> Vec<Utf8Bytes> {
         let mut people: Vec<&Speaker> = self.told.values().map(AsRef::as_ref).collect();
         // The teacher first, so that she is among those who are named.
         people.sort_by(|one, other| {
@@ -185,15 +195,18 @@ impl Presence {
         });
         people.truncate(MOST_NAMED);
         let count = self.told.len();
-        Answer::Here { count, people }.text()
+        let rest = people.split_off(people.len().min(NAMED_AT_ONCE));
+        let mut frames = vec![Answer::Here { count, people }.text()];
+        frames.extend(came_frames(count, &rest));
+        frames
     }
 
-    fn presence_frame(
+    fn presence_frames(
         &self,
         came: &[Arc<Speaker>],
         went: &mut Vec<i64>,
         is_crowd: bool,
-    ) -> Utf8Bytes {
+    ) -> Vec<Utf8Bytes> {
         went.sort_unstable();
         let mut came: Vec<&Speaker> = came.iter().map(AsRef::as_ref).collect();
         came.sort_by_key(|person| person.id);
@@ -202,7 +215,10 @@ impl Presence {
             went.clear();
         }
         let count = self.told.len();
-        Answer::Presence { count, came, went }.text()
+        let rest = came.split_off(came.len().min(NAMED_AT_ONCE));
+        let mut frames = vec![Answer::Presence { count, came, went }.text()];
+        frames.extend(came_frames(count, &rest));
+        frames
     }
 
     /// What other nodes have not been told of the people of this one.
@@ -318,6 +334,16 @@ impl Presence {
     }
 }
 
+fn came_frames(count: usize, people: &[&Speaker]) -> Vec<Utf8Bytes> {
+    let parts = people.chunks(NAMED_AT_ONCE).map(<[_]>::to_vec);
+    let frames = parts.map(|came| Answer::Presence {
+        count,
+        came,
+        went: &[],
+    });
+    frames.map(|frame| frame.text()).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -327,8 +353,27 @@ mod tests {
         Arc::new(Speaker::new(id, &format!("student{id}"), "", id == 1))
     }
 
-    fn read(frame: Option<Utf8Bytes>) -> Option<Value> {
-        frame.map(|frame| serde_json::from_str(&frame).unwrap())
+    /// The first frame, with everybody whom those after it name.
+    fn read(frames: Vec<Utf8Bytes>) -> Option<Value> {
+        let mut frames = frames.into_iter().map(|frame| {
+            assert!(frame.len() < 4_000, "{} bytes at once", frame.len());
+            serde_json::from_str::<Value>(&frame).unwrap()
+        });
+        let mut first = frames.next()?;
+        let named = if first["type"] == "here" {
+            "people"
+        } else {
+            "came"
+        };
+        for next in frames {
+            assert_eq!(
+                (&next["type"], &next["count"], &next["went"]),
+                (&json!("presence"), &first["count"], &json!([]))
+            );
+            let came = next["came"].as_array().unwrap().iter().cloned();
+            first[named].as_array_mut().unwrap().extend(came);
+        }
+        Some(first)
     }
 
     fn ids(people: &Value) -> Vec<i64> {
@@ -361,8 +406,8 @@ mod tests {
         presence.leave(5);
         presence.enter(&face(5));
         let round = presence.round();
-        assert_eq!(round.presence, None);
-        assert!(round.here.is_some(), "the new page waits for it");
+        assert!(round.presence.is_empty());
+        assert!(!round.here.is_empty(), "the new page waits for it");
     }
 
     #[test]

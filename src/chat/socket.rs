@@ -31,7 +31,7 @@ const MOST_UNDERWAY: usize = 32;
 const MOST_MISSED: u64 = 1_000;
 
 /// A socket in a room. Ten thousand of them are held, most of them quiet: it is small, has no timer of its own, and what
-/// it seldom needs it makes when it does.
+/// it seldom needs it makes when it does; what it seldom waits for is boxed, so that there is no room kept for it.
 pub struct Talk {
     visit: Visit,
     stay: Stay,
@@ -68,8 +68,8 @@ impl Talk {
         // Before the database is read: what happens between is then told twice, and heard once.
         let news = room.listen().await;
         // Between the handshake and now nobody would have told her that she has to leave.
-        if let Err(end) = visit.look_at_rights().await {
-            return close(&mut socket, &visit, end).await;
+        if let Err(end) = Box::pin(visit.look_at_rights()).await {
+            return Box::pin(close(&mut socket, &visit, end)).await;
         }
         if room.course().owner_id == visit.course.owner_id {
             visit.course = Arc::clone(room.course());
@@ -89,7 +89,7 @@ impl Talk {
             beat: beat % BEATS,
             visit,
         };
-        let end = match talk.greet().await {
+        let end = match Box::pin(talk.greet()).await {
             Ok(()) => talk.run().await,
             Err(end) => end,
         };
@@ -101,7 +101,7 @@ impl Talk {
         } = talk;
         // Others see at once that she has gone, whatever her connection takes.
         drop(stay);
-        close(&mut socket, &visit, end).await;
+        Box::pin(close(&mut socket, &visit, end)).await;
     }
 
     /// What she missed since she was here last, and that she hears from now on.
@@ -190,15 +190,15 @@ impl Talk {
                 Ok(News::Lost) => self.fall_behind().await?,
                 // Among what she did not hear may be that she has to leave.
                 Err(RecvError::Lagged(_)) => {
-                    self.visit.look_again().await?;
-                    self.look_again_at_room().await?;
+                    Box::pin(self.visit.look_again()).await?;
+                    Box::pin(self.look_again_at_room()).await?;
                     self.fall_behind().await?;
                 }
                 Ok(News::Rights(whose)) if whose.is(self.visit.person.id) => {
-                    self.visit.look_at_rights().await?;
+                    Box::pin(self.visit.look_at_rights()).await?;
                 }
                 Ok(News::Accounts(whose)) if whose.is(self.visit.person.id) => {
-                    self.visit.look_at_account().await?;
+                    Box::pin(self.visit.look_at_account()).await?;
                 }
                 Ok(News::Beat(beat)) if beat == self.beat => self.ping().await?,
                 Ok(News::Beat(_) | News::Rights(_) | News::Accounts(_)) => {}
@@ -239,16 +239,18 @@ impl Talk {
     }
 
     async fn tell_round(&mut self, round: &Round) -> Result<(), End> {
-        let frame = if self.knows_people {
+        let frames = if self.knows_people {
             &round.presence
         } else {
-            self.knows_people = round.here.is_some();
+            self.knows_people = !round.here.is_empty();
             &round.here
         };
-        match frame {
-            Some(frame) => feed(&mut self.socket, frame.clone()).await,
-            None => Ok(()),
+        for frame in frames {
+            feed(&mut self.socket, frame.clone()).await?;
+            // Each by itself, so that the buffer need not hold all of them.
+            self.flush().await?;
         }
+        Ok(())
     }
 
     /// What is not stored and may have been missed is told afresh.
@@ -279,7 +281,7 @@ impl Talk {
 
     /// Sends what she lacks, and says that something is missing where that is too much.
     async fn fall_behind(&mut self) -> Result<(), End> {
-        let recovered = self.catch_up().await?;
+        let recovered = Box::pin(self.catch_up()).await?;
         let lagged = Answer::Lagged {
             recovered,
             last: self.seen,
