@@ -20,7 +20,7 @@ pub const GROUP: &str = "tags";
 const SITE: &str = "site";
 
 /// Tags in one statement and in one event; SQLite takes 32,766 values a statement.
-pub(super) const AT_ONCE: usize = 500;
+pub(super) const AT_ONCE: usize = 2_000;
 
 /// Something that values are made from. Written as `course:7`; those of which there is one, as `catalogue`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
