@@ -11,6 +11,9 @@ use std::process::{Output, Stdio};
 use tempfile::TempDir;
 use tokio::process::Command;
 
+/// The secret of the kit's sites.
+const SECRET: &str = "a secret that is only good for tests";
+
 /// Where a site could be: nothing is there yet.
 struct Place {
     folder: TempDir,
@@ -49,7 +52,8 @@ impl Place {
 
     /// A process that serves what is there now.
     async fn serve(&self, origin: &TestApp) -> TestApp {
-        let secret = std::fs::read_to_string(self.folder.path().join("secret")).unwrap();
+        let made = std::fs::read_to_string(self.folder.path().join("secret"));
+        let secret = made.unwrap_or_else(|_| SECRET.to_owned());
         origin
             .second_with(|config| {
                 config.data = self.folder.path().to_owned();
@@ -62,7 +66,12 @@ impl Place {
 }
 
 async fn run(data: &Path, database: &str, files: &str, command: &str, file: &Path) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_lyceum"))
+    let mut program = Command::new(env!("CARGO_BIN_EXE_lyceum"));
+    if database.starts_with("postgres") {
+        // With a database elsewhere it is configured, and not made in the folder.
+        program.env("LYCEUM_SECRET", SECRET);
+    }
+    program
         .arg(command)
         .arg(file)
         .current_dir(data)
