@@ -43,7 +43,7 @@ pub struct View {
     pub muted_until: Option<DateTime<Utc>>,
     /// Number of the last line that she has read.
     pub read: i64,
-    /// Lines after that one, up to [`MOST_COUNTED`].
+    /// Lines after that one, up to `MOST_COUNTED`.
     pub unread: u64,
 }
 

@@ -19,8 +19,8 @@
 //! which processes [react](Bus::react) may wait, for at most 50 ms, until those have. What need not last is only
 //! [told](Bus::tell).
 //!
-//! Here stands what a bus is and how it is listened to; [`open`] chooses and opens its kind, [`write`] records and
-//! announces, [`serve`] is about the processes and whether they hear each other.
+//! Here stands what a bus is and how it is listened to; `open` chooses and opens its kind, `write` records and
+//! announces, `serve` is about the processes and whether they hear each other.
 
 mod event;
 mod hub;

@@ -269,7 +269,7 @@ impl Bus {
 
     /// Deletes events recorded before `older_than`; returns how many. Leave them for minutes: a
     /// process that has not read an event when it is deleted tells its subscribers
-    /// [`Delivery::Lost`].
+    /// [`Delivery::Lost`](super::Delivery::Lost).
     pub async fn trim(&self, older_than: DateTime<Utc>) -> Result<u64, BusError> {
         match &self.0.backend {
             Backend::Memory { .. } => Ok(0),
