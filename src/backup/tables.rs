@@ -79,8 +79,9 @@ macro_rules! tables {
 
 tables! {
     user, group, group_permission, user_group, session, token,
+    account_link, second_factor, recovery_code,
     upload_batch, upload, rendition, transcoding, sns_message,
-    subject, course, enrollment, module, item, content, done_mark, playback_position,
+    subject, course, enrollment, invitation, invitation_use, enrollment_request, module, item, content, done_mark, playback_position,
     job_line, job, message, kept_answer,
     chat_room, chat_line, chat_mention, chat_read, chat_limit, chat_act,
 }

@@ -23,6 +23,11 @@ pub struct Model {
     pub overview: String,
     /// Only its owner and staff see it.
     pub is_draft: bool,
+    /// How many students may be in it; nothing: as many as like.
+    pub places: Option<i32>,
+    /// Whether its teacher decides who comes in.
+    #[serde(default)]
+    pub needs_approval: bool,
     /// When it was made; catalogues list newest first.
     pub created_at: DateTimeUtc,
     /// When anything in it last changed.

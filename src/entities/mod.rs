@@ -3,6 +3,7 @@
 //! Entities hold columns and relations, no behavior; queries live in the features'
 //! `store.rs`. The tables themselves are made in `crate::migrations`.
 
+pub mod account_link;
 pub mod chat_act;
 pub mod chat_limit;
 pub mod chat_line;
@@ -14,8 +15,11 @@ pub mod content;
 pub mod course;
 pub mod done_mark;
 pub mod enrollment;
+pub mod enrollment_request;
 pub mod group;
 pub mod group_permission;
+pub mod invitation;
+pub mod invitation_use;
 pub mod item;
 pub mod job;
 pub mod job_line;
@@ -23,7 +27,9 @@ pub mod kept_answer;
 pub mod message;
 pub mod module;
 pub mod playback_position;
+pub mod recovery_code;
 pub mod rendition;
+pub mod second_factor;
 pub mod session;
 pub mod sns_message;
 pub mod subject;

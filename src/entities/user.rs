@@ -17,6 +17,8 @@ pub struct Model {
     pub name: String,
     /// Mail address; may be empty.
     pub email: String,
+    /// When a link that was sent to this address was used; nothing while it may be anybody's.
+    pub email_confirmed_at: Option<DateTimeUtc>,
     /// argon2id in PHC form; empty: nobody can log in with a password.
     pub password_hash: String,
     /// Runs the site.

@@ -126,6 +126,7 @@ mod tests {
             username: format!("person{id}"),
             name: String::new(),
             email: String::new(),
+            email_confirmed_at: None,
             password_hash: String::new(),
             is_staff: false,
             is_active: true,
