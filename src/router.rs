@@ -1,7 +1,7 @@
 //! Every route of the site, in one table, by feature.
 
 use crate::accounts::{api as users, pages as accounts, settings, token_pages};
-use crate::admin::{cache, jobs};
+use crate::admin::{cache, jobs, site};
 use crate::app::App;
 use crate::chat;
 use crate::courses::{
@@ -331,6 +331,7 @@ fn chat_routes(rooms: chat::Rooms) -> Router<App> {
 /// Running the site.
 fn admin_routes() -> Router<App> {
     Router::new()
+        .at("/admin/", get(site::enter))
         .at("/admin/cache/", get(cache::pages::overview))
         .at(
             "/admin/cache/key/",

@@ -45,11 +45,11 @@ for (const name of LANGUAGES) {
 /** The Lucide icons in use, by their own names. Add a name here to use another one. */
 const ICONS = `
   arrow-down arrow-left arrow-right arrow-up arrow-up-to-line audio-lines bell book-open braces captions check
-  chevron-down chevron-left chevron-right chevron-up circle-alert circle-check circle-stop clock code copy download
-  ellipsis external-link eye eye-off file file-text file-x gauge globe graduation-cap grip-vertical hourglass
-  image info key-round languages layers library link list loader-circle locate-fixed lock log-in log-out mail maximize menu message-circle minimize
-  messages-square monitor moon pause pencil picture-in-picture-2 play plus refresh-cw reply rotate-ccw rotate-cw search settings shield smartphone
-  sun sun-moon trash-2 triangle-alert upload user users video volume-2 volume-x wifi-off x
+  chevron-down chevron-left chevron-right chevron-up circle-alert circle-check circle-stop clock code copy database-zap download
+  ellipsis external-link eye eye-off file file-text file-x folder gauge globe graduation-cap grip-vertical heart-pulse history hourglass
+  image info key-round languages layers layout-dashboard library link list list-checks loader-circle locate-fixed lock log-in log-out mail maximize menu message-circle minimize
+  messages-square monitor moon pause pencil picture-in-picture-2 play plus refresh-cw reply rotate-ccw rotate-cw scroll-text search settings shapes shield smartphone
+  sun sun-moon trash-2 triangle-alert upload user user-check users video volume-2 volume-x wifi-off x
 `.trim().split(/\s+/);
 
 /** Styles with a page of their own; the other files in css/ are parts of these. */

@@ -93,9 +93,21 @@ impl Person {
         self
     }
 
-    /// Whether she may, for example `courses.add_course`. Staff may everything.
+    /// Whether she may, for example `courses.add_course`. Staff may everything. What is of the admin site a key opens with
+    /// the scope `admin` alone, whoever owns it.
     pub fn may(&self, permission: &str) -> bool {
-        self.is_staff || self.permissions.contains(permission)
+        self.is_staff || (self.permissions.contains(permission) && self.is_within(permission))
+    }
+
+    /// Whether any part of the admin site is open to her.
+    pub fn enters_admin(&self) -> bool {
+        let mut held = self.permissions.iter();
+        self.is_staff || held.any(|name| is_of_admin(name) && self.is_within(name))
+    }
+
+    fn is_within(&self, permission: &str) -> bool {
+        let allows = |scopes: Scopes| scopes.allow(Scope::Admin);
+        !is_of_admin(permission) || self.scopes.is_none_or(allows)
     }
 
     /// Whether the places of a teacher are shown to her.
@@ -107,6 +119,10 @@ impl Person {
     pub fn initials(&self) -> String {
         initials(&self.name)
     }
+}
+
+fn is_of_admin(permission: &str) -> bool {
+    permission.starts_with(permissions::admin::PREFIX)
 }
 
 /// One or two letters of a name.

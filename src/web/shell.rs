@@ -155,8 +155,8 @@ impl Shell {
             if person.is_instructor() {
                 places.push(entry(Place::Teach, "/course/mine/", "Teach", "pencil"));
             }
-            if person.is_staff {
-                places.push(entry(Place::Admin, "/admin/cache/", "Admin", "gauge"));
+            if person.enters_admin() {
+                places.push(entry(Place::Admin, "/admin/", "Admin", "gauge"));
             }
         }
         places

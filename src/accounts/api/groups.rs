@@ -40,7 +40,7 @@ const GROUP: [Field<GroupRow>; 3] = [
     Field::<GroupRow>::new(
         "permissions",
         Kind::Texts,
-        "What its members may do: courses.view_course, courses.add_course, courses.change_course, courses.delete_course, and the same of module and content.",
+        "What its members may do: courses.view_course, courses.add_course, courses.change_course, courses.delete_course, and the same of module and content; and for parts of the admin site admin.view_user, admin.change_user and others.",
         |row| Cell::Texts((&row.permissions).into()),
     )
     .set_by_caller(Access::Optional),
@@ -185,13 +185,16 @@ fn judged(given: &Given, before: Option<&GroupRow>) -> Result<GroupChange, Probl
         "A name is one line without control characters.",
     );
     // What it has may stay, whatever it is.
-    let is_known = |name: &String| {
-        permissions::ALL.contains(&name.as_str()) || held.unwrap_or_default().contains(name)
-    };
+    let is_known =
+        |name: &String| permissions::is_known(name) || held.unwrap_or_default().contains(name);
     problems.check(
         wanted.iter().all(is_known),
         "permissions",
-        format!("There are {}.", permissions::ALL.join(", ")),
+        format!(
+            "There are {}, {}.",
+            permissions::ALL.join(", "),
+            permissions::admin::ALL.join(", ")
+        ),
     );
     if problems.is_empty() {
         Ok(GroupChange {

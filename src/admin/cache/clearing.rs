@@ -1,6 +1,7 @@
 //! Emptying a cache, all of them, or what rests on a tag. Asks first.
 
 use super::{PATH, get, orders};
+use crate::admin::site::Side;
 use crate::app::App;
 use crate::error::{Error, Result};
 use crate::web::extract::Query;
@@ -20,6 +21,7 @@ use serde::Deserialize;
 #[template(path = "admin/cache_clear.html")]
 struct ClearPage {
     shell: Shell,
+    side: Side,
     heading: String,
     words: &'static str,
     further: Vec<&'static str>,
@@ -65,6 +67,7 @@ impl Doomed {
 pub async fn ask(
     State(app): State<App>,
     Staff(_): Staff,
+    side: Side,
     shell: Shell,
     Query(asked): Query<Asked>,
 ) -> Result<Response> {
@@ -74,6 +77,7 @@ pub async fn ask(
     page(&match doomed {
         Doomed::Cache(name) => ClearPage {
             shell,
+            side,
             heading: format!("Empty the cache {name}?"),
             words: "What it holds is made anew when it is asked for; until then the site is slower. Nothing is lost for good.",
             further: further(&app, &[&name]),
@@ -83,6 +87,7 @@ pub async fn ask(
         },
         Doomed::All => ClearPage {
             shell,
+            side,
             heading: "Empty all caches?".into(),
             words: "What they hold is made anew when it is asked for; until then the site is slower. Nothing is lost for good.",
             further: further(
@@ -95,6 +100,7 @@ pub async fn ask(
         },
         Doomed::Tag(tag) => ClearPage {
             shell,
+            side,
             heading: format!("Forget what rests on {tag}?"),
             words: "Every kept page and value that was made from it is made anew when it is asked for, on every node and in every cache. Nothing is lost for good.",
             further: Vec::new(),

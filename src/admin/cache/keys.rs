@@ -2,6 +2,7 @@
 
 use super::value::{READABLE, Shown, is_readable, show, space_of};
 use super::{get, orders};
+use crate::admin::site::Side;
 use crate::app::App;
 use crate::error::{Error, Problems, Result};
 use crate::web::extract::Query;
@@ -25,6 +26,7 @@ const MOST_KEY_BYTES: usize = 2_000;
 #[template(path = "admin/cache_key.html")]
 struct KeyPage {
     shell: Shell,
+    side: Side,
     choices: Vec<(String, bool)>,
     cache: String,
     key: Field,
@@ -59,6 +61,7 @@ pub struct Asked {
 pub async fn look(
     State(app): State<App>,
     Staff(person): Staff,
+    side: Side,
     shell: Shell,
     Query(asked): Query<Asked>,
 ) -> Result<Response> {
@@ -83,6 +86,7 @@ pub async fn look(
         status,
         &KeyPage {
             shell: shell.at(Place::Admin),
+            side,
             choices: super::choices(&app, &name),
             stored_as: cache.name(&key).unwrap_or_default(),
             is_shared: cache.is_shared(),

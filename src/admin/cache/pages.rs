@@ -2,6 +2,7 @@
 
 use super::figures::{self, CacheView, Wanted};
 
+use crate::admin::site::Side;
 use crate::app::App;
 use crate::error::{Problems, Result};
 use crate::web::extract::Query;
@@ -22,6 +23,7 @@ use serde::Deserialize;
 #[template(path = "admin/cache.html")]
 struct OverviewPage {
     shell: Shell,
+    side: Side,
     since: String,
     since_exact: String,
     since_machine: String,
@@ -46,6 +48,7 @@ pub struct Asked {
 pub async fn overview(
     State(app): State<App>,
     Staff(person): Staff,
+    side: Side,
     shell: Shell,
     Query(asked): Query<Asked>,
 ) -> Result<Response> {
@@ -63,6 +66,7 @@ pub async fn overview(
     let began = app.history.began();
     page(&OverviewPage {
         shell: shell.at(Place::Admin),
+        side,
         since: text::when(began, app.clock.now(), person.time_zone),
         since_exact: text::exact(began, person.time_zone),
         since_machine: text::machine(began),

@@ -1,0 +1,214 @@
+//! What surrounds every page of the admin site: its places at the side, and who may come in.
+//!
+//! The list of places is [`PLACES`]; what stands in one of them is for its own module.
+
+use crate::app::App;
+use crate::db::Tag;
+use crate::entities::{course, upload, user};
+use crate::error::{Error, Result};
+use crate::web::headers::address_in;
+use crate::web::identity::{Person, Student};
+use crate::web::permissions;
+use crate::web::redirect::see_other;
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
+use axum::response::Response;
+use backends::cache::Timeout;
+use sea_orm::{EntityTrait, PaginatorTrait};
+use serde::{Deserialize, Serialize};
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A place of the admin site.
+#[derive(Clone, Copy, Debug)]
+pub struct Place {
+    /// What it is called.
+    pub name: &'static str,
+    /// Its icon.
+    pub icon: &'static str,
+    /// Where it is; everything under this path belongs to it.
+    pub path: &'static str,
+    /// Who sees it: [`permissions`]. Empty: everybody who comes in at all.
+    pub permission: &'static str,
+    /// How many there are of what stands there, where that is worth a number.
+    pub count: Option<fn(&Counts) -> u64>,
+}
+
+const fn place(
+    name: &'static str,
+    icon: &'static str,
+    path: &'static str,
+    permission: &'static str,
+) -> Place {
+    Place {
+        name,
+        icon,
+        path,
+        permission,
+        count: None,
+    }
+}
+
+/// The places of the admin site, in the order in which they stand at its side.
+pub const PLACES: [Place; 1] = [place(
+    "Cache",
+    "database-zap",
+    "/admin/cache/",
+    permissions::admin::STAFF,
+)];
+
+/// How many there are of what the site holds. It may be a minute old.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counts {
+    /// Accounts.
+    pub users: u64,
+    /// Courses, drafts too.
+    pub courses: u64,
+    /// Uploaded files.
+    pub files: u64,
+}
+
+/// How long counts are remembered: on a large table each costs a walk over an index.
+const COUNTS_KEPT: Timeout = Timeout::After(Duration::from_secs(60));
+
+/// A place as the side shows it.
+#[derive(Clone, Debug)]
+pub struct SideEntry {
+    /// What it is called.
+    pub name: &'static str,
+    /// Its icon.
+    pub icon: &'static str,
+    /// Where it leads.
+    pub path: &'static str,
+    /// `1,204`, or nothing.
+    pub count: String,
+    /// Whether this page stands there.
+    pub is_here: bool,
+}
+
+/// The side of the admin site, for somebody who may come in. As an extractor it refuses whoever may not: anonymous
+/// visitors are asked to log in, others get 403.
+#[derive(Clone, Debug)]
+pub struct Side {
+    /// The places that she may see.
+    pub entries: Vec<SideEntry>,
+    /// Who looks.
+    pub person: Arc<Person>,
+    /// The address from which she comes.
+    pub address: IpAddr,
+}
+
+impl Side {
+    /// What this place is called: the one of the page, or the site as a whole.
+    pub fn here(&self) -> &'static str {
+        let here = self.entries.iter().find(|entry| entry.is_here);
+        here.map_or("Admin", |entry| entry.name)
+    }
+
+    /// Lets her go on who holds this permission.
+    ///
+    /// # Errors
+    /// [`Error::Forbidden`].
+    pub fn require(&self, permission: &str) -> Result<()> {
+        permissions::require(&self.person, permission)
+    }
+}
+
+impl FromRequestParts<App> for Side {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self> {
+        let Student(person) = Student::from_request_parts(parts, app).await?;
+        if !person.enters_admin() {
+            return Err(Error::forbidden());
+        }
+        let counts = count(app).await?;
+        let path = parts.uri.path();
+        let seen = PLACES.iter().filter(|place| sees(&person, place));
+        let entries = seen.map(|place| SideEntry {
+            name: place.name,
+            icon: place.icon,
+            path: place.path,
+            count: place
+                .count
+                .map_or_else(String::new, |count| grouped(count(&counts))),
+            is_here: is_at(path, place.path),
+        });
+        Ok(Self {
+            entries: entries.collect(),
+            address: address_in(&parts.extensions),
+            person,
+        })
+    }
+}
+
+fn sees(person: &Person, place: &Place) -> bool {
+    place.permission.is_empty() || person.may(place.permission)
+}
+
+/// Whether a path stands in a place; the first page of the site holds nothing but itself.
+fn is_at(path: &str, place: &str) -> bool {
+    if place == "/admin/" {
+        path == place
+    } else {
+        path.starts_with(place)
+    }
+}
+
+async fn count(app: &App) -> Result<Counts> {
+    let load = || async {
+        let db = app.db.read();
+        Ok(Counts {
+            users: user::Entity::find().count(db).await?,
+            courses: course::Entity::find().count(db).await?,
+            files: upload::Entity::find().count(db).await?,
+        })
+    };
+    app.tagged
+        .get_or_set("admin-counts", &[Tag::subjects()], COUNTS_KEPT, load)
+        .await
+}
+
+/// `1,204`
+pub fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// GET `/admin/`: the first place that she may see.
+pub async fn enter(side: Side) -> Result<Response> {
+    let first = side.entries.first().ok_or_else(Error::forbidden)?;
+    Ok(see_other(first.path))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{grouped, is_at};
+
+    #[test]
+    fn numbers_are_written_in_groups_of_three() {
+        for (number, words) in [
+            (0, "0"),
+            (999, "999"),
+            (1_204, "1,204"),
+            (12_345_678, "12,345,678"),
+        ] {
+            assert_eq!(grouped(number), words);
+        }
+    }
+
+    #[test]
+    fn a_page_stands_in_one_place_only() {
+        assert!(is_at("/admin/", "/admin/"));
+        assert!(!is_at("/admin/users/", "/admin/"));
+        assert!(is_at("/admin/users/7/", "/admin/users/"));
+    }
+}
