@@ -82,7 +82,7 @@ tables! {
     account_link, second_factor, recovery_code,
     upload_batch, upload, rendition, transcoding, sns_message,
     subject, course, enrollment, invitation, invitation_use, enrollment_request, module, item, content, done_mark, playback_position,
-    job_line, job, message, kept_answer,
+    job_line, job, paused_kind, message, kept_answer, announcement, figure,
     chat_room, chat_line, chat_mention, chat_read, chat_limit, chat_act,
 }
 
@@ -194,6 +194,8 @@ mod tests {
         // Unfinished uploads: their bytes are no stored files yet, and clients begin anew.
         "tus_uploads",
         "upload_progress",
+        // The processes that run now.
+        "nodes",
         // Which steps the schema has taken stands in the manifest.
         "seaql_migrations",
     ];

@@ -4,6 +4,7 @@
 //! `store.rs`. The tables themselves are made in `crate::migrations`.
 
 pub mod account_link;
+pub mod announcement;
 pub mod chat_act;
 pub mod chat_limit;
 pub mod chat_line;
@@ -16,6 +17,7 @@ pub mod course;
 pub mod done_mark;
 pub mod enrollment;
 pub mod enrollment_request;
+pub mod figure;
 pub mod group;
 pub mod group_permission;
 pub mod invitation;
@@ -26,6 +28,8 @@ pub mod job_line;
 pub mod kept_answer;
 pub mod message;
 pub mod module;
+pub mod node;
+pub mod paused_kind;
 pub mod playback_position;
 pub mod recovery_code;
 pub mod rendition;
