@@ -106,7 +106,7 @@ fn condition(operation: &Operation) -> Option<Parameter> {
             "The ETag of the version that you have: an answer that is still the same is then 304 and costs no bytes.",
         )
     } else if operation.status == StatusCode::CREATED {
-        schema.pattern = Some("^\"?[!#-\\[\\]-~]{1,255}\"?$".to_owned());
+        schema.pattern = Some("^(\"[!#-\\[\\]-~]{1,255}\"|[!#-\\[\\]-~]{1,255})$".to_owned());
         (
             "Idempotency-Key",
             "A name for this request, such as a UUID: sent again within a day, it is answered as before and makes nothing twice.",
