@@ -13,9 +13,10 @@ use backends::bus::{Bus, Recorded};
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use sea_orm::{
     ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DatabaseTransaction, DbBackend,
-    DbErr, SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait,
+    DbErr, EntityTrait as _, SqliteTransactionMode, Statement, TransactionOptions,
+    TransactionTrait,
 };
-use sea_orm_migration::MigratorTrait;
+use sea_orm_migration::{MigratorTrait, SchemaManager, seaql_migrations};
 use serde::Serialize;
 use std::collections::BTreeSet;
 use std::ops::Deref;
@@ -32,6 +33,13 @@ const NOT_IN_PATH: &AsciiSet = &CONTROLS.add(b'%').add(b'?').add(b'#');
 
 /// How often the steps of the schema are tried when another process takes them at the same time.
 const MIGRATE_TRIES: u32 = 5;
+
+/// The table of the steps that were taken.
+const TAKEN_STEPS: &str = "seaql_migrations";
+
+/// What is to be done about tables that neither this release nor the one after it has made.
+const OTHER_RELEASE: &str =
+    "the tables are those of a newer release that this one cannot serve with; start that release";
 
 /// A connection of PostgreSQL that has rested this long is tried before it is used again.
 const RESTED: Duration = Duration::from_secs(1);
@@ -65,6 +73,14 @@ impl Drop for Undo {
             step();
         }
     }
+}
+
+/// How the tables and this release stand to each other, in steps.
+struct Steps {
+    /// Those of this release that were not taken yet.
+    pending: usize,
+    /// Those that were taken by a release that knows more.
+    newer: usize,
 }
 
 impl Db {
@@ -139,11 +155,26 @@ impl Db {
     }
 
     /// Brings the tables up to date. Processes that start at once may all ask for it: each step is a
-    /// transaction, so that one of them takes it and the others find it taken.
+    /// transaction, so that one of them takes it and the others find it taken. Tables of a newer release are left as they
+    /// are: what the next release adds does not disturb this one, so that nodes are replaced one by one.
+    ///
+    /// # Errors
+    /// When a step fails, and when the tables are those of a newer release but lack a step of this one.
     pub async fn migrate(&self) -> Result<(), DbErr> {
         let mut tries = 1;
         loop {
-            match Migrator::up(&self.write, None).await {
+            let taken = match self.steps().await {
+                Ok(Steps { newer: 0, .. }) => Migrator::up(&self.write, None).await,
+                Ok(Steps { pending: 0, .. }) => {
+                    tracing::warn!(
+                        "the tables are those of a newer release; this process goes on with them"
+                    );
+                    Ok(())
+                }
+                Ok(_) => return Err(DbErr::Migration(OTHER_RELEASE.to_owned())),
+                Err(error) => Err(error),
+            };
+            match taken {
                 Err(error) if tries < MIGRATE_TRIES => {
                     tracing::debug!(%error, "another process may be migrating; looking again");
                     tries += 1;
@@ -156,8 +187,30 @@ impl Db {
 
     /// How many steps have not been taken yet.
     pub async fn pending_migrations(&self) -> Result<usize, DbErr> {
-        let pending = Migrator::get_pending_migrations_read_only(&self.read).await?;
-        Ok(pending.len())
+        self.steps().await.map(|steps| steps.pending)
+    }
+
+    /// How the tables and this release stand to each other.
+    async fn steps(&self) -> Result<Steps, DbErr> {
+        // A database that is new has no list of steps either.
+        let manager = SchemaManager::new(&self.read);
+        let taken = if manager.has_table(TAKEN_STEPS).await? {
+            seaql_migrations::Entity::find().all(&self.read).await?
+        } else {
+            Vec::new()
+        };
+        let known: Vec<String> = Migrator::migrations()
+            .iter()
+            .map(|step| step.name().to_owned())
+            .collect();
+        let is_taken = |name: &String| taken.iter().any(|step| step.version == *name);
+        Ok(Steps {
+            pending: known.iter().filter(|name| !is_taken(name)).count(),
+            newer: taken
+                .iter()
+                .filter(|step| !known.contains(&step.version))
+                .count(),
+        })
     }
 
     /// Statements sent since the start; tests hold pages to a constant number of them.
@@ -341,6 +394,21 @@ mod tests {
             .await
             .unwrap();
         assert!(data.join("lyceum.sqlite3").is_file());
+    }
+
+    #[tokio::test]
+    async fn a_process_of_the_release_before_starts_with_the_tables_of_the_next_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let db = Db::open("sqlite:", folder.path()).await.unwrap();
+        db.migrate().await.unwrap();
+        let next = "INSERT INTO seaql_migrations (version, applied_at) VALUES ('m9999_next', 1)";
+        db.write.execute_unprepared(next).await.unwrap();
+        db.migrate().await.unwrap();
+        assert_eq!(db.pending_migrations().await.unwrap(), 0);
+        let older = "DELETE FROM seaql_migrations WHERE version LIKE 'm0001%'";
+        db.write.execute_unprepared(older).await.unwrap();
+        let error = db.migrate().await.unwrap_err().to_string();
+        assert!(error.contains("start that release"), "{error}");
     }
 
     #[tokio::test]
