@@ -12,11 +12,11 @@ pub use rate::Rate;
 
 use axum::http::HeaderName;
 use backends::files::S3Keys;
+use ipnet::IpNet;
 use reader::{Reader, read_sources};
 use secret::find_secret;
 use std::collections::BTreeMap;
 use std::fmt;
-use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use url::Url;
 
@@ -181,7 +181,7 @@ pub const SETTINGS: &[Setting] = &[
     setting(
         "trusted_proxies",
         "",
-        "Addresses whose `X-Forwarded-*` headers are believed, comma-separated.",
+        "Addresses and networks (`10.1.0.0/16`) whose `X-Forwarded-*` headers are believed, comma-separated.",
     ),
     setting(
         "remote_user_header",
@@ -299,7 +299,7 @@ pub struct Config {
     /// How long a job stays with a worker that no longer answers.
     pub lease_seconds: u64,
     /// Whose `X-Forwarded-*` headers are believed.
-    pub trusted_proxies: Vec<IpAddr>,
+    pub trusted_proxies: Vec<IpNet>,
     /// The header in which a trusted proxy names who asks the API.
     pub remote_user_header: Option<HeaderName>,
     /// How often an address may ask the API.

@@ -10,7 +10,6 @@ use backends::cache::Cache;
 use backends::mediaconvert::Settings as MediaConvertSettings;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use url::Url;
 
@@ -181,7 +180,7 @@ impl Reader<'_> {
             audio_formats: self.audio_formats(),
             workers: usize::try_from(self.number("workers", 1, 256)).unwrap_or(1),
             lease_seconds: self.number("lease_seconds", 1, 86_400),
-            trusted_proxies: self.addresses("trusted_proxies"),
+            trusted_proxies: self.networks("trusted_proxies"),
             log: self.log(),
             log_as_json: self.choice("log_format", &["text", "json"]) == "json",
             metrics: self.metrics(),
@@ -413,20 +412,6 @@ impl Reader<'_> {
             self.fault(key, "a size is expected, for example 500MiB or 10GiB");
             0
         })
-    }
-
-    fn addresses(&mut self, key: &'static str) -> Vec<IpAddr> {
-        let text = self.text(key);
-        let parts = text
-            .split(',')
-            .map(str::trim)
-            .filter(|part| !part.is_empty());
-        let (good, bad): (Vec<_>, Vec<_>) =
-            parts.map(str::parse::<IpAddr>).partition(Result::is_ok);
-        if !bad.is_empty() {
-            self.fault(key, "IP addresses are expected, separated by commas");
-        }
-        good.into_iter().flatten().collect()
     }
 
     fn audio_formats(&mut self) -> Vec<String> {

@@ -1,6 +1,7 @@
 //! The configuration in force, as it is shown.
 
 use super::{Config, MediaDelivery, SETTINGS, mask, masked};
+use ipnet::IpNet;
 
 impl Config {
     /// Key and value of every setting in force, secrets masked.
@@ -63,11 +64,7 @@ impl Config {
     fn shown_of_the_door(&self, key: &str) -> String {
         match key {
             "trusted_proxies" => {
-                let proxies: Vec<String> = self
-                    .trusted_proxies
-                    .iter()
-                    .map(ToString::to_string)
-                    .collect();
+                let proxies: Vec<String> = self.trusted_proxies.iter().map(shown_network).collect();
                 proxies.join(",")
             }
             "remote_user_header" => text_of(self.remote_user_header.as_ref()),
@@ -88,4 +85,13 @@ impl Config {
 
 fn text_of(value: Option<&impl ToString>) -> String {
     value.map(ToString::to_string).unwrap_or_default()
+}
+
+/// A network as it is written in the configuration: one address without the length of its prefix.
+fn shown_network(network: &IpNet) -> String {
+    if network.prefix_len() == network.max_prefix_len() {
+        network.addr().to_string()
+    } else {
+        network.to_string()
+    }
 }

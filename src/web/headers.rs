@@ -202,7 +202,14 @@ fn peer(request: &Request) -> IpAddr {
 
 /// Whether a proxy that the configuration trusts handed the request on.
 pub fn is_by_proxy(config: &Config, request: &Request) -> bool {
-    config.trusted_proxies.contains(&peer(request))
+    is_trusted(config, peer(request))
+}
+
+fn is_trusted(config: &Config, address: IpAddr) -> bool {
+    config
+        .trusted_proxies
+        .iter()
+        .any(|network| network.contains(&address))
 }
 
 /// The address that [`locate`] found.
@@ -221,7 +228,7 @@ pub fn address_in(known: &Extensions) -> IpAddr {
 /// What stands before something unreadable is not believed. A socket file has no peer address; it
 /// counts as this machine.
 fn real_address(config: &Config, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
-    if !config.trusted_proxies.contains(&peer) {
+    if !is_trusted(config, peer) {
         return peer;
     }
     let mut nearest = peer;
@@ -232,7 +239,7 @@ fn real_address(config: &Config, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
             let Some(address) = forwarded_address(part.trim()) else {
                 return nearest;
             };
-            if !config.trusted_proxies.contains(&address) {
+            if !is_trusted(config, address) {
                 return address;
             }
             nearest = address;
@@ -327,6 +334,10 @@ mod tests {
         assert_eq!(found(proxies, "10.0.0.1", chain), "203.0.113.9");
         assert_eq!(found(proxies, "::ffff:10.0.0.1", chain), "203.0.113.9");
         assert_eq!(found(proxies, "10.0.0.1", &["10.0.0.2"]), "10.0.0.2");
+        let network = "10.0.0.0/24, fd00::/8";
+        assert_eq!(found(network, "10.0.0.200", chain), "203.0.113.9");
+        assert_eq!(found(network, "fd00::7", chain), "203.0.113.9");
+        assert_eq!(found(network, "10.0.1.1", chain), "10.0.1.1");
     }
 
     #[test]

@@ -1,10 +1,29 @@
-//! Settings of the REST API and of rooms.
+//! Settings of the REST API, of rooms, and of the proxies in front.
 
 use super::Reader;
 use crate::config::Rate;
 use axum::http::HeaderName;
+use ipnet::IpNet;
+use std::net::IpAddr;
 
 impl Reader<'_> {
+    /// Addresses and networks, separated by commas.
+    pub(super) fn networks(&mut self, key: &'static str) -> Vec<IpNet> {
+        let text = self.text(key);
+        let parts = text
+            .split(',')
+            .map(str::trim)
+            .filter(|part| !part.is_empty());
+        let (good, bad): (Vec<_>, Vec<_>) = parts.map(network).partition(Result::is_ok);
+        if !bad.is_empty() {
+            self.fault(
+                key,
+                "IP addresses or networks such as 10.1.0.0/16 are expected, separated by commas",
+            );
+        }
+        good.into_iter().flatten().collect()
+    }
+
     /// A rate, or none.
     pub(super) fn rate(&mut self, key: &'static str) -> Option<Rate> {
         let text = self.text(key);
@@ -50,4 +69,11 @@ impl Reader<'_> {
         }
         name
     }
+}
+
+/// One address, or a network with the length of its prefix (RFC 4632, section 3.1).
+fn network(text: &str) -> Result<IpNet, ipnet::AddrParseError> {
+    text.parse::<IpAddr>()
+        .map(IpNet::from)
+        .or_else(|_| text.parse())
 }
