@@ -142,17 +142,23 @@ pub async fn settle(app: &App, write: &mut Write, settled: &upload::Model) -> Re
 
 /// Whether one of them is still on its way or in line.
 async fn is_open(app: &App, write: &Write, batch: &upload_batch::Model) -> Result<bool> {
-    let coming = tus_upload::Entity::find()
-        .filter(tus_upload::Column::OwnerId.eq(batch.owner_id))
-        .filter(tus_upload::Column::Batch.eq(&batch.id))
-        .filter(tus_upload::Column::UploadId.is_null())
-        .filter(tus_upload::Column::ExpiresAt.gte(app.clock.now()));
-    if coming.count(&**write).await? > 0 {
+    // Whoever did not hear that her upload was begun has begun it anew: what is left of the first comes no more.
+    let has_all = batch.files > 0 && batch.arrived >= batch.files;
+    if !has_all && is_coming(app, write, batch).await? {
         return Ok(true);
     }
     let in_line = members(batch)
         .filter(upload::Column::State.is_in([UploadState::Waiting, UploadState::Processing]));
     Ok(in_line.count(&**write).await? > 0)
+}
+
+async fn is_coming(app: &App, write: &Write, batch: &upload_batch::Model) -> Result<bool> {
+    let coming = tus_upload::Entity::find()
+        .filter(tus_upload::Column::OwnerId.eq(batch.owner_id))
+        .filter(tus_upload::Column::Batch.eq(&batch.id))
+        .filter(tus_upload::Column::UploadId.is_null())
+        .filter(tus_upload::Column::ExpiresAt.gte(app.clock.now()));
+    Ok(coming.count(&**write).await? > 0)
 }
 
 fn members(batch: &upload_batch::Model) -> sea_orm::Select<upload::Entity> {

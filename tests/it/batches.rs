@@ -95,6 +95,15 @@ async fn a_file_dropped_alone_is_told_by_its_name() {
 }
 
 #[tokio::test]
+async fn who_did_not_hear_that_her_upload_was_begun_and_began_it_anew_is_told_at_once() {
+    let drop = drop_zone().await;
+    drop.announce("clave.wav", "1", drop.sound.len()).await;
+    drop.send("clave.wav", "1", &drop.sound).await;
+    drop.site.drain().await;
+    assert_eq!(drop.texts().await, ["Your file clave has been processed"]);
+}
+
+#[tokio::test]
 async fn the_message_names_what_failed_and_a_second_try_is_told_by_itself() {
     let drop = drop_zone().await;
     let mut torn = drop.sound.clone();
