@@ -29,19 +29,25 @@ export function showOnTheirWay() {
   panel.querySelector(".count").textContent = count === 1 ? "1 file" : `${count} files`;
 }
 
-/** The page as the site draws it now; null when it cannot be had. */
+/** The page as the site draws it now; null when it cannot be had: then it is asked for again, a little later. */
 async function freshPage() {
   try {
     const answer = await fetch(location.href, { headers: { Accept: "text/html" }, credentials: "same-origin" });
-    return answer.ok ? new DOMParser().parseFromString(await answer.text(), "text/html") : null;
+    if (answer.ok) return new DOMParser().parseFromString(await answer.text(), "text/html");
   } catch {
-    // What is shown stays as it is; the next event, or the next load of the page, tells.
-    return null;
+    // The connection is gone, or the site.
   }
+  readAgainLater();
+  return null;
 }
+
+/** The newest event of each file. */
+const told = new Map();
 
 /** Takes what the site draws there, with its menu and picture, in place of `shown`. False when it draws no such thing. */
 export async function redraw(shown, selector) {
+  const id = Number(shown.dataset.uploadId);
+  told.delete(id);
   const page = await freshPage();
   const drawn = page?.querySelector(selector);
   if (!drawn) return page === null;
@@ -49,13 +55,18 @@ export async function redraw(shown, selector) {
   shown.replaceWith(document.adoptNode(drawn));
   if (focused) drawn.querySelector("a, button, summary")?.focus();
   showOnTheirWay();
+  // What was told while the page was on its way is newer than the page.
+  if (told.has(id)) show(told.get(id));
   return true;
 }
+
+const readAgainLater = debounce(readAgain, 5000);
 
 onEvent("upload", show);
 onEvent("refresh", debounce(readAgain, 200));
 
 async function show(event) {
+  told.set(Number(event.id), event);
   const selector = `[data-upload-id="${Number(event.id)}"]`;
   for (const shown of document.querySelectorAll(selector)) {
     const name = shown.dataset.name ?? "";

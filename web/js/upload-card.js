@@ -55,6 +55,8 @@ export function makeCard(file, kind) {
   };
   card.arrived = (answer) => {
     cancel.remove();
+    // It is told of from now on, also where the page cannot be drawn again just now.
+    if (answer.upload) row.dataset.uploadId = answer.upload;
     setState(row, { state: answer.state ?? "waiting", words: answer.words ?? answer.message ?? "Upload complete!" });
     return redraw(row, `.file-card[data-id="${Number(answer.content)}"]`);
   };

@@ -291,7 +291,7 @@ async function sent({ form, file, held, batch }, report, signal) {
     const metadata = module ? { module, ...together } : together;
     const { sendResumably } = await load("./resumable.js");
     const { upload, content } = await sendResumably({ endpoint, file, metadata, held, report, signal });
-    return { ...(await stateOf(upload)), content };
+    return { ...(await stateOf(upload)), upload, content };
   }
   // Without a title the site makes one of the file's name.
   const body = new FormData(form);
