@@ -50,7 +50,7 @@ FORCE:
 # --- Tests ---------------------------------------------------------------------------------------
 
 .PHONY: test
-test: test-scripts test-sqlite test-postgres test-s3 test-clients test-browser ## Runs every test: on SQLite, on PostgreSQL, on S3, with clients of others, in Chromium
+test: test-scripts test-sqlite test-postgres test-s3 test-clients test-browser test-nodes ## Runs every test: on SQLite, on PostgreSQL, on S3, with clients of others, in Chromium, on many nodes
 
 .PHONY: test-scripts
 test-scripts: assets
@@ -102,6 +102,14 @@ test-browser: assets tests/browser/node_modules/.package-lock.json
 	scripts/need ffmpeg:ffmpeg chromium:chromium
 	cargo build --workspace --bin lyceum
 	cd tests/browser && LYCEUM_BIN="$(abspath $(CARGO_TARGET_DIR))/debug/lyceum" npm test --silent
+
+.PHONY: test-nodes
+test-nodes: assets tests/browser/node_modules/.package-lock.json ## Runs three nodes and two workers behind nginx, and ends each part in turn
+	scripts/tools rust moto nginx
+	scripts/need ffmpeg:ffmpeg chromium:chromium redis-server:redis-server memcached:memcached postgresql
+	cargo build --workspace --bin lyceum
+	cd tests/browser && PATH="$$PATH:$$LYCEUM_TOOLS/nginx/usr/sbin" LYCEUM_BIN="$(abspath $(CARGO_TARGET_DIR))/debug/lyceum" \
+	  ../../scripts/with-servers postgres s3 -- npm run --silent test-nodes
 
 # What `test-long` uploads through three kills of the server.
 large := 2147483648

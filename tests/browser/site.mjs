@@ -12,10 +12,10 @@ import { fileURLToPath } from "node:url";
 const PATIENCE_MS = 60_000;
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
-const program = process.env.LYCEUM_BIN ?? join(process.env.CARGO_TARGET_DIR ?? join(root, "target"), "debug/lyceum");
+export const program = process.env.LYCEUM_BIN ?? join(process.env.CARGO_TARGET_DIR ?? join(root, "target"), "debug/lyceum");
 
 /** A port of 127.0.0.1 that nobody listens on. */
-async function freePort() {
+export async function freePort() {
   const probe = createServer();
   await new Promise((resolve, reject) => probe.once("error", reject).listen(0, "127.0.0.1", resolve));
   const { port } = probe.address();
