@@ -6,6 +6,7 @@
 
 pub mod api;
 mod devices;
+mod facts;
 pub mod pages;
 mod profile;
 mod rights;
@@ -15,8 +16,12 @@ mod store;
 pub mod token_pages;
 mod tokens;
 
+pub use facts::{group_facts, hold_touchable, token_facts, user_facts};
 pub use profile::{Profile, set_theme, update_profile};
-pub use rights::{set_active, set_staff};
+pub use rights::{
+    delete_group, groups_of, hold_caller, hold_group, list_groups, save_group, set_active,
+    set_groups, set_rights, set_staff,
+};
 pub use rules::{check_email, check_password, check_username};
 pub use store::{find_user, list_members, list_users};
 pub use tokens::{NewToken, create_token, end_after, free_name, list_tokens, revoke_token};

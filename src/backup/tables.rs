@@ -82,7 +82,7 @@ tables! {
     account_link, second_factor, recovery_code,
     upload_batch, upload, rendition, transcoding, sns_message,
     subject, course, enrollment, invitation, invitation_use, enrollment_request, module, item, content, done_mark, playback_position,
-    job_line, job, paused_kind, message, kept_answer, announcement, figure,
+    job_line, job, paused_kind, message, kept_answer, announcement, figure, audit_entry,
     chat_room, chat_line, chat_mention, chat_read, chat_limit, chat_act,
 }
 
@@ -191,6 +191,8 @@ mod tests {
         backends::bus::EVENTS_TABLE,
         // Tickets live a minute.
         "chat_tickets",
+        // Files that wait for a yes wait a day, for who sent them.
+        "csv_imports",
         // Unfinished uploads: their bytes are no stored files yet, and clients begin anew.
         "tus_uploads",
         "upload_progress",

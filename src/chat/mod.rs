@@ -38,6 +38,7 @@ mod wire;
 mod writer;
 
 pub use bar::count_unread_rooms;
+pub use moderation::set_locked;
 pub use past::{PastLine, write_past};
 pub use rooms::Rooms;
 pub use store::reads::{View, view};

@@ -57,21 +57,40 @@ pub async fn lock(
 ) -> Result<()> {
     check(person, course)?;
     let mut write = app.write().await?;
-    let room = store::lock(&write, course.id).await?;
+    let who = (course.id, person.id);
+    if set_locked(&mut write, who, is_locked, app.clock.now()).await? {
+        write.commit().await
+    } else {
+        write.rollback().await
+    }
+}
+
+/// Does what [`lock`] does within an open transaction, for a course and somebody of whom the caller has found that she may;
+/// answers whether anything has changed.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn set_locked(
+    write: &mut Write,
+    (course_id, person_id): (i64, i64),
+    is_locked: bool,
+    now: DateTime<Utc>,
+) -> Result<bool> {
+    let room = store::lock(write, course_id).await?;
     if room.is_locked == is_locked {
-        return write.rollback().await;
+        return Ok(false);
     }
     let slow_seconds = room.slow_seconds;
-    acts::set_rules(&write, room, is_locked, slow_seconds).await?;
+    acts::set_rules(write, room, is_locked, slow_seconds).await?;
     let kind = if is_locked {
         ChatActKind::Lock
     } else {
         ChatActKind::Unlock
     };
-    let now = app.clock.now();
-    acts::log(&write, (course.id, person.id), kind, About::default(), now).await?;
-    tell(&mut write, course.id, None).await?;
-    write.commit().await
+    let who = (course_id, person_id);
+    acts::log(write, who, kind, About::default(), now).await?;
+    tell(write, course_id, None).await?;
+    Ok(true)
 }
 
 /// Lets everybody but moderators wait so many seconds between two lines; 0 lifts it.

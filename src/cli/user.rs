@@ -5,8 +5,10 @@ mod token;
 use super::{CliResult, say};
 use crate::accounts::{self, INSTRUCTORS, NewUser};
 use crate::app::App;
+use crate::db::Write;
 use crate::entities::user;
 use crate::error::{Error, Problems};
+use crate::web::audit::{By, Done, Facts, record};
 use clap::Subcommand;
 use console::Term;
 use std::io::{BufRead as _, IsTerminal as _, Write as _};
@@ -113,6 +115,7 @@ async fn add(app: &App, new: NewUser, is_instructor: bool, from_stdin: bool) -> 
     if is_instructor {
         accounts::add_to_group(&mut write, account.id, INSTRUCTORS).await?;
     }
+    log(app, &write, "add", account.id, None).await?;
     write.commit().await?;
     show(&chosen, &format!("{username} can log in now."));
     Ok(ExitCode::SUCCESS)
@@ -126,7 +129,9 @@ async fn passwd(app: &App, username: &str, from_stdin: bool) -> CliResult {
     told(problems.into_result())?;
     let hash = app.passwords.hash(&chosen.password).await?;
     let mut write = app.write().await?;
+    let before = accounts::user_facts(&*write, account.id).await?;
     accounts::set_password(&mut write, account.id, hash).await?;
+    log(app, &write, "password", account.id, before).await?;
     write.commit().await?;
     show(
         &chosen,
@@ -138,7 +143,9 @@ async fn passwd(app: &App, username: &str, from_stdin: bool) -> CliResult {
 async fn set_active(app: &App, username: &str, is_active: bool) -> CliResult {
     let account = get(app, username).await?;
     let mut write = app.write().await?;
+    let before = accounts::user_facts(&*write, account.id).await?;
     accounts::set_active(&mut write, account.id, is_active).await?;
+    log(app, &write, "change", account.id, before).await?;
     write.commit().await?;
     say(&if is_active {
         format!("{username} can log in again.")
@@ -151,7 +158,9 @@ async fn set_active(app: &App, username: &str, is_active: bool) -> CliResult {
 async fn set_staff(app: &App, username: &str, is_staff: bool) -> CliResult {
     let account = get(app, username).await?;
     let mut write = app.write().await?;
+    let before = accounts::user_facts(&*write, account.id).await?;
     accounts::set_staff(&mut write, account.id, is_staff).await?;
+    log(app, &write, "change", account.id, before).await?;
     write.commit().await?;
     say(&if is_staff {
         format!("{username} runs the site from now on.")
@@ -159,6 +168,25 @@ async fn set_staff(app: &App, username: &str, is_staff: bool) -> CliResult {
         format!("{username} does not run the site any more.")
     });
     Ok(ExitCode::SUCCESS)
+}
+
+/// Logs what was done to an account at this terminal.
+async fn log(
+    app: &App,
+    write: &Write,
+    act: &str,
+    id: i64,
+    before: Option<Facts>,
+) -> Result<(), Error> {
+    let after = accounts::user_facts(&**write, id).await?;
+    let done = Done {
+        act,
+        kind: "user",
+        id,
+        before: before.as_ref(),
+        after: after.as_ref(),
+    };
+    record(write, &By::terminal(app.clock.now()), done).await
 }
 
 async fn list(app: &App) -> CliResult {

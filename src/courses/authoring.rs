@@ -1,18 +1,21 @@
 //! The teacher's side of courses: her list, and making, changing and deleting one.
 
 use super::card::color_of;
+use super::facts::{facts_for_others, log_for_others};
 use super::fields::{CourseChange, form_of};
 use super::writing::{delete_course, insert_course, list_subjects, update_course};
 use super::{figures, store};
 use crate::app::App;
 use crate::entities::{content, course, module, subject};
 use crate::error::{Error, Problems, Result};
+use crate::web::audit::{By, Via};
 use crate::web::cover::cover_svg;
 use crate::web::extract::Path;
 use crate::web::form::{FaultLine, Field, Form, fault_lines_in};
 use crate::web::identity::{Author, Person};
 use crate::web::permissions::{self, require};
 use crate::web::redirect::see_other;
+use crate::web::sessions::Device;
 use crate::web::shell::{Place, Shell, page, page_with};
 use crate::web::text;
 use askama::Template;
@@ -214,6 +217,7 @@ pub async fn edit_form(
 pub async fn edit(
     State(app): State<App>,
     Author(person): Author,
+    device: Device,
     shell: Shell,
     Path(id): Path<i64>,
     form: Form,
@@ -223,7 +227,10 @@ pub async fn edit(
     let course = store::get_owned_course(db, &person, id).await?;
     let subjects = list_subjects(db).await?;
     let changed = match CourseChange::read(&form, &subjects) {
-        Ok(change) => update(&app, &person, id, change).await,
+        Ok(change) => {
+            let by = By::person(&person, Via::Page, device.address, app.clock.now());
+            update(&app, &person, &by, id, change).await
+        }
         Err(problems) => Err(Error::Invalid(problems)),
     };
     match changed {
@@ -266,12 +273,16 @@ pub async fn delete_form(
 pub async fn delete(
     State(app): State<App>,
     Author(person): Author,
+    device: Device,
     Path(id): Path<i64>,
 ) -> Result<Response> {
     require(&person, permissions::DELETE_COURSE)?;
+    let by = By::person(&person, Via::Page, device.address, app.clock.now());
     let mut write = app.write().await?;
-    store::get_owned_course(&*write, &person, id).await?;
+    let before = store::get_owned_course(&*write, &person, id).await?;
+    let told = facts_for_others(&write, person.id, &before).await?;
     delete_course(&app, &mut write, id).await?;
+    log_for_others(&write, &by, "delete", id, told.as_ref()).await?;
     write.commit().await?;
     Ok(see_other("/course/mine/"))
 }
@@ -313,10 +324,12 @@ async fn insert(app: &App, person: &Person, change: CourseChange) -> Result<cour
     Ok(course)
 }
 
-async fn update(app: &App, person: &Person, id: i64, change: CourseChange) -> Result<()> {
+async fn update(app: &App, person: &Person, by: &By, id: i64, change: CourseChange) -> Result<()> {
     let write = app.write().await?;
     let before = store::hold_course(&write, person, id).await?;
+    let told = facts_for_others(&write, person.id, &before).await?;
     update_course(app, &write, &before, change).await?;
+    log_for_others(&write, by, "change", id, told.as_ref()).await?;
     write.commit().await
 }
 

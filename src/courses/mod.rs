@@ -8,6 +8,7 @@
 mod about;
 pub mod api;
 pub mod authoring;
+mod by_staff;
 pub mod captions;
 mod card;
 mod cards;
@@ -16,6 +17,7 @@ mod content_form;
 mod content_store;
 pub mod contents;
 pub mod deletion;
+mod facts;
 mod fields;
 mod figures;
 #[cfg(any(test, feature = "fuzzing"))]
@@ -35,10 +37,17 @@ mod video;
 mod writing;
 
 pub use api::{ContentView, CourseHead, CourseView, FULL_COURSE, find_course, with_modules};
+pub use by_staff::{hold_any_course, insert_course_of, place_modules, set_owner};
 pub use content_form::title_of;
 pub use content_store::{add_file, placement};
+pub use facts::{course_facts, subject_facts};
+pub use fields::CourseChange;
 pub use store::{
     delete_contents, delete_modules, get_owned_content, get_owned_course, get_owned_module,
     list_contents, list_modules, next_content_order, next_module_order, touch,
 };
 pub use video::video_page;
+pub use writing::{
+    ModuleChange, SubjectChange, delete_course, delete_subject, hold_subject, insert_course,
+    insert_module, list_subjects, save_subject, update_course, update_module,
+};

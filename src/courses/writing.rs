@@ -38,9 +38,22 @@ pub async fn insert_course(
     person: &Person,
     change: CourseChange,
 ) -> Result<course::Model> {
+    insert_for(app, write, person.id, change).await
+}
+
+/// Makes a course of this person's.
+///
+/// # Errors
+/// As [`insert_course`].
+pub async fn insert_for(
+    app: &App,
+    write: &Write,
+    owner_id: i64,
+    change: CourseChange,
+) -> Result<course::Model> {
     let now = app.clock.now();
     let row = course::ActiveModel {
-        owner_id: Set(person.id),
+        owner_id: Set(owner_id),
         subject_id: Set(change.subject_id),
         title: Set(change.title),
         slug: Set(change.slug),

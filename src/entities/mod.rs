@@ -5,6 +5,7 @@
 
 pub mod account_link;
 pub mod announcement;
+pub mod audit_entry;
 pub mod chat_act;
 pub mod chat_limit;
 pub mod chat_line;
@@ -14,6 +15,7 @@ pub mod chat_room;
 pub mod chat_ticket;
 pub mod content;
 pub mod course;
+pub mod csv_import;
 pub mod done_mark;
 pub mod enrollment;
 pub mod enrollment_request;

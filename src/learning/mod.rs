@@ -6,6 +6,7 @@
 //! the feature `media`.
 
 pub mod api;
+mod by_staff;
 mod enrollments;
 pub mod lesson;
 pub mod marks;
@@ -17,6 +18,7 @@ mod shelf;
 mod store;
 pub mod transcript;
 
+pub use by_staff::{enroll_by_staff, enrollment_facts, facts_of, list_enrolled, remove_by_staff};
 pub use progress::{set_done, set_position, stop_at};
 pub use render::{Playback, render_item};
 pub use store::{enroll, is_enrolled, may_study};

@@ -17,6 +17,7 @@ use askama::Template;
 use axum::extract::{RawQuery, State};
 use axum::http::StatusCode;
 use axum::response::Response;
+use sea_orm::EntityTrait as _;
 use std::collections::BTreeSet;
 
 /// So many files are deleted at once; a page of the library has fewer.
@@ -170,6 +171,17 @@ pub async fn delete(
         StatusCode::CONFLICT,
         &asking(&app, shell, files, NOT_NAMED).await?,
     )
+}
+
+/// Deletes a file, whoever's it is, with the contents that show it. Who may is for the caller to have asked.
+///
+/// # Errors
+/// [`Error::NotFound`].
+pub async fn delete_upload(app: &App, write: &mut Write, id: i64) -> Result<()> {
+    let found = upload::Entity::find_by_id(id).one(&**write).await?;
+    let files = [found.ok_or(Error::NotFound)?];
+    let losing = hold_losing(app, write, &files).await?;
+    delete_files(app, write, &files, losing).await
 }
 
 /// What loses something when files are deleted.

@@ -12,3 +12,5 @@ mod rows;
 pub mod sending;
 mod store;
 pub mod unfinished;
+
+pub use deletion::delete_upload;

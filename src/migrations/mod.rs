@@ -21,6 +21,7 @@ mod m0014_token_scopes;
 mod m0016_rooms;
 mod m0017_room_life;
 mod m0018_kept_answers;
+mod m0019_audit;
 mod m0020_overview;
 mod m0021_doors;
 
@@ -47,6 +48,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0016_rooms::Migration),
             Box::new(m0017_room_life::Migration),
             Box::new(m0018_kept_answers::Migration),
+            Box::new(m0019_audit::Migration),
             Box::new(m0020_overview::Migration),
             Box::new(m0021_doors::Migration),
         ]

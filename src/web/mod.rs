@@ -1,6 +1,7 @@
 //! What every page and endpoint shares. It knows no feature.
 
 pub mod assets;
+pub mod audit;
 pub mod changes;
 pub mod cover;
 pub mod credentials;

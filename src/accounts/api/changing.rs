@@ -5,6 +5,7 @@
 //! from herself, somebody of the staff is always left.
 
 use super::users::{USER, UserRow, dressed};
+use crate::accounts::facts::user_facts;
 use crate::accounts::profile::{Profile, update_profile};
 use crate::accounts::rights::{
     hold_caller, hold_with, list_groups, numbers_of, require_still, set_groups, set_rights,
@@ -13,6 +14,7 @@ use crate::accounts::store;
 use crate::accounts::{NewUser, create_user};
 use crate::db::Write;
 use crate::error::{Error, Problems, Result};
+use crate::web::audit::{Done, Facts, record};
 use crate::web::identity::Person;
 use crate::web::rest::{Answer, Call, Given};
 use std::collections::BTreeMap;
@@ -123,6 +125,7 @@ impl Rights {
 pub(super) async fn change_other(call: Call) -> Result<Answer> {
     let person = call.person()?;
     let (mut write, row) = hold(&call).await?;
+    let told = user_facts(&*write, row.account.id).await?;
     let (id, held, before) = (row.account.id, Profile::of(&row.account), Rights::of(&row));
     let known = list_groups(&*write).await?;
     let is_self = person.id == id;
@@ -153,6 +156,9 @@ pub(super) async fn change_other(call: Call) -> Result<Answer> {
     }
     if rights.groups != before.groups {
         set_groups(&mut write, id, &groups).await?;
+    }
+    if !is_self {
+        log(&call, &write, "change", id, told).await?;
     }
     let answer = done(&call, write, id).await?;
     if changes_rights {
@@ -201,10 +207,24 @@ pub(super) async fn create(call: Call) -> Result<Answer> {
     if !groups.is_empty() {
         set_groups(&mut write, id, &groups).await?;
     }
+    log(&call, &write, "add", id, None).await?;
     let row = dressed(&*write, store::get_user(&*write, id).await?).await?;
     tracing::info!(by = person.id, user = id, ?rights, "an account was made");
     call.made(write, &USER, &row, &format!("/api/users/{id}/"))
         .await
+}
+
+/// Logs what staff did to somebody's account.
+async fn log(call: &Call, write: &Write, act: &str, id: i64, before: Option<Facts>) -> Result<()> {
+    let after = user_facts(&**write, id).await?;
+    let done = Done {
+        act,
+        kind: "user",
+        id,
+        before: before.as_ref(),
+        after: after.as_ref(),
+    };
+    record(write, &call.by()?, done).await
 }
 
 /// What she tells of herself, by the rules of its page; what stays as it is stays, whatever it is.

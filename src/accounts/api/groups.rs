@@ -2,10 +2,12 @@
 
 use super::changing::require_no_key_for_rights;
 use crate::accounts::INSTRUCTORS;
+use crate::accounts::facts::group_facts;
 use crate::accounts::rights::{delete_group, hold_caller, hold_group, save_group};
 use crate::db::Write;
 use crate::entities::{group, group_permission};
 use crate::error::{Error, Problems, Result};
+use crate::web::audit::{Done, Facts, record};
 use crate::web::permissions;
 use crate::web::rest::{
     Access, Answer, Call, Cell, Declared, FIELDS, Field, Given, IS_STAFF, Kind, Listing, Object,
@@ -213,6 +215,7 @@ async fn create(call: Call) -> Result<Answer> {
     let mut write = call.app.write().await?;
     hold_caller(&write, person).await?;
     let id = save_group(&mut write, None, &change.name, &change.permissions).await?;
+    log(&call, &write, "add", id, None).await?;
     let row = reload(&write, id).await?;
     tracing::info!(
         by = person.id,
@@ -238,7 +241,9 @@ async fn change(call: Call) -> Result<Answer> {
         return Err(Error::Conflict(KEPT_NAME.into()));
     }
     let id = before.group.id;
+    let told = group_facts(&*write, id).await?;
     save_group(&mut write, Some(id), &change.name, &change.permissions).await?;
+    log(&call, &write, "change", id, told).await?;
     let row = reload(&write, id).await?;
     write.commit().await?;
     tracing::info!(
@@ -259,7 +264,9 @@ async fn destroy(call: Call) -> Result<Answer> {
     if before.group.name == INSTRUCTORS {
         return Err(Error::Conflict(KEPT_NAME.into()));
     }
+    let told = group_facts(&*write, before.group.id).await?;
     delete_group(&mut write, before.group.id).await?;
+    log(&call, &write, "delete", before.group.id, told).await?;
     write.commit().await?;
     tracing::info!(
         by = person.id,
@@ -267,6 +274,18 @@ async fn destroy(call: Call) -> Result<Answer> {
         "a group was deleted"
     );
     Ok(Answer::nothing())
+}
+
+async fn log(call: &Call, write: &Write, act: &str, id: i64, before: Option<Facts>) -> Result<()> {
+    let after = group_facts(&**write, id).await?;
+    let done = Done {
+        act,
+        kind: "group",
+        id,
+        before: before.as_ref(),
+        after: after.as_ref(),
+    };
+    record(write, &call.by()?, done).await
 }
 
 /// The group, held for a change by somebody who is of the staff still.

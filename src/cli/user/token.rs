@@ -4,8 +4,10 @@ use super::{get, told};
 use crate::accounts::{self, NewToken};
 use crate::app::App;
 use crate::cli::{CliResult, say};
+use crate::db::Write;
 use crate::entities::token;
 use crate::error::Error;
+use crate::web::audit::{By, Done, Facts, record};
 use crate::web::scopes::Scope;
 use chrono::{DateTime, Utc};
 use clap::Args;
@@ -68,6 +70,7 @@ pub async fn run(app: &App, args: TokenArgs) -> CliResult {
         expires_at,
     };
     let key = told(accounts::create_token(app, &write, new).await)?;
+    log_made(app, &write, account.id).await?;
     write.commit().await?;
     say(&key);
     Ok(ExitCode::SUCCESS)
@@ -75,6 +78,7 @@ pub async fn run(app: &App, args: TokenArgs) -> CliResult {
 
 async fn revoke(app: &App, user_id: i64, username: &str, id: i64) -> CliResult {
     let mut write = app.write().await?;
+    let before = accounts::token_facts(&*write, id).await?;
     match accounts::revoke_token(&mut write, user_id, id).await {
         Err(Error::NotFound) => {
             let words = format!(
@@ -84,8 +88,36 @@ async fn revoke(app: &App, user_id: i64, username: &str, id: i64) -> CliResult {
         }
         done => done?,
     }
+    log(app, &write, "revoke", id, (before, None)).await?;
     write.commit().await?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Logs the key that was just made for somebody: her newest.
+async fn log_made(app: &App, write: &Write, user_id: i64) -> Result<(), Error> {
+    let made = accounts::list_tokens(&**write, user_id).await?;
+    let Some(row) = made.iter().max_by_key(|row| row.id) else {
+        return Ok(());
+    };
+    let after = accounts::token_facts(&**write, row.id).await?;
+    log(app, write, "add", row.id, (None, after)).await
+}
+
+async fn log(
+    app: &App,
+    write: &Write,
+    act: &str,
+    id: i64,
+    (before, after): (Option<Facts>, Option<Facts>),
+) -> Result<(), Error> {
+    let done = Done {
+        act,
+        kind: "token",
+        id,
+        before: before.as_ref(),
+        after: after.as_ref(),
+    };
+    record(write, &By::terminal(app.clock.now()), done).await
 }
 
 /// A key as the list shows it: number, what it is for, its days, name.

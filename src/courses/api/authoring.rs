@@ -2,6 +2,7 @@
 
 use super::courses::{CourseHead, find_course};
 use super::views::{COURSE, CourseView, with_modules};
+use crate::courses::facts::{facts_for_others, log_for_others};
 use crate::courses::fields::{CourseChange, form_of};
 use crate::courses::order::set_module_places;
 use crate::courses::store;
@@ -12,6 +13,7 @@ use crate::db::Write;
 use crate::entities::course;
 use crate::error::{Error, Problems, Result};
 use crate::holds;
+use crate::web::audit::Facts;
 use crate::web::form::Form;
 use crate::web::rest::{
     Access, Answer, Call, Declared, Fields, Given, Got, IS_OWNER, IS_STAFF, Kind, Operation,
@@ -214,7 +216,7 @@ fn typed<'f>(fields: &'f Fields, name: &str) -> &'f str {
 }
 
 async fn change(call: Call) -> Result<Answer> {
-    let (write, before) = hold(&call).await?;
+    let (write, before, told) = hold(&call).await?;
     let subjects = list_subjects(&*write).await?;
     let form = form_of(&before.course);
     let change = call.given.judge_change(&COURSE, &before, |given| {
@@ -225,11 +227,11 @@ async fn change(call: Call) -> Result<Answer> {
         return call.one(&COURSE, &before);
     }
     let after = update_course(&call.app, &write, &before.course, change).await?;
-    done(&call, write, after).await
+    done(&call, write, after, told.as_ref()).await
 }
 
 async fn set_draft(call: Call, is_draft: bool) -> Result<Answer> {
-    let (write, before) = hold(&call).await?;
+    let (write, before, told) = hold(&call).await?;
     call.unchanged(&COURSE, &before)?;
     if before.course.is_draft == is_draft {
         return call.one(&COURSE, &before);
@@ -239,7 +241,7 @@ async fn set_draft(call: Call, is_draft: bool) -> Result<Answer> {
         ..CourseChange::of(&before.course)
     };
     let after = update_course(&call.app, &write, &before.course, change).await?;
-    done(&call, write, after).await
+    done(&call, write, after, told.as_ref()).await
 }
 
 async fn order(call: Call) -> Result<Answer> {
@@ -248,7 +250,7 @@ async fn order(call: Call) -> Result<Answer> {
         .checked()?
         .integers("modules")
         .unwrap_or_default();
-    let (write, before) = hold(&call).await?;
+    let (write, before, told) = hold(&call).await?;
     same_numbers(
         "modules",
         wanted,
@@ -266,7 +268,7 @@ async fn order(call: Call) -> Result<Answer> {
     store::touch(&call.app, &write, course.id).await?;
     let places = wanted.iter().copied().zip(0_i64..).collect();
     set_module_places(&write, places).await?;
-    done(&call, write, course).await
+    done(&call, write, course, told.as_ref()).await
 }
 
 /// Whether an order names each of these once.
@@ -286,20 +288,24 @@ pub fn same_numbers(field: &str, wanted: &[i64], all: impl Iterator<Item = i64>)
 }
 
 async fn destroy(call: Call) -> Result<Answer> {
-    let (mut write, before) = hold(&call).await?;
+    let (mut write, before, told) = hold(&call).await?;
     call.unchanged(&COURSE, &before)?;
-    delete_course(&call.app, &mut write, before.course.id).await?;
+    let id = before.course.id;
+    delete_course(&call.app, &mut write, id).await?;
+    log_for_others(&write, &call.by()?, "delete", id, told.as_ref()).await?;
     write.commit().await?;
     Ok(Answer::nothing())
 }
 
-/// The course with its modules, held for a change.
-async fn hold(call: &Call) -> Result<(Write, CourseView)> {
+/// The course with its modules, held for a change, and what the log is to tell of it where it is another's.
+async fn hold(call: &Call) -> Result<(Write, CourseView, Option<Facts>)> {
     let id = call.object::<CourseHead>()?.id;
+    let person = call.person()?;
     let write = call.app.write().await?;
-    let course = store::hold_course(&write, call.person()?, id).await?;
+    let course = store::hold_course(&write, person, id).await?;
+    let told = facts_for_others(&write, person.id, &course).await?;
     let view = view(&write, course).await?;
-    Ok((write, view))
+    Ok((write, view, told))
 }
 
 async fn view(write: &Write, course: course::Model) -> Result<CourseView> {
@@ -308,7 +314,13 @@ async fn view(write: &Write, course: course::Model) -> Result<CourseView> {
 }
 
 /// Makes it last, and answers the course.
-async fn done(call: &Call, write: Write, course: course::Model) -> Result<Answer> {
+async fn done(
+    call: &Call,
+    write: Write,
+    course: course::Model,
+    told: Option<&Facts>,
+) -> Result<Answer> {
+    log_for_others(&write, &call.by()?, "change", course.id, told).await?;
     let view = view(&write, course).await?;
     write.commit().await?;
     call.one(&COURSE, &view)

@@ -1,10 +1,12 @@
 //! `/api/subjects/`: the fields of study. Everybody reads them; staff write them.
 
+use crate::courses::facts::subject_facts;
 use crate::courses::listing;
 use crate::courses::writing::{SubjectChange, delete_subject, hold_subject, save_subject};
 use crate::db::Write;
 use crate::entities::subject;
 use crate::error::{Error, Problems, Result};
+use crate::web::audit::{Done, Facts, record};
 use crate::web::rest::{
     Access, Answer, Call, Cell, Declared, FIELDS, Field, Given, IS_STAFF, Kind, Listing, Object,
     Operation, PARAMETERS, Parameter, Resource, containing, declared, orders_of,
@@ -138,6 +140,7 @@ async fn create(call: Call) -> Result<Answer> {
     let change = call.given.judge(|given| judged(given, None))?;
     let write = call.app.write().await?;
     let row = save_subject(&write, None, change).await?;
+    log(&call, &write, "add", row.id, None).await?;
     let path = format!("/api/subjects/{}/", row.id);
     call.made(write, &SUBJECT_FIELDS, &row, &path).await
 }
@@ -150,7 +153,9 @@ async fn change(call: Call) -> Result<Answer> {
     if (&change.title, &change.slug) == (&before.title, &before.slug) {
         return call.one(&SUBJECT_FIELDS, &before);
     }
+    let told = subject_facts(&*write, before.id).await?;
     let row = save_subject(&write, Some(before.id), change).await?;
+    log(&call, &write, "change", row.id, told).await?;
     write.commit().await?;
     call.one(&SUBJECT_FIELDS, &row)
 }
@@ -158,9 +163,23 @@ async fn change(call: Call) -> Result<Answer> {
 async fn destroy(call: Call) -> Result<Answer> {
     let (write, subject) = hold(&call).await?;
     call.unchanged(&SUBJECT_FIELDS, &subject)?;
+    let told = subject_facts(&*write, subject.id).await?;
     delete_subject(&write, subject.id).await?;
+    log(&call, &write, "delete", subject.id, told).await?;
     write.commit().await?;
     Ok(Answer::nothing())
+}
+
+async fn log(call: &Call, write: &Write, act: &str, id: i64, before: Option<Facts>) -> Result<()> {
+    let after = subject_facts(&**write, id).await?;
+    let done = Done {
+        act,
+        kind: "subject",
+        id,
+        before: before.as_ref(),
+        after: after.as_ref(),
+    };
+    record(write, &call.by()?, done).await
 }
 
 /// The subject, held for a change.

@@ -11,6 +11,7 @@ use crate::app::App;
 use crate::config::Config;
 use crate::db::Write;
 use crate::error::{Error, Result};
+use crate::web::audit::{By, Via};
 use crate::web::fragments;
 use crate::web::identity::Person;
 use crate::web::response_cache::Keep;
@@ -26,6 +27,7 @@ use futures::stream::BoxStream;
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 use std::any::Any;
+use std::net::IpAddr;
 use std::sync::Arc;
 use url::form_urlencoded;
 
@@ -51,6 +53,8 @@ pub struct Call {
     pub wish: Wish,
     /// What she sent, held against what the operation takes.
     pub given: Given,
+    /// From where she asks.
+    pub(super) address: IpAddr,
     pub(super) uri: Uri,
     pub(super) headers: HeaderMap,
     pub(super) parameters: Vec<(String, String)>,
@@ -79,6 +83,15 @@ impl Call {
     /// [`Error::LoginRequired`].
     pub fn person(&self) -> Result<&Person> {
         self.person.as_deref().ok_or(Error::LoginRequired)
+    }
+
+    /// Who asks, for the log of changes.
+    ///
+    /// # Errors
+    /// As [`Call::person`].
+    pub fn by(&self) -> Result<By> {
+        let now = self.app.clock.now();
+        Ok(By::person(self.person()?, Via::Api, self.address, now))
     }
 
     /// A parameter of the query; the last wins when it comes twice, and an empty one counts as absent.

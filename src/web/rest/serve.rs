@@ -284,6 +284,7 @@ pub(super) async fn answer(app: App, endpoint: &Endpoint, asked: Incoming) -> Re
         id,
         wish,
         given: Given::default(),
+        address,
         uri: parts.uri,
         headers: parts.headers,
         parameters,

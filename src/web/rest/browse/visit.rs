@@ -4,6 +4,7 @@ use super::answered::Answered;
 use super::forms::Choice;
 use crate::app::App;
 use crate::error::Result;
+use crate::web::headers::address_in;
 use crate::web::identity::{Person, visitor_in};
 use crate::web::response_cache::Keep;
 use crate::web::rest::call::Call;
@@ -158,6 +159,7 @@ impl<'a> Visit<'a> {
                 indent: 0,
             },
             given: Given::default(),
+            address: address_in(&self.parts.extensions),
             uri: self.parts.uri.clone(),
             headers: self.parts.headers.clone(),
             parameters: Vec::new(),
