@@ -1,7 +1,8 @@
 //! Every route of the site, in one table, by feature.
 
 use crate::accounts::{api as users, pages as accounts, settings, token_pages};
-use crate::admin::{cache, jobs, site};
+use crate::admin::import::pages as import;
+use crate::admin::{cache, jobs, site, tables};
 use crate::app::App;
 use crate::chat;
 use crate::courses::{
@@ -330,7 +331,12 @@ fn chat_routes(rooms: chat::Rooms) -> Router<App> {
 
 /// Running the site.
 fn admin_routes() -> Router<App> {
-    Router::new()
+    let tables = tables::routes().into_iter();
+    let tables = tables.fold(Router::new(), |router, (path, methods)| {
+        router.at(&path, methods)
+    });
+    tables
+        .at("/admin/enrollments/import/{id}/", post(import::confirm))
         .at("/admin/", get(site::enter))
         .at("/admin/cache/", get(cache::pages::overview))
         .at(
@@ -359,6 +365,10 @@ fn content_routes() -> Router<App> {
             post(captions::add),
         )
         .at("/library/upload/{kind}/", post(library::sending::send))
+        .at(
+            "/admin/enrollments/import/",
+            get(import::form).post(import::look),
+        )
 }
 
 /// What needs neither a person nor a form, and answers while nobody can be looked up: health, and the styles of the page

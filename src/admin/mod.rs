@@ -2,7 +2,12 @@
 //! the queue.
 
 pub mod cache;
+mod csv;
+pub mod import;
 pub mod jobs;
 pub mod site;
+mod slug;
+mod table;
+pub mod tables;
 
 pub use cache::orders::listen;

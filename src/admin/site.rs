@@ -8,7 +8,7 @@ use crate::entities::{course, upload, user};
 use crate::error::{Error, Result};
 use crate::web::headers::address_in;
 use crate::web::identity::{Person, Student};
-use crate::web::permissions;
+use crate::web::permissions::{self, admin};
 use crate::web::redirect::see_other;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
@@ -51,12 +51,48 @@ const fn place(
 }
 
 /// The places of the admin site, in the order in which they stand at its side.
-pub const PLACES: [Place; 1] = [place(
-    "Cache",
-    "database-zap",
-    "/admin/cache/",
-    permissions::admin::STAFF,
-)];
+pub const PLACES: &[Place] = &[
+    Place {
+        count: Some(|counts| counts.users),
+        ..place("Users", "users", "/admin/users/", admin::VIEW_USER)
+    },
+    place("Groups", "shield", "/admin/groups/", admin::STAFF),
+    place(
+        "Subjects",
+        "shapes",
+        "/admin/subjects/",
+        admin::VIEW_SUBJECT,
+    ),
+    Place {
+        count: Some(|counts| counts.courses),
+        ..place(
+            "Courses",
+            "book-open",
+            "/admin/courses/",
+            admin::VIEW_COURSE,
+        )
+    },
+    place(
+        "Contents",
+        "file-text",
+        "/admin/contents/",
+        admin::VIEW_COURSE,
+    ),
+    place(
+        "Enrollments",
+        "user-check",
+        "/admin/enrollments/",
+        admin::VIEW_ENROLLMENT,
+    ),
+    Place {
+        count: Some(|counts| counts.files),
+        ..place("Uploads", "folder", "/admin/uploads/", admin::VIEW_UPLOAD)
+    },
+    place("Rooms", "message-circle", "/admin/rooms/", admin::VIEW_ROOM),
+    place("Tokens", "key-round", "/admin/tokens/", admin::VIEW_TOKEN),
+    place("Cache", "database-zap", "/admin/cache/", admin::STAFF),
+    place("Log", "scroll-text", "/admin/log/", admin::VIEW_LOG),
+];
 
 /// How many there are of what the site holds. It may be a minute old.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

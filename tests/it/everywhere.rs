@@ -2,6 +2,7 @@
 //! changed on one of them, in whatever order, the next page that anybody asks for is the same on all three.
 
 mod programs;
+mod staff;
 
 use crate::kit::servers::Server;
 use crate::kit::{Browser, Page, Role, TestApp};
@@ -43,6 +44,9 @@ impl Dice {
         self.below(2) == 0
     }
 }
+
+/// The first kind of change by staff, after those by programs.
+const BY_STAFF: usize = 26 + programs::KINDS;
 
 /// A school with three processes.
 struct School {
@@ -130,7 +134,7 @@ impl School {
     /// Changes something, on one of the processes. Much of it is refused, which is no less a test.
     async fn change(&mut self) -> (usize, Option<Page>) {
         self.changes += 1;
-        let kind = self.dice.below(26 + programs::KINDS);
+        let kind = self.dice.below(BY_STAFF + staff::KINDS);
         let page = match kind {
             0..=2 => self.change_course(kind).await,
             3..=5 => self.change_module(kind).await,
@@ -140,6 +144,7 @@ impl School {
             16..=18 => self.change_file(kind).await,
             24 => return (kind, self.say().await),
             25 => self.read().await,
+            BY_STAFF.. => self.change_by_staff(kind - BY_STAFF).await,
             26.. => self.change_by_program(kind - 26).await,
             _ => return (kind, self.change_person(kind).await),
         };

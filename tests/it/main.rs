@@ -3,6 +3,8 @@
 
 mod accounts;
 mod accounts_cli;
+mod admin;
+mod admin_import;
 mod backup;
 mod batches;
 mod cache_panel;

@@ -1,0 +1,104 @@
+//! What can be done to accounts: shut and opened, another password, sessions ended.
+
+use crate::accounts;
+use crate::admin::table::{Action, Control, Doing, Entry, Look};
+use crate::entities::user;
+use crate::error::{Error, Problems, Result};
+use crate::web::form::Form;
+use crate::web::permissions::admin;
+use crate::web::sessions;
+use sea_orm::EntityTrait as _;
+
+const NOT_ONESELF: &str = "Nobody shuts her own account here. Ask another member of the staff.";
+
+/// All of them.
+pub fn actions() -> Vec<Action> {
+    let action = Action {
+        name: "",
+        label: "",
+        icon: "",
+        permission: admin::CHANGE_USER,
+        is_danger: false,
+        is_for_many: true,
+        words: "",
+        entries: Vec::new,
+        prepare: None,
+        act: |_, _| Box::pin(std::future::ready(Ok(()))),
+    };
+    vec![
+        Action {
+            name: "password",
+            label: "Set password",
+            icon: "key-round",
+            is_for_many: false,
+            words: "Gives them another password. Their sessions end everywhere.",
+            entries: || {
+                vec![Entry::new("password", "New password", Control::Password).hint("At least 8 characters. Tell it to them by a way that you trust; they can change it.")]
+            },
+            prepare: Some(|look, id, form| Box::pin(hash(look, id, form))),
+            act: |doing, id| Box::pin(set_password(doing, id)),
+            ..action
+        },
+        Action {
+            name: "end-sessions",
+            label: "End sessions",
+            icon: "log-out",
+            words: "They are logged out in every browser and can log in again at once.",
+            act: |doing, id| Box::pin(end_sessions(doing, id)),
+            ..action
+        },
+        Action {
+            name: "deactivate",
+            label: "Deactivate",
+            icon: "lock",
+            is_danger: true,
+            words: "They are logged out at once and cannot log in any more; their keys open nothing. What they have made stays, and the account can be opened again.",
+            act: |doing, id| Box::pin(set_active(doing, id, false)),
+            ..action
+        },
+        Action {
+            name: "activate",
+            label: "Activate",
+            icon: "check",
+            words: "They can log in again, with the password that they had.",
+            act: |doing, id| Box::pin(set_active(doing, id, true)),
+            ..action
+        },
+    ]
+}
+
+async fn set_active(doing: Doing<'_>, id: i64, is_active: bool) -> Result<()> {
+    let account = accounts::hold_touchable(doing.write, doing.person, id).await?;
+    if doing.person.id == id && !is_active {
+        return Err(Error::Conflict(NOT_ONESELF.into()));
+    }
+    if account.is_active == is_active {
+        return Ok(());
+    }
+    accounts::set_rights(doing.write, id, account.is_staff, is_active).await
+}
+
+async fn end_sessions(doing: Doing<'_>, id: i64) -> Result<()> {
+    accounts::hold_touchable(doing.write, doing.person, id).await?;
+    let kept = (doing.person.id == id).then_some(doing.person.session_id);
+    sessions::end_all(doing.write, id, kept.flatten()).await
+}
+
+/// Looks at the password that was typed, and hashes it.
+async fn hash(look: &Look, id: Option<i64>, form: &Form) -> Result<String> {
+    let found = user::Entity::find_by_id(id.ok_or(Error::NotFound)?);
+    let account = found
+        .one(look.app.db.read())
+        .await?
+        .ok_or(Error::NotFound)?;
+    let mut problems = Problems::new();
+    let password = form.get("password");
+    accounts::check_password(password, &account.username, "password", &mut problems);
+    problems.into_result()?;
+    look.app.passwords.hash(password).await
+}
+
+async fn set_password(doing: Doing<'_>, id: i64) -> Result<()> {
+    accounts::hold_touchable(doing.write, doing.person, id).await?;
+    accounts::set_password(doing.write, id, doing.prepared.to_owned()).await
+}

@@ -1,0 +1,99 @@
+//! What several tables say and ask of accounts and courses.
+
+use crate::entities::{course, user};
+use crate::error::{Error, Result};
+use sea_orm::sea_query::Query;
+use sea_orm::{ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter, QuerySelect};
+use std::collections::HashMap;
+
+/// The user names of these accounts.
+pub async fn usernames(
+    db: &impl ConnectionTrait,
+    ids: impl Iterator<Item = i64>,
+) -> Result<HashMap<i64, String>> {
+    let rows: Vec<(i64, String)> = user::Entity::find()
+        .select_only()
+        .columns([user::Column::Id, user::Column::Username])
+        .filter(user::Column::Id.is_in(ids))
+        .into_tuple()
+        .all(db)
+        .await?;
+    Ok(rows.into_iter().collect())
+}
+
+/// Those of the person whom somebody typed: a user name.
+pub fn of_user(column: impl ColumnTrait, typed: &str) -> Condition {
+    let ids = Query::select()
+        .column(user::Column::Id)
+        .from(user::Entity)
+        .and_where(user::Column::Username.eq(typed))
+        .to_owned();
+    Condition::all().add(column.in_subquery(ids))
+}
+
+/// Those of the person whom somebody typed: a user name, or the number of an account.
+pub fn of_person(column: impl ColumnTrait, typed: &str) -> Condition {
+    let named = of_user(column, typed);
+    match typed.parse::<i64>() {
+        Ok(id) => Condition::any().add(named).add(column.eq(id)),
+        Err(_) => named,
+    }
+}
+
+/// Those of the course whom somebody typed: its number or its address.
+pub fn of_course(column: impl ColumnTrait, typed: &str) -> Condition {
+    let ids = Query::select()
+        .column(course::Column::Id)
+        .from(course::Entity)
+        .and_where(course::Column::Slug.eq(typed))
+        .to_owned();
+    let named = Condition::any().add(column.in_subquery(ids));
+    match typed.parse::<i64>() {
+        Ok(id) => named.add(column.eq(id)),
+        Err(_) => named,
+    }
+}
+
+/// Of a yes or no.
+pub fn yes_or_no(column: impl ColumnTrait, value: &str) -> Option<Condition> {
+    let wanted = match value {
+        "yes" => true,
+        "no" => false,
+        _ => return None,
+    };
+    Some(Condition::all().add(column.eq(wanted)))
+}
+
+/// The account whom somebody typed: a user name, or a mail address that only one account has.
+///
+/// # Errors
+/// [`Error::Invalid`] at `field`, with what to do.
+pub async fn find_person(
+    db: &impl ConnectionTrait,
+    field: &str,
+    typed: &str,
+) -> Result<user::Model> {
+    let typed = typed.trim();
+    if typed.is_empty() {
+        return Err(Error::invalid(field, "Type a user name or a mail address."));
+    }
+    let named = user::Entity::find().filter(user::Column::Username.eq(typed));
+    if let Some(account) = named.one(db).await? {
+        return Ok(account);
+    }
+    let written = user::Entity::find()
+        .filter(user::Column::Email.eq(typed))
+        .limit(2);
+    let mut found = written.all(db).await?.into_iter();
+    match (found.next(), found.next()) {
+        (Some(account), None) => Ok(account),
+        (Some(_), Some(_)) => Err(Error::invalid(
+            field,
+            "Several accounts have this mail address. Type the user name instead.",
+        )),
+        (None, _) => Err(Error::invalid(
+            field,
+            "Nobody has this user name or mail address. Look for it under Users.",
+        )),
+    }
+}
