@@ -26,7 +26,7 @@ use axum::extract::{DefaultBodyLimit, Request};
 use axum::http::Method;
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{MethodRouter, any, get, post};
+use axum::routing::{MethodRouter, any, delete, get, post};
 use axum::{Extension, Router};
 use std::sync::{Arc, LazyLock};
 use tower_http::CompressionLevel;
@@ -72,7 +72,8 @@ pub fn routes(app: &App) -> Router<App> {
         .at("/uploads/{id}/retry/", post(media::retry))
         .at("/uploads/{id}/cancel/", post(media::cancel));
     let forms = forms.layer(from_fn_with_state(app.clone(), csrf::guard));
-    let streams = content_routes().layer(from_fn_with_state(app.clone(), csrf::guard_streams));
+    let streams = content_routes().merge(picture_routes());
+    let streams = streams.layer(from_fn_with_state(app.clone(), csrf::guard_streams));
     Router::new()
         .merge(forms)
         .merge(media_routes())
@@ -325,6 +326,10 @@ fn chat_routes(rooms: chat::Rooms) -> Router<App> {
         .at("/chat/room/{id}/search/", get(chat::history::find))
         .at("/chat/room/{id}/read/", post(chat::history::read))
         .at("/chat/room/{id}/ticket/", post(chat::tickets::create))
+        .at(
+            "/chat/room/{id}/pictures/{upload}/",
+            delete(chat::sending::remove),
+        )
         .at("/ws/chat/room/{id}/", get(chat::enter))
         .layer(Extension(rooms))
 }
@@ -369,6 +374,11 @@ fn content_routes() -> Router<App> {
             "/admin/enrollments/import/",
             get(import::form).post(import::look),
         )
+}
+
+/// Pictures for the lines of rooms; as above.
+fn picture_routes() -> Router<App> {
+    Router::new().at("/chat/room/{id}/pictures/", post(chat::sending::send))
 }
 
 /// What needs neither a person nor a form, and answers while nobody can be looked up: health, and the styles of the page

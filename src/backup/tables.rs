@@ -83,7 +83,7 @@ tables! {
     upload_batch, upload, rendition, transcoding, sns_message,
     subject, course, enrollment, invitation, invitation_use, enrollment_request, module, item, content, done_mark, playback_position,
     job_line, job, paused_kind, message, kept_answer, announcement, figure, audit_entry,
-    chat_room, chat_line, chat_mention, chat_read, chat_limit, chat_act,
+    chat_room, chat_line, chat_picture, chat_mention, chat_read, chat_limit, chat_act,
 }
 
 fn table<E>() -> Table

@@ -1,6 +1,7 @@
 //! What a client asks for over a room's socket: JSON objects, one a frame.
 
 use super::CLIENT_ID_LIMIT;
+use super::pictures::{MOST_PICTURES, NamedPicture, clean_alt};
 use serde_json::{Map, Value};
 
 /// What a client asks for.
@@ -12,8 +13,10 @@ pub enum Asked {
         client_id: Option<String>,
         /// The line that this answers.
         reply_to: Option<i64>,
+        /// Up to [`MOST_PICTURES`], in their order. There are some where `text` is empty.
+        pictures: Vec<NamedPicture>,
     },
-    /// Let this line read otherwise.
+    /// Let this line read otherwise. Empty: its pictures stay, if it has any.
     Edit { id: i64, text: String },
     /// Take this line back.
     Delete { id: i64 },
@@ -40,6 +43,10 @@ pub struct Refused {
     pub client_id: Option<String>,
 }
 
+/// Told of `pictures` that are something else.
+const NO_PICTURES: &str =
+    "pictures is a list of the numbers of uploads, or of objects with upload and alt.";
+
 /// The keys of a frame.
 struct Keys {
     object: Map<String, Value>,
@@ -65,12 +72,74 @@ impl Keys {
     }
 
     fn text(&self) -> Result<String, Refused> {
+        let text = self.text_or_nothing()?;
+        if text.is_empty() {
+            return Err(self.refused("invalid", super::EMPTY));
+        }
+        Ok(text)
+    }
+
+    fn text_or_nothing(&self) -> Result<String, Refused> {
         match self.object.get("message") {
             Some(Value::String(text)) => {
                 super::clean(text).map_err(|words| self.refused("invalid", words))
             }
             _ => Err(self.refused("invalid", "message is missing, or is not a text.")),
         }
+    }
+
+    fn say(self) -> Result<Asked, Refused> {
+        let pictures = self.pictures()?;
+        let is_wordless = matches!(self.object.get("message"), None | Some(Value::Null));
+        let text = match pictures.is_empty() {
+            true => self.text()?,
+            false if is_wordless => String::new(),
+            false => self.text_or_nothing()?,
+        };
+        Ok(Asked::Say {
+            text,
+            reply_to: self.reply_to()?,
+            pictures,
+            client_id: self.client_id,
+        })
+    }
+
+    /// Numbers of uploads, or objects with `upload` and `alt`.
+    fn pictures(&self) -> Result<Vec<NamedPicture>, Refused> {
+        let named = match self.object.get("pictures") {
+            None | Some(Value::Null) => return Ok(Vec::new()),
+            Some(Value::Array(named)) => named,
+            Some(_) => return Err(self.refused("invalid", NO_PICTURES)),
+        };
+        if named.len() > MOST_PICTURES {
+            return Err(self.refused("invalid", "A line carries up to 4 pictures."));
+        }
+        let mut pictures: Vec<NamedPicture> = Vec::with_capacity(named.len());
+        for value in named {
+            let picture = self.picture(value)?;
+            if pictures
+                .iter()
+                .any(|other| other.upload_id == picture.upload_id)
+            {
+                return Err(self.refused("invalid", "A line shows each picture once."));
+            }
+            pictures.push(picture);
+        }
+        Ok(pictures)
+    }
+
+    fn picture(&self, value: &Value) -> Result<NamedPicture, Refused> {
+        let upload = value.get("upload").unwrap_or(value);
+        let alt = match value.get("alt") {
+            None | Some(Value::Null) => "",
+            Some(Value::String(alt)) => alt,
+            Some(_) => return Err(self.refused("invalid", "alt is a text.")),
+        };
+        let upload_id = upload.as_i64();
+        Ok(NamedPicture {
+            upload_id: upload_id.ok_or_else(|| self.refused("invalid", NO_PICTURES))?,
+            alt: clean_alt(alt).map_err(|words| self.refused("invalid", words))?,
+        })
     }
 
     fn reply_to(&self) -> Result<Option<i64>, Refused> {
@@ -88,14 +157,10 @@ impl Asked {
     pub fn read(bytes: &[u8]) -> Result<Self, Refused> {
         let keys = keys(bytes)?;
         match keys.object.get("type").map(Value::as_str) {
-            None | Some(Some("message" | "chat_message")) => Ok(Self::Say {
-                text: keys.text()?,
-                reply_to: keys.reply_to()?,
-                client_id: keys.client_id,
-            }),
+            None | Some(Some("message" | "chat_message")) => keys.say(),
             Some(Some("edit")) => Ok(Self::Edit {
                 id: keys.line()?,
-                text: keys.text()?,
+                text: keys.text_or_nothing()?,
             }),
             Some(Some("delete")) => Ok(Self::Delete { id: keys.line()? }),
             Some(Some("typing")) => Ok(Self::Typing),
@@ -192,14 +257,64 @@ mod tests {
             text: "Good morning".into(),
             client_id: Some("a-1".into()),
             reply_to: None,
+            pictures: Vec::new(),
         };
         assert_eq!(Asked::read(frame), Ok(asked));
         let older = Asked::Say {
             text: "a".into(),
             client_id: None,
             reply_to: None,
+            pictures: Vec::new(),
         };
         assert_eq!(Asked::read(br#"{"message": "a"}"#), Ok(older));
+    }
+
+    #[test]
+    fn a_line_may_carry_pictures_and_then_needs_no_words() {
+        let picture = |upload_id, alt: &str| NamedPicture {
+            upload_id,
+            alt: alt.to_owned(),
+        };
+        for (frame, words, pictures) in [
+            (
+                r#"{"message": " ", "pictures": [7]}"#,
+                "",
+                vec![picture(7, "")],
+            ),
+            (r#"{"pictures": [7]}"#, "", vec![picture(7, "")]),
+            (
+                r#"{"message": "so", "pictures": [9, {"upload": 7, "alt": " A bow\u0000 "}]}"#,
+                "so",
+                vec![picture(9, ""), picture(7, "A bow")],
+            ),
+            (r#"{"message": "so", "pictures": []}"#, "so", Vec::new()),
+            (r#"{"message": "so", "pictures": null}"#, "so", Vec::new()),
+        ] {
+            let asked = Asked::Say {
+                text: words.into(),
+                client_id: None,
+                reply_to: None,
+                pictures,
+            };
+            assert_eq!(Asked::read(frame.as_bytes()), Ok(asked), "{frame}");
+        }
+        for frame in [
+            r#"{"message": " ", "pictures": []}"#,
+            r#"{"pictures": []}"#,
+            r#"{"message": 7, "pictures": [1]}"#,
+            r#"{"message": "a", "pictures": 7}"#,
+            r#"{"message": "a", "pictures": {"upload": 7}}"#,
+            r#"{"message": "a", "pictures": ["7"]}"#,
+            r#"{"message": "a", "pictures": [1.5]}"#,
+            r#"{"message": "a", "pictures": [[1]]}"#,
+            r#"{"message": "a", "pictures": [{"alt": "a"}]}"#,
+            r#"{"message": "a", "pictures": [{"upload": 7, "alt": 7}]}"#,
+            r#"{"message": "a", "pictures": [7, {"upload": 7}]}"#,
+            r#"{"message": "a", "pictures": [1, 2, 3, 4, 5]}"#,
+        ] {
+            let refused = Asked::read(frame.as_bytes()).unwrap_err();
+            assert_eq!(refused.code, "invalid", "{frame}");
+        }
     }
 
     #[test]

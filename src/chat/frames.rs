@@ -40,6 +40,31 @@ impl Speaker {
     }
 }
 
+/// What stands in the place of the words of a line that has none, where its pictures are not shown.
+pub const WITHOUT_WORDS: &str = "(a picture)";
+
+/// The words of a line, or what stands in their place.
+pub fn words_of(text: &str) -> &str {
+    if text.is_empty() { WITHOUT_WORDS } else { text }
+}
+
+/// A picture in a line.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Picture {
+    /// Number of its upload.
+    pub upload: i64,
+    /// Pixels of the largest size.
+    pub width: i32,
+    /// Pixels of the largest size.
+    pub height: i32,
+    /// Where the largest size is, a path of this site.
+    pub url: String,
+    /// Where the smallest size is.
+    pub small_url: String,
+    /// What it shows, in words; may be empty.
+    pub alt: String,
+}
+
 /// A line that is answered, as it stands above the answer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Quote {
@@ -54,7 +79,7 @@ pub struct Quote {
 impl Quote {
     /// Of a line as it is now.
     pub fn of(line: &chat_line::Model, speaker: &Speaker) -> Self {
-        let message = line.text.chars().take(QUOTE_LIMIT).collect();
+        let message = words_of(&line.text).chars().take(QUOTE_LIMIT).collect();
         Self {
             id: line.id,
             name: speaker.name.clone(),
@@ -81,6 +106,7 @@ pub enum Event<'a> {
         is_edited: bool,
         reply_to: Option<&'a Quote>,
         mentions: Vec<&'a str>,
+        pictures: &'a [Picture],
         #[serde(skip_serializing_if = "Option::is_none")]
         client_id: Option<&'a str>,
     },
@@ -172,6 +198,9 @@ pub struct Frame {
     pub is_for_all: bool,
     /// The text of the frame.
     pub text: Utf8,
+    /// The text for clients that know no types, where theirs is another one: they show no pictures.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plain: Option<Utf8>,
 }
 
 /// A text that is shared, not copied.
@@ -193,9 +222,14 @@ impl From<Utf8> for String {
 
 impl Frame {
     /// A line as it is now.
-    pub fn of_line(line: &chat_line::Model, speaker: &Speaker, quote: Option<&Quote>) -> Self {
-        let event = Event::Said {
-            message: &line.text,
+    pub fn of_line(
+        line: &chat_line::Model,
+        speaker: &Speaker,
+        quote: Option<&Quote>,
+        pictures: &[Picture],
+    ) -> Self {
+        let event = |message| Event::Said {
+            message,
             user: &speaker.username,
             datetime: datetime(line.created_at),
             id: line.id,
@@ -206,9 +240,23 @@ impl Frame {
             is_edited: line.edited_at.is_some(),
             reply_to: quote,
             mentions: mentions(line),
+            pictures,
             client_id: line.client_id.as_deref(),
         };
-        Self::new(line.id, true, &event)
+        let plain = line.text.is_empty().then_some(WITHOUT_WORDS);
+        Self {
+            plain: plain.map(|words| Utf8(encode(&event(words)))),
+            ..Self::new(line.id, true, &event(&line.text))
+        }
+    }
+
+    /// What a client is sent of it, if anything.
+    pub fn text_for(&self, knows_types: bool) -> Option<&Utf8Bytes> {
+        if knows_types {
+            return Some(&self.text.0);
+        }
+        let plain = self.plain.as_ref().unwrap_or(&self.text);
+        self.is_for_all.then_some(&plain.0)
     }
 
     /// What happened to a line last.
@@ -230,6 +278,7 @@ impl Frame {
             number,
             is_for_all,
             text: Utf8(encode(event)),
+            plain: None,
         }
     }
 }

@@ -1,10 +1,11 @@
 //! The room of a course: what its students, its teacher and the staff say to each other there.
 //!
 //! Here are the rules of a line and who may come in. What sockets speak stands in `asked` and `frames`, what is stored
-//! in `store`; lines of many are written at once (`writer`), where it is seen what moderators have done
+//! in `store`; lines of many are written at once (`writer`) and changed one by one (`editing`), where it is seen what moderators have done
 //! ([`moderation`]) and who is mentioned (`mentions`). Rooms with somebody in them (`rooms`) hear the bus (`listener`),
 //! know who is there (`people`, `presence`), and hold the sockets (`visit`, `socket`, `wire`). How far people have read is
-//! noted in `reads`, what they have not is counted in `unread`. Pages: [`pages`]; for scripts and programs [`history`]
+//! noted in `reads`, what they have not is counted in `unread`. Lines carry pictures (`pictures`), which are sent before them
+//! ([`sending`]). Pages: [`pages`]; for scripts and programs [`history`]
 //! and [`tickets`].
 //!
 //! What happens in a room is numbered: a line, the change of one, a deletion. The number is taken in the
@@ -14,6 +15,7 @@
 
 mod asked;
 mod bar;
+mod editing;
 mod end;
 mod frames;
 pub mod history;
@@ -24,11 +26,13 @@ mod pace;
 pub mod pages;
 mod past;
 mod people;
+mod pictures;
 mod places;
 mod presence;
 mod reads;
 mod refusal;
 mod rooms;
+pub mod sending;
 mod socket;
 mod store;
 pub mod tickets;
@@ -54,6 +58,9 @@ use serde::Serialize;
 
 /// Longest line, in characters, after trimming.
 pub const TEXT_LIMIT: usize = 4_000;
+
+/// Told of a line that says nothing.
+const EMPTY: &str = "A line needs at least one character.";
 
 /// Longest name that a client gives its line, in characters.
 const CLIENT_ID_LIMIT: usize = 64;
@@ -82,16 +89,16 @@ fn tell(app: &App, group: &str, payload: &(impl Serialize + ?Sized)) {
     }
 }
 
-/// The text of a line as it is kept: without what stands around it, and without NUL, which PostgreSQL does not take.
+/// The text of a line as it is kept: without what stands around it, and without NUL, which PostgreSQL does not take. It may
+/// be empty, which is right for a line with pictures alone.
 ///
 /// # Errors
-/// A sentence for who sent it, when nothing is left or more than [`TEXT_LIMIT`].
+/// A sentence for who sent it, when there is more than [`TEXT_LIMIT`].
 fn clean(text: &str) -> Result<String, &'static str> {
     let text = text.replace('\0', "");
     let text = text.trim();
     match text.chars().count() {
-        0 => Err("A line needs at least one character."),
-        1..=TEXT_LIMIT => Ok(text.to_owned()),
+        0..=TEXT_LIMIT => Ok(text.to_owned()),
         _ => Err("A line has up to 4,000 characters. Send it in parts."),
     }
 }
@@ -101,11 +108,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_line_has_1_to_4000_characters_after_trimming() {
+    fn a_line_has_up_to_4000_characters_after_trimming() {
         assert_eq!(clean("  a line \n").unwrap(), "a line");
         assert_eq!(clean("a\0b").unwrap(), "ab");
         for nothing in ["", "   \n\t", "\0"] {
-            assert!(clean(nothing).is_err());
+            assert_eq!(clean(nothing).unwrap(), "");
         }
         let longest = "é".repeat(TEXT_LIMIT);
         assert_eq!(clean(&format!(" {longest} ")).unwrap(), longest);

@@ -317,6 +317,7 @@ mod tests {
             text: "a line".into(),
             client_id: None,
             reply_to: None,
+            pictures: Vec::new(),
         }
     }
 

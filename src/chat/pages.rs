@@ -16,6 +16,7 @@ use crate::app::App;
 use crate::entities::{chat_line, course, user};
 use crate::error::Result;
 use crate::learning;
+use crate::media::Accepts;
 use crate::web::extract::{Path, Query};
 use crate::web::identity::{Person, Student};
 use crate::web::shell::{Place, Shell, page};
@@ -66,6 +67,10 @@ struct RoomPage {
     query: String,
     found: Option<Found>,
     limit: usize,
+    /// The largest picture, and what is taken for one.
+    picture_max_bytes: u64,
+    picture_types: &'static str,
+    picture_hint: String,
 }
 
 impl RoomPage {
@@ -187,6 +192,9 @@ pub async fn show(
         found: find(&app, &course, &asked, &drawn).await?,
         query: asked.query().unwrap_or_default(),
         limit: TEXT_LIMIT,
+        picture_max_bytes: Accepts::Image.max_bytes(&app),
+        picture_types: Accepts::Image.attribute(),
+        picture_hint: Accepts::Image.sentence(&app),
         shell: shell.at(Place::MyCourses),
         course,
     })

@@ -7,6 +7,8 @@ use crate::error::Error;
 pub enum Refusal {
     /// The line that is meant is not there any more.
     Gone,
+    /// She has sent no such picture to this room, or it is not there any more.
+    PictureGone,
     /// She may not.
     Forbidden(&'static str),
     /// The room is closed for all but moderators.
@@ -34,10 +36,16 @@ impl PartialEq for Refusal {
 }
 
 impl Refusal {
+    /// Told in a room that is closed.
+    pub const LOCKED: &str = "This room is closed for now. You can read what was said.";
+
+    /// Told who is muted.
+    pub const MUTED: &str = "A moderator has muted you for a while. You can read on.";
+
     /// In a word, for programs.
     pub fn code(&self) -> &'static str {
         match self {
-            Self::Gone => "gone",
+            Self::Gone | Self::PictureGone => "gone",
             Self::Forbidden(_) => "forbidden",
             Self::Locked => "locked",
             Self::Muted { .. } => "muted",
@@ -51,9 +59,12 @@ impl Refusal {
     pub fn words(&self) -> &str {
         match self {
             Self::Gone => "This line is not here any more.",
+            Self::PictureGone => {
+                "A picture of this line is not here any more, or was not sent to this room. Send it again."
+            }
             Self::Forbidden(words) => words,
-            Self::Locked => "This room is closed for now. You can read what was said.",
-            Self::Muted { .. } => "A moderator has muted you for a while. You can read on.",
+            Self::Locked => Self::LOCKED,
+            Self::Muted { .. } => Self::MUTED,
             Self::Slow { .. } => "This room is slowed down. Wait a little before your next line.",
             Self::Invalid(words) => words,
             Self::Fault(_) => "This could not be kept just now. Send it again.",

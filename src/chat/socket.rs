@@ -271,8 +271,8 @@ impl Talk {
             return self.fall_behind().await;
         }
         for frame in told.frames.iter().filter(|frame| frame.number > self.seen) {
-            if frame.is_for_all || self.visit.knows_types {
-                feed(&mut self.socket, frame.text.0.clone()).await?;
+            if let Some(text) = frame.text_for(self.visit.knows_types) {
+                feed(&mut self.socket, text.clone()).await?;
             }
         }
         self.seen = told.last;
@@ -296,9 +296,9 @@ impl Talk {
         let missed = store::missed(visit.app.db.read(), &visit.course, self.seen, MOST_MISSED);
         let missed = missed.await.map_err(|error| End::from(&error))?;
         if missed.is_whole || !self.visit.knows_types {
-            let frames = missed.frames.into_iter();
-            for frame in frames.filter(|frame| frame.is_for_all || self.visit.knows_types) {
-                feed(&mut self.socket, frame.text.0).await?;
+            let frames = missed.frames.iter();
+            for text in frames.filter_map(|frame| frame.text_for(self.visit.knows_types)) {
+                feed(&mut self.socket, text.clone()).await?;
             }
         }
         self.seen = self.seen.max(missed.last);

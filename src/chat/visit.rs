@@ -1,13 +1,14 @@
 //! Who comes into a room over a socket: the handshake (RFC 6455, section 4), and what she may do while she is there.
 
 use super::asked::Asked;
+use super::editing::{self, Editor};
 use super::end::{End, code};
 use super::frames::Speaker;
 use super::places::Taken;
 use super::refusal::Refusal;
 use super::rooms::Rooms;
 use super::socket::Talk;
-use super::writer::{self, Editor, NewLine};
+use super::writer::NewLine;
 use super::{find_course, moderation, tickets};
 use crate::app::App;
 use crate::entities::{course, user};
@@ -159,6 +160,7 @@ impl Visit {
                 text,
                 client_id,
                 reply_to,
+                pictures,
             } => {
                 let writer = self.rooms.writer().clone();
                 let line = NewLine {
@@ -168,6 +170,7 @@ impl Visit {
                     text,
                     client_id: client_id.clone(),
                     reply_to,
+                    pictures,
                 };
                 async move { (client_id, writer.say(line).await.map(Some)) }.boxed()
             }
@@ -239,8 +242,8 @@ async fn change(
     asked: Asked,
 ) -> Result<(), Refusal> {
     match asked {
-        Asked::Edit { id, text } => writer::edit(app, course, editor, id, text).await,
-        Asked::Delete { id } => writer::delete(app, course, editor, id).await,
+        Asked::Edit { id, text } => editing::edit(app, course, editor, id, text).await,
+        Asked::Delete { id } => editing::delete(app, course, editor, id).await,
         Asked::Mute { user_id, minutes } => {
             Ok(moderation::mute(app, person, course, user_id, minutes).await?)
         }

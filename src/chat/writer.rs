@@ -1,21 +1,21 @@
 //! Lines of many written at once: while one transaction is on its way, what comes waits and goes into the next.
 //!
 //! So a line costs a transaction of its own in a quiet room, and a hundredth of one in a lively one. Changes of lines are
-//! rare and are written one by one.
+//! rare and are written one by one (`editing`).
 
 use super::frames::{Frame, Quote, Speaker};
 use super::mentions::{self, Notices, People};
 use super::moderation::Gate;
+use super::pictures::{NamedPicture, Pictures};
 use super::reads;
 use super::refusal::Refusal;
 use super::store;
-use super::store::acts::{self, About};
+use super::store::acts;
 use super::store::reads::{self as positions, Position};
 use super::unread;
 use crate::app::App;
 use crate::db::Write;
-use crate::entities::chat_act::ChatActKind;
-use crate::entities::{chat_line, chat_room, course};
+use crate::entities::{chat_line, course};
 use crate::error::{Error, Result};
 use chrono::{DateTime, Utc};
 use sea_orm::EntityTrait as _;
@@ -64,6 +64,8 @@ pub struct NewLine {
     pub client_id: Option<String>,
     /// The line that it answers.
     pub reply_to: Option<i64>,
+    /// The pictures that it shows.
+    pub pictures: Vec<NamedPicture>,
 }
 
 /// What became of a line: its number, or why it is not kept.
@@ -196,8 +198,10 @@ async fn write_rooms(app: &App, rooms: &Rooms) -> Result<Outcomes> {
     let mut write = app.write().await?;
     let now = app.clock.now();
     let (mut outcomes, mut notices) = (Outcomes::new(), Notices::default());
+    let students = students(&write, rooms).await?;
     for (course_id, lines) in rooms {
-        let of_room = add(&mut write, now, *course_id, lines, &mut notices).await?;
+        let of_room = (*course_id, lines.as_slice());
+        let of_room = add(&mut write, now, of_room, &students, &mut notices).await?;
         outcomes.insert(*course_id, of_room);
     }
     let read = read_by_speakers(rooms, &outcomes);
@@ -209,15 +213,25 @@ async fn write_rooms(app: &App, rooms: &Rooms) -> Result<Outcomes> {
     Ok(outcomes)
 }
 
-/// What lines need to know of the course: only where one answers another, or mentions somebody.
+/// Who of those that speak, and are no moderators, studies the course now: courses and people, in one query. Somebody
+/// may have left since she sent her line.
+async fn students(write: &Write, rooms: &Rooms) -> Result<BTreeSet<(i64, i64)>> {
+    let lines = rooms.values().flatten().filter(|line| !line.is_moderator);
+    let speakers = lines.filter_map(|line| Some((line.course_id, line.speaker.id?)));
+    store::studying(write, &speakers.collect()).await
+}
+
+/// What lines need to know of the course: only where one answers another, or mentions somebody; and their pictures.
 struct Around {
     course: Option<course::Model>,
     people: People,
     quotes: HashMap<i64, Quote>,
+    pictures: Pictures,
 }
 
 impl Around {
     async fn of(write: &Write, course_id: i64, lines: &[NewLine]) -> Result<Self> {
+        let pictures = Pictures::of(write, course_id, lines).await?;
         let is_needed = |line: &NewLine| line.reply_to.is_some() || line.text.contains('@');
         let course = if lines.iter().any(is_needed) {
             course::Entity::find_by_id(course_id).one(&**write).await?
@@ -229,6 +243,7 @@ impl Around {
                 course: None,
                 people: People::new(),
                 quotes: HashMap::new(),
+                pictures,
             });
         };
         let texts = lines.iter().map(|line| line.text.as_str());
@@ -237,75 +252,122 @@ impl Around {
             people: mentions::find(write, &course, texts).await?,
             quotes: store::quotes(&**write, &course, answered).await?,
             course: Some(course),
+            pictures,
         })
     }
 
-    /// Whether what this line answers is there.
+    /// Whether what this line answers is there, and what it shows.
     fn check(&self, line: &NewLine) -> Result<(), Refusal> {
-        let Some(id) = line.reply_to else {
-            return Ok(());
-        };
-        let quote = self.quotes.get(&id);
-        if quote.is_some_and(|quote| quote.message.is_some()) {
-            Ok(())
-        } else {
-            Err(Refusal::Gone)
+        if let Some(id) = line.reply_to {
+            let quote = self.quotes.get(&id);
+            if quote.is_none_or(|quote| quote.message.is_none()) {
+                return Err(Refusal::Gone);
+            }
+        }
+        self.pictures.check(line)
+    }
+
+    /// A line that is kept under the number that comes next.
+    fn keep(&mut self, told: &mut Told, line: &NewLine, now: DateTime<Utc>) -> Kept {
+        told.last += 1;
+        let (names, mentioned) = mentions::of(&line.text, &self.people);
+        let row = row(line, told.last, now, names);
+        let quote = line.reply_to.and_then(|id| self.quotes.get(&id));
+        let pictures = self.pictures.take(line);
+        let frame = Frame::of_line(&row, &line.speaker, quote, &pictures);
+        told.frames.push(frame);
+        Kept {
+            row,
+            mentioned,
+            speaker: Arc::clone(&line.speaker),
+            pictures: line.pictures.clone(),
         }
     }
+}
+
+/// A line that is about to be written.
+struct Kept {
+    row: chat_line::Model,
+    speaker: Arc<Speaker>,
+    mentioned: BTreeSet<i64>,
+    pictures: Vec<NamedPicture>,
 }
 
 async fn add(
     write: &mut Write,
     now: DateTime<Utc>,
-    course_id: i64,
-    lines: &[NewLine],
+    (course_id, lines): (i64, &[NewLine]),
+    students: &BTreeSet<(i64, i64)>,
     notices: &mut Notices,
 ) -> Result<Vec<Outcome>> {
     let room = store::lock(write, course_id).await?;
     let mut known = store::known(write, course_id, lines).await?;
     let mut gate = Gate::of(write, &room, lines, now).await?;
-    let around = Around::of(write, course_id, lines).await?;
+    let mut around = Around::of(write, course_id, lines).await?;
     let mut told = Told {
         after: room.last,
         frames: Vec::new(),
         last: room.last,
     };
-    let (mut rows, mut outcomes, mut mentioned) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut kept, mut outcomes) = (Vec::new(), Vec::new());
     for line in lines {
         let name = line.speaker.id.zip(line.client_id.clone());
         if let Some(number) = name.as_ref().and_then(|name| known.get(name)) {
             outcomes.push(Ok(*number));
             continue;
         }
-        let allowed = around.check(line).and_then(|()| gate.pass(line));
+        let allowed = is_here(line, students)
+            .and_then(|()| around.check(line))
+            .and_then(|()| gate.pass(line));
         if let Err(refusal) = allowed {
             outcomes.push(Err(refusal));
             continue;
         }
-        told.last += 1;
+        kept.push(around.keep(&mut told, line, now));
         outcomes.push(Ok(told.last));
         known.extend(name.map(|name| (name, told.last)));
-        let (names, ids) = mentions::of(&line.text, &around.people);
-        let row = row(line, told.last, now, names);
-        let quote = line.reply_to.and_then(|id| around.quotes.get(&id));
-        told.frames.push(Frame::of_line(&row, &line.speaker, quote));
-        mentioned.push((Arc::clone(&line.speaker), row.id, ids));
-        rows.push(row);
     }
-    if rows.is_empty() {
+    if kept.is_empty() {
         return Ok(outcomes);
     }
-    store::insert(write, &rows).await?;
-    if let Some(course) = &around.course {
-        for (speaker, line_id, ids) in &mentioned {
-            let of_line = (*line_id, ids);
-            notices.add(write, course, speaker, of_line).await?;
-        }
-    }
+    insert(write, &around, &kept, notices).await?;
     acts::set_said(write, course_id, gate.said(), now).await?;
     store::set_last(write, room, told.last, Some((told.last, Some(now)))).await?;
     write.publish(&group_of(course_id), &told).await?;
     Ok(outcomes)
+}
+
+/// Whether who says it is still in the course.
+fn is_here(line: &NewLine, students: &BTreeSet<(i64, i64)>) -> Result<(), Refusal> {
+    let speaker = line.speaker.id.map(|id| (line.course_id, id));
+    if line.is_moderator || speaker.is_some_and(|speaker| students.contains(&speaker)) {
+        Ok(())
+    } else {
+        Err(Refusal::Forbidden("You are no longer in this course."))
+    }
+}
+
+/// Writes lines with what they show, and to whom they are told.
+async fn insert(
+    write: &mut Write,
+    around: &Around,
+    kept: &[Kept],
+    notices: &mut Notices,
+) -> Result<()> {
+    let rows: Vec<chat_line::Model> = kept.iter().map(|kept| kept.row.clone()).collect();
+    store::insert(write, &rows).await?;
+    for Kept { row, pictures, .. } in kept {
+        let line = (row.course_id, row.id);
+        store::pictures::set_line(write, line, pictures).await?;
+    }
+    let Some(course) = &around.course else {
+        return Ok(());
+    };
+    for kept in kept {
+        let of_line = (kept.row.id, &kept.mentioned);
+        notices.add(write, course, &kept.speaker, of_line).await?;
+    }
+    Ok(())
 }
 
 fn row(
@@ -327,120 +389,6 @@ fn row(
         reply_to: line.reply_to,
         mentions,
     }
-}
-
-/// Who changes a line.
-#[derive(Clone, Debug)]
-pub struct Editor {
-    /// As others see her.
-    pub speaker: Arc<Speaker>,
-    /// She may delete the lines of others, which is logged.
-    pub is_moderator: bool,
-}
-
-/// Lets a line read otherwise: only who said it may.
-///
-/// # Errors
-/// [`Refusal::Gone`] when it is not there any more, [`Refusal::Forbidden`] when it is not hers, and what keeps her from
-/// writing at all.
-pub async fn edit(
-    app: &App,
-    course: &course::Model,
-    editor: &Editor,
-    line_id: i64,
-    text: String,
-) -> Result<(), Refusal> {
-    let now = app.clock.now();
-    let mut write = app.write().await?;
-    let room = store::lock(&write, course.id).await?;
-    let line = store::find(&*write, course.id, line_id).await?;
-    let line = line.ok_or(Refusal::Gone)?;
-    let user_id = editor.speaker.id.unwrap_or_default();
-    if line.user_id != Some(user_id) {
-        return Err(Refusal::Forbidden("You may not change this line."));
-    }
-    if !editor.is_moderator {
-        let ids = BTreeSet::from([user_id]);
-        let gate = Gate::for_people(&write, &room, &ids, now).await?;
-        gate.check(user_id)?;
-    }
-    let people = mentions::find(&write, course, [text.as_str()]).await?;
-    let (names, ids) = mentions::of(&text, &people);
-    let before = mentions::forget(&write, course.id, line_id).await?;
-    let mut notices = Notices::default();
-    let of_line = (line_id, &ids);
-    notices
-        .add(&write, course, &editor.speaker, of_line)
-        .await?;
-    let last = room.last + 1;
-    let line = store::change(&write, line, last, Some((text, names)), now).await?;
-    tell_change(&mut write, &room, &line, last).await?;
-    store::set_last(&write, room, last, None).await?;
-    let concerned = before.into_iter().chain(notices.user_ids()).collect();
-    unread::tell(&mut write, concerned).await?;
-    notices.send(app, &mut write).await?;
-    Ok(write.commit().await?)
-}
-
-/// Takes a line back: her own; a moderator may delete every one.
-///
-/// # Errors
-/// [`Refusal::Gone`] when it is not there any more, [`Refusal::Forbidden`] when it is not hers.
-pub async fn delete(
-    app: &App,
-    course: &course::Model,
-    editor: &Editor,
-    line_id: i64,
-) -> Result<(), Refusal> {
-    let now = app.clock.now();
-    let mut write = app.write().await?;
-    let room = store::lock(&write, course.id).await?;
-    let line = store::find(&*write, course.id, line_id).await?;
-    let line = line.ok_or(Refusal::Gone)?;
-    let is_hers = line.user_id.is_some() && line.user_id == editor.speaker.id;
-    if !is_hers {
-        let moderator_id = editor.speaker.id.filter(|_| editor.is_moderator);
-        let Some(moderator_id) = moderator_id else {
-            return Err(Refusal::Forbidden("You may not change this line."));
-        };
-        let about = About {
-            user_id: line.user_id,
-            line_id: Some(line_id),
-            ..About::default()
-        };
-        let who = (course.id, moderator_id);
-        acts::log(&write, who, ChatActKind::Delete, about, now).await?;
-    }
-    let concerned = mentions::forget(&write, course.id, line_id).await?;
-    let last = room.last + 1;
-    let was_newest = room.last_line == line_id;
-    let line = store::change(&write, line, last, None, now).await?;
-    tell_change(&mut write, &room, &line, last).await?;
-    let newest = if was_newest {
-        Some(store::newest(&write, course.id).await?)
-    } else {
-        None
-    };
-    store::set_last(&write, room, last, newest).await?;
-    unread::tell(&mut write, concerned).await?;
-    if was_newest {
-        unread::tell_room(&mut write, course.id).await?;
-    }
-    Ok(write.commit().await?)
-}
-
-async fn tell_change(
-    write: &mut Write,
-    room: &chat_room::Model,
-    line: &chat_line::Model,
-    last: i64,
-) -> Result<()> {
-    let told = Told {
-        after: room.last,
-        frames: vec![Frame::of_change(line)],
-        last,
-    };
-    write.publish(&group_of(room.course_id), &told).await
 }
 
 /// The course of a room, as it is now.

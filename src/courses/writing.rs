@@ -7,6 +7,7 @@ use crate::app::App;
 use crate::db::{Tag, Write};
 use crate::entities::{course, module, subject};
 use crate::error::{Error, Problems, Result};
+use crate::media;
 use crate::web::changes;
 use crate::web::identity::Person;
 use sea_orm::{
@@ -93,6 +94,7 @@ pub async fn update_course(
     changes::course(write, before.id, before.owner_id);
     if is_withdrawn {
         store::close_files(write, module::Column::CourseId.eq(before.id).into()).await?;
+        media::close_room_pictures(write, before.id).await?;
     }
     Ok(after)
 }
@@ -100,6 +102,7 @@ pub async fn update_course(
 /// Deletes a course and everything in it.
 pub async fn delete_course(app: &App, write: &mut Write, id: i64) -> Result<()> {
     store::touch(app, write, id).await?;
+    media::discard_room_pictures(app, write, id).await?;
     let modules = store::list_modules(&**write, id).await?;
     let module_ids: Vec<i64> = modules.iter().map(|module| module.id).collect();
     store::delete_modules(app, write, &module_ids).await?;

@@ -10,6 +10,7 @@ pub mod chat_act;
 pub mod chat_limit;
 pub mod chat_line;
 pub mod chat_mention;
+pub mod chat_picture;
 pub mod chat_read;
 pub mod chat_room;
 pub mod chat_ticket;

@@ -173,7 +173,7 @@ pub async fn delete(
     )
 }
 
-/// Deletes a file, whoever's it is, with the contents that show it. Who may is for the caller to have asked.
+/// Deletes a file, whoever's it is, with the contents that show it; the line of a room that shows it stays without it. Who may is for the caller to have asked.
 ///
 /// # Errors
 /// [`Error::NotFound`].
@@ -181,6 +181,7 @@ pub async fn delete_upload(app: &App, write: &mut Write, id: i64) -> Result<()> 
     let found = upload::Entity::find_by_id(id).one(&**write).await?;
     let files = [found.ok_or(Error::NotFound)?];
     let losing = hold_losing(app, write, &files).await?;
+    media::take_out_of_room(write, id).await?;
     delete_files(app, write, &files, losing).await
 }
 

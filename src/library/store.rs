@@ -2,15 +2,33 @@
 
 use super::listing::Entry;
 use crate::db::Write;
-use crate::entities::{content, course, item, module, upload};
+use crate::entities::{chat_picture, content, course, item, module, upload};
 use crate::error::{Error, Result};
+use sea_orm::sea_query::{Expr, ExprTrait as _, Query};
 use sea_orm::{
     ColumnTrait as _, Condition, ConnectionTrait, EntityTrait as _, FromQueryResult, JoinType,
-    QueryFilter as _, QueryOrder as _, QuerySelect as _, RelationTrait as _,
+    PaginatorTrait as _, QueryFilter as _, QueryOrder as _, QuerySelect as _, RelationTrait as _,
 };
 use std::collections::HashMap;
 
-/// All files of this person.
+/// Told who would delete a picture of a room as a file.
+const IN_A_ROOM: &str =
+    "This picture was sent to the room of a course. It goes with its line: delete that there.";
+
+/// That a file is no picture of a room: those belong to their lines.
+fn is_of_library() -> Expr {
+    let of_room = Query::select()
+        .expr(Expr::val(1))
+        .from(chat_picture::Entity)
+        .and_where(
+            Expr::col((chat_picture::Entity, chat_picture::Column::UploadId))
+                .equals((upload::Entity, upload::Column::Id)),
+        )
+        .to_owned();
+    Expr::exists(of_room).not()
+}
+
+/// All files of this person, but for her pictures in rooms.
 pub async fn list_entries(db: &impl ConnectionTrait, owner_id: i64) -> Result<Vec<Entry>> {
     let find = upload::Entity::find()
         .select_only()
@@ -23,7 +41,8 @@ pub async fn list_entries(db: &impl ConnectionTrait, owner_id: i64) -> Result<Ve
             upload::Column::DurationSeconds,
             upload::Column::CreatedAt,
         ])
-        .filter(upload::Column::OwnerId.eq(owner_id));
+        .filter(upload::Column::OwnerId.eq(owner_id))
+        .filter(is_of_library());
     Ok(find.into_model::<Entry>().all(db).await?)
 }
 
@@ -92,7 +111,7 @@ pub async fn list_uses(
 /// Of these files, those that there are: hers.
 ///
 /// # Errors
-/// [`Error::NotFound`] when one of them is somebody else's.
+/// [`Error::NotFound`] when one of them is somebody else's, [`Error::Conflict`] when one is a picture in a room.
 pub async fn list_own(
     db: &impl ConnectionTrait,
     owner_id: i64,
@@ -103,11 +122,15 @@ pub async fn list_own(
         .order_by_asc(upload::Column::Id)
         .all(db)
         .await?;
-    if found.iter().all(|file| file.owner_id == owner_id) {
-        Ok(found)
-    } else {
-        Err(Error::NotFound)
+    if found.iter().any(|file| file.owner_id != owner_id) {
+        return Err(Error::NotFound);
     }
+    let of_rooms = chat_picture::Entity::find()
+        .filter(chat_picture::Column::UploadId.is_in(found.iter().map(|file| file.id)));
+    if of_rooms.count(db).await? > 0 {
+        return Err(Error::Conflict(IN_A_ROOM.into()));
+    }
+    Ok(found)
 }
 
 /// The contents that show these files and nothing else: they lose all they have. And those that only wait for one of

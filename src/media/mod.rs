@@ -26,6 +26,7 @@ mod names;
 mod notices;
 pub mod pages;
 mod permission;
+mod pictures;
 mod progress;
 mod publishing;
 mod quota;
@@ -51,6 +52,10 @@ pub use captions::{
 pub use control::{TidyUpload, cancel, retry, watch};
 pub use jobs::ProcessUpload;
 pub use local::receive_local;
+pub use pictures::{
+    close_of_course as close_room_pictures, discard_of_course as discard_room_pictures,
+    discard_unsaid as discard_unsaid_picture, take_out as take_out_of_room,
+};
 pub use quota::hold as hold_account;
 pub use quota::{Usage, usage};
 pub use reach::reaches_files;
@@ -120,9 +125,9 @@ pub async fn hold_files(write: &Write, upload_ids: &[i64]) -> Result<()> {
     store::lock_uploads(write, upload_ids).await
 }
 
-/// Deletes an upload, what was made of it, and the files; nothing while an item uses it.
+/// Deletes an upload, what was made of it, and the files; nothing while an item or the line of a room uses it.
 ///
-/// The caller has changed or deleted its item before, in the same transaction.
+/// The caller has changed or deleted its item before, or taken it out of its line, in the same transaction.
 pub async fn discard(app: &App, write: &mut Write, upload_id: i64) -> Result<()> {
     hold_files(write, &[upload_id]).await?;
     let Some(found) = store::find_upload(&**write, upload_id).await? else {
@@ -178,11 +183,29 @@ pub async fn list_files(
     Ok(views.collect())
 }
 
-/// One file, for its owner.
+/// One file, for its owner: of those that she may use, which pictures of rooms are not.
+///
+/// # Errors
+/// [`Error::NotFound`] for anybody else, for a picture of a room, and when there is no such upload.
+pub async fn get_own_file(
+    db: &impl ConnectionTrait,
+    person: &Person,
+    upload_id: i64,
+) -> Result<FileView> {
+    let view = get_sent_file(db, person, upload_id).await?;
+    let may_be_of_room = view.upload.kind == UploadKind::Image;
+    if may_be_of_room && pictures::is_of_room(db, upload_id).await? {
+        Err(Error::NotFound)
+    } else {
+        Ok(view)
+    }
+}
+
+/// One file, for who sent it, wherever to.
 ///
 /// # Errors
 /// [`Error::NotFound`] for anybody else, and when there is no such upload.
-pub async fn get_own_file(
+pub async fn get_sent_file(
     db: &impl ConnectionTrait,
     person: &Person,
     upload_id: i64,

@@ -1,9 +1,10 @@
 //! What the owner of a file is told when its processing has ended.
 
+use super::pictures;
 use super::store::{self, Shown};
 use crate::app::App;
 use crate::db::Write;
-use crate::entities::upload::{self, UploadState};
+use crate::entities::upload::{self, UploadKind, UploadState};
 use crate::error::Result;
 use crate::messages::{self, MessageLevel, NewMessage, TEXT_LIMIT};
 use crate::web::text::shorten;
@@ -51,6 +52,9 @@ async fn processed(
     link: String,
     key: String,
 ) -> Result<()> {
+    if is_of_room(write, upload).await? {
+        return Ok(());
+    }
     let message = NewMessage {
         recipient_id: upload.owner_id,
         text: format!(
@@ -72,6 +76,9 @@ pub async fn failed(
     words: &str,
     occasion: &str,
 ) -> Result<()> {
+    if is_of_room(write, upload).await? {
+        return Ok(());
+    }
     let shown = store::find_shown(&**write, upload.id).await?;
     let text = format!(
         "Your file {} could not be processed: {words}",
@@ -85,6 +92,12 @@ pub async fn failed(
         dedupe_key: Some(format!("upload:{}:failed:{occasion}", upload.id)),
     };
     messages::send(app, write, message).await
+}
+
+/// Whether it is a picture of a room: who sends one waits for it there, and sees how it stands.
+async fn is_of_room(write: &Write, upload: &upload::Model) -> Result<bool> {
+    let may_be = upload.kind == UploadKind::Image;
+    Ok(may_be && pictures::is_of_room(&**write, upload.id).await?)
 }
 
 /// Several that were dropped together, at least two, all ready or failed.

@@ -1,6 +1,6 @@
 //! The endpoints of files: how far an upload is, how a file stands, trying again, and the files themselves.
 
-use super::{delivery, get_own_file, progress};
+use super::{delivery, get_sent_file, progress};
 use crate::app::App;
 use crate::error::{Error, Result};
 use crate::web::extract::Path;
@@ -69,7 +69,7 @@ pub async fn state(
     Student(person): Student,
     Path(upload_id): Path<i64>,
 ) -> Result<Response> {
-    let view = get_own_file(app.db.read(), &person, upload_id).await?;
+    let view = get_sent_file(app.db.read(), &person, upload_id).await?;
     Ok(fresh(StatusCode::OK, json!(view.event())))
 }
 
@@ -81,7 +81,7 @@ pub async fn retry(
     headers: HeaderMap,
     form: Form,
 ) -> Result<Response> {
-    get_own_file(app.db.read(), &person, upload_id).await?;
+    get_sent_file(app.db.read(), &person, upload_id).await?;
     let view = super::retry(&app, upload_id).await?;
     Ok(super::standing(&headers, &view, next_of(&form)))
 }
@@ -94,7 +94,7 @@ pub async fn cancel(
     headers: HeaderMap,
     form: Form,
 ) -> Result<Response> {
-    get_own_file(app.db.read(), &person, upload_id).await?;
+    get_sent_file(app.db.read(), &person, upload_id).await?;
     let view = super::cancel(&app, upload_id).await?;
     Ok(super::standing(&headers, &view, next_of(&form)))
 }

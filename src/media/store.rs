@@ -1,7 +1,7 @@
 //! Queries of uploads, renditions and progress rows.
 
 use super::progress::RECEIVING;
-use super::{CAPTIONS, ORIGINAL, ReceivedFile};
+use super::{CAPTIONS, ORIGINAL, ReceivedFile, pictures};
 use crate::app::App;
 use crate::db::Write;
 use crate::entities::upload::{UploadKind, UploadState};
@@ -111,10 +111,10 @@ pub async fn list_ends(db: &impl ConnectionTrait) -> Result<Vec<Option<i64>>> {
     Ok(ends.into_tuple().all(db).await?)
 }
 
-/// Whether an item shows it, or will.
+/// Whether an item shows it, or will, or it is a picture of a room.
 pub async fn is_used(db: &impl ConnectionTrait, upload_id: i64) -> Result<bool> {
     let find = item::Entity::find().filter(uses(upload_id));
-    Ok(find.count(db).await? > 0)
+    Ok(find.count(db).await? > 0 || pictures::is_of_room(db, upload_id).await?)
 }
 
 /// Items that show an upload, or will as soon as it is ready.
@@ -313,7 +313,8 @@ pub async fn find_shown(db: &impl ConnectionTrait, upload_id: i64) -> Result<Opt
 }
 
 /// A rendition and what is known of its upload, if this person may have it: the owner of the file and
-/// staff; and who owns, or is enrolled in, a course that shows it. A draft is for its owner only.
+/// staff; and who owns, or is enrolled in, a course that shows it, in a lesson or in a line of its room. A draft is for
+/// its owner only.
 ///
 /// The original of pictures and recordings stays with its owner and staff: it may hold the place where
 /// it was taken. With `download`, a film only where its item allows that to students.
@@ -331,11 +332,13 @@ pub async fn find_visible(
         let is_open = Condition::any()
             .add(rendition::Column::Name.ne(ORIGINAL))
             .add(upload::Column::Kind.eq(UploadKind::File));
-        let shown = Condition::all()
-            .add(is_open)
-            .add(Expr::exists(courses_that_show(
-                person.id, upload_id, download,
-            )));
+        let lessons = courses_that_show(person.id, upload_id, download);
+        let rooms = pictures::rooms_that_show(person.id, upload_id);
+        let shown = Condition::all().add(is_open).add(
+            Condition::any()
+                .add(Expr::exists(lessons))
+                .add(Expr::exists(rooms)),
+        );
         find = find.filter(
             Condition::any()
                 .add(upload::Column::OwnerId.eq(person.id))
@@ -346,13 +349,8 @@ pub async fn find_visible(
     Ok(found.and_then(|(rendition, upload)| Some((rendition, upload?))))
 }
 
-/// The courses that show an upload and that this person owns or studies; with `download`, only those where
-/// students may download it. The upload itself is in the query around it.
-fn courses_that_show(
-    user_id: i64,
-    upload_id: i64,
-    download: bool,
-) -> sea_orm::sea_query::SelectStatement {
+/// That this person studies the course of the query around it.
+pub fn studies(user_id: i64) -> Condition {
     let enrolled = Query::select()
         .expr(Expr::val(1))
         .from(enrollment::Entity)
@@ -362,9 +360,19 @@ fn courses_that_show(
         )
         .and_where(Expr::col((enrollment::Entity, enrollment::Column::UserId)).eq(user_id))
         .to_owned();
-    let mut studies = Condition::all()
+    Condition::all()
         .add(Expr::col((course::Entity, course::Column::IsDraft)).eq(false))
-        .add(Expr::exists(enrolled));
+        .add(Expr::exists(enrolled))
+}
+
+/// The courses that show an upload and that this person owns or studies; with `download`, only those where
+/// students may download it. The upload itself is in the query around it.
+fn courses_that_show(
+    user_id: i64,
+    upload_id: i64,
+    download: bool,
+) -> sea_orm::sea_query::SelectStatement {
+    let mut studies = studies(user_id);
     if download {
         studies = studies.add(
             Condition::any()

@@ -1,6 +1,6 @@
 //! Removing files that nobody owns: of deleted uploads at once, of accidents after a day.
 
-use super::{cloud, store, tus};
+use super::{cloud, pictures, store, tus};
 use crate::app::App;
 use crate::jobs::{Job, JobContext, JobError, PRIORITY_LATER};
 use backends::files::Files;
@@ -69,7 +69,7 @@ impl Job for DeleteFiles {
 }
 
 /// Removes what accidents left: half-written files, forgotten work folders, old progress rows, uploads
-/// that nobody went on with, and stored files without an upload.
+/// that nobody went on with, pictures of rooms that no line took, and stored files without an upload.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct SweepMedia {}
 
@@ -86,9 +86,10 @@ impl Job for SweepMedia {
         let temporary = app.files.sweep_temporary(older_than).await?;
         let rows = store::delete_progress(app, older_than).await? + cloud::sweep(app).await?;
         let unfinished = tus::sweep(app).await?;
+        let unsaid = pictures::sweep(app).await?;
         let orphans = delete_orphans(app, older_than.date_naive()).await?;
-        if temporary > 0 || unfinished > 0 || orphans > 0 {
-            tracing::info!(temporary, rows, unfinished, orphans, "swept");
+        if temporary > 0 || unfinished > 0 || unsaid > 0 || orphans > 0 {
+            tracing::info!(temporary, rows, unfinished, unsaid, orphans, "swept");
         }
         Ok(())
     }

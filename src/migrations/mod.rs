@@ -24,6 +24,7 @@ mod m0018_kept_answers;
 mod m0019_audit;
 mod m0020_overview;
 mod m0021_doors;
+mod m0022_room_pictures;
 
 /// All steps, in order.
 pub struct Migrator;
@@ -51,6 +52,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0019_audit::Migration),
             Box::new(m0020_overview::Migration),
             Box::new(m0021_doors::Migration),
+            Box::new(m0022_room_pictures::Migration),
         ]
     }
 }

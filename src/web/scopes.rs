@@ -118,7 +118,7 @@ impl Scopes {
         } else if of_room.ends_with("/ticket/") {
             // What it lets in is held to the scopes of the key.
             Scope::Read
-        } else if of_room.ends_with("/read/") {
+        } else if of_room.ends_with("/read/") || of_room.contains("/pictures/") {
             Scope::Learn
         } else if path.starts_with("/uploads/") || path.starts_with("/api/uploads/") {
             Scope::Teach
@@ -202,6 +202,14 @@ mod tests {
         assert!(may(read, Method::HEAD, "/uploads/abc"));
         assert!(!may(read, Method::PATCH, "/uploads/abc"));
         assert!(may(all, Method::PATCH, "/uploads/abc"));
+        let learn = Scopes::from_iter([Scope::Learn]);
+        for (method, path) in [
+            (Method::POST, "/chat/room/7/pictures/"),
+            (Method::DELETE, "/chat/room/7/pictures/9/"),
+        ] {
+            assert!(may(learn, method.clone(), path));
+            assert!(!may(read, method, path));
+        }
         assert!(!may(all, Method::POST, "/course/create/"));
         assert!(!may(all, Method::GET, "/accounts/tokens/"));
         assert!(!may(all, Method::POST, "/accounts/tokens/"));

@@ -2,15 +2,19 @@
 // room. What was written meanwhile is sent once, also after the site was killed.
 
 import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
+import { basename } from "node:path";
 import { after, before, test } from "node:test";
 import { inspect, startBrowser } from "./browser.mjs";
-import { register, teach } from "./people.mjs";
+import { dropFiles, register, teach } from "./people.mjs";
+import { openShelf } from "./recordings.mjs";
 import { startSite } from "./site.mjs";
 
-let browser, site;
+let browser, shelf, site;
 
 before(async () => {
   browser = await startBrowser();
+  shelf = await openShelf();
   // Many lines are said at once here, to have a history.
   site = await startSite({ LYCEUM_CHAT_RATE: "1000/second" });
 });
@@ -18,6 +22,7 @@ before(async () => {
 after(async () => {
   await browser?.close();
   await site?.stop();
+  await shelf?.remove();
 });
 
 /** A teacher and a student, each with the room of one course before her. */
@@ -267,6 +272,115 @@ test("without a script a room is read page by page, searched and moderated", asy
   await hers.close();
 });
 
+const attached = (page) => page.locator("#room-attached > li");
+
+/** A picture from the clipboard, as a browser gives it to a page. */
+async function paste(page, path) {
+  const bytes = (await readFile(path)).toString("base64");
+  await page.getByLabel("Your line").evaluate((field, [name, content]) => {
+    const clipboardData = new DataTransfer();
+    clipboardData.items.add(new File([Uint8Array.from(atob(content), (letter) => letter.charCodeAt(0))], name, { type: "image/png" }));
+    field.dispatchEvent(new ClipboardEvent("paste", { clipboardData, bubbles: true, cancelable: true }));
+  }, [basename(path), bytes]);
+}
+
+test("a picture is pasted, described and sent; the other sees it in its place, opens it, and loses it with its line", async () => {
+  const { maya: student, pages } = await open("pictures");
+  const [clara, maya] = pages;
+  await paste(maya, await shelf.picture("plan.png", "800x500"));
+  await attached(maya).getByText("plan.png", { exact: true }).waitFor();
+  await maya.getByLabel("plan.png shows:").fill("The plan of a query");
+  await attached(maya).getByText("Ready").waitFor();
+  await inspect(maya, "a line with a picture that is being written");
+  // Another one is dropped, and one is taken back.
+  await dropFiles(maya.locator("#room"), [await shelf.picture("tall.png", "300x900"), await shelf.picture("no.png", "20x20")], "image/png");
+  await attached(maya).getByText("no.png", { exact: true }).waitFor();
+  await maya.getByRole("button", { name: "Remove no.png" }).click();
+  assert.equal(await attached(maya).count(), 2);
+  await say(maya, "Why so slow?");
+  const shown = line(clara, "Why so slow?").locator(".pictures img");
+  await shown.nth(1).waitFor();
+  assert.equal(await attached(maya).count(), 0);
+  assert.equal(await shown.count(), 2);
+  assert.deepEqual(await shown.evaluateAll((all) => all.map((each) => [each.alt, each.width, each.height])), [
+    ["The plan of a query", 320, 200], ["A picture without a description", 80, 240],
+  ]);
+  await clara.waitForFunction(() => [...document.querySelectorAll(".pictures img")].every((each) => each.complete && each.naturalWidth > 0));
+  await line(maya, "Why so slow?").locator(".pictures img").nth(1).waitFor();
+  await maya.locator(".is-waiting").waitFor({ state: "detached" });
+  await inspect(clara, "a room with pictures");
+
+  const link = line(clara, "Why so slow?").getByRole("link", { name: "The plan of a query" });
+  await link.focus();
+  await clara.keyboard.press("Enter");
+  const dialog = clara.getByRole("dialog", { name: "Picture" });
+  await dialog.getByRole("img", { name: "The plan of a query" }).waitFor();
+  await clara.keyboard.press("ArrowRight");
+  await dialog.getByText("2 of 2: A picture without a description").waitFor();
+  await clara.keyboard.press("ArrowLeft");
+  await inspect(clara, "a picture in full");
+  await clara.keyboard.press("Escape");
+  await dialog.waitFor({ state: "detached" });
+  assert.equal(await link.evaluate((each) => each === document.activeElement), true);
+
+  // A page without a script has it, too.
+  const plain = await browser.newContext({ baseURL: site.origin, javaScriptEnabled: false, storageState: await student.context.storageState() });
+  const page = await plain.newPage();
+  await page.goto(maya.url());
+  const address = await line(page, "Why so slow?").locator(".pictures a").first().getAttribute("href");
+  assert.equal((await page.goto(address)).headers()["content-type"], "image/png");
+  await plain.close();
+
+  maya.on("dialog", (dialogue) => dialogue.accept());
+  await press(maya, "Why so slow?", "Delete this line");
+  await line(clara, "Why so slow?").waitFor({ state: "detached" });
+  const answer = await clara.request.get(address);
+  assert.equal(answer.status(), 404);
+});
+
+test("a picture that is added without a connection waits with its line, which says so, and goes when it is back", async () => {
+  const { maya: person, pages } = await open("slow");
+  const [clara, maya] = pages;
+  // What pictures need is here before the connection goes.
+  await maya.locator("#room-file").setInputFiles(await shelf.picture("first.png", "640x400"));
+  await attached(maya).getByText("Ready").waitFor();
+  await maya.getByLabel("Your line").press("Enter");
+  const first = clara.locator(".line .pictures img").first();
+  await first.waitFor();
+  await person.context.setOffline(true);
+  await away(maya);
+  await maya.locator("#room-file").setInputFiles(await shelf.picture("second.png", "640x400"));
+  await attached(maya).getByText("Goes when you are back").waitFor();
+  await say(maya, "from the tunnel");
+  await maya.locator(".is-waiting", { hasText: "from the tunnel" }).getByText("Keep this page open").waitFor();
+  await say(maya, "and after it");
+  await person.context.setOffline(false);
+  await line(clara, "from the tunnel").locator(".pictures img").waitFor();
+  await line(clara, "and after it").waitFor();
+  assert.deepEqual(await wordsOf(clara), ["", "from the tunnel", "and after it"]);
+  await maya.locator(".is-waiting").first().waitFor({ state: "detached" });
+  assert.equal(await maya.locator(".is-waiting").count(), 0);
+  // A draft keeps those that the site has.
+  await maya.locator("#room-file").setInputFiles(await shelf.picture("third.png", "640x400"));
+  await attached(maya).getByText("Ready").waitFor();
+  await maya.reload();
+  await here(maya);
+  await attached(maya).getByText("third.png", { exact: true }).waitFor();
+  await attached(maya).getByText("Ready").waitFor();
+  await maya.getByLabel("Your line").press("Enter");
+  await clara.waitForFunction(() => document.querySelectorAll(".line .pictures img").length === 3);
+  // What is no picture says so, and nothing of it goes.
+  await maya.locator("#room-file").setInputFiles(await shelf.file("notes.txt", "notes"));
+  await maya.getByText("notes.txt is no picture that can be shown here.").waitFor();
+  await maya.locator("#room-file").setInputFiles({ name: "torn.png", mimeType: "image/png", buffer: Buffer.from("89504e470d0a1a0a0000000d49484452", "hex") });
+  await attached(maya).locator(".state", { hasText: /damaged|cannot|no picture/ }).waitFor();
+  await say(maya, "with a torn one");
+  await maya.getByText("torn.png cannot be shown. Remove it, then send the line.").waitFor();
+  await maya.getByRole("button", { name: "Remove torn.png" }).click();
+  await maya.getByLabel("Your line").press("Enter");
+  await line(clara, "with a torn one").waitFor();
+});
+
 test("the room opens beside the lesson, which stays the larger", async () => {
   const { clara: teacher, maya: student, pages, course } = await open("beside");
   const module = await teacher.addModule(course, "The first module");
@@ -280,6 +394,12 @@ test("the room opens beside the lesson, which stays the larger", async () => {
   await line(page, "Do you hear me in there?").waitFor();
   await tell(page, "Yes, beside the lesson.");
   await line(pages[0], "Yes, beside the lesson.").waitFor();
+  await page.locator("#room-file").setInputFiles(await shelf.picture("beside.png", "640x400"));
+  await page.getByLabel("beside.png shows:").fill("A test card");
+  await say(page, "and this");
+  await line(page, "and this").getByRole("link", { name: "A test card" }).click();
+  await page.getByRole("dialog").getByRole("img", { name: "A test card" }).waitFor();
+  await page.keyboard.press("Escape");
   const widths = await page.evaluate(() => [".lesson-main", ".lesson-room"].map((part) => document.querySelector(part).getBoundingClientRect().width));
   assert.ok(widths[0] > widths[1], widths.join(" and "));
   await inspect(page, "the room beside a lesson");

@@ -5,18 +5,20 @@ mod programs;
 mod staff;
 
 use crate::kit::servers::Server;
-use crate::kit::{Browser, Page, Role, TestApp};
+use crate::kit::{Browser, PNG, Page, Role, TestApp};
 use backends::clock::Clock;
 use chrono::DateTime;
 use lyceum::accounts;
 use lyceum::entities::item::ItemKind;
 use lyceum::entities::upload::UploadKind;
-use lyceum::entities::{content, course, enrollment, item, message, module, upload, user};
+use lyceum::entities::{
+    chat_line, content, course, enrollment, item, message, module, upload, user,
+};
 use lyceum::messages::{self, MessageLevel, NewMessage};
 use reqwest::Method;
 use reqwest::multipart::{Form, Part};
 use sea_orm::{ColumnTrait as _, EntityTrait, QueryFilter as _};
-use serde_json::json;
+use serde_json::{Value, json};
 
 /// Changes in one run, after how many of them all pages are compared, and how many after each.
 const CHANGES: usize = 130;
@@ -46,7 +48,7 @@ impl Dice {
 }
 
 /// The first kind of change by staff, after those by programs.
-const BY_STAFF: usize = 26 + programs::KINDS;
+const BY_STAFF: usize = 27 + programs::KINDS;
 
 /// A school with three processes.
 struct School {
@@ -144,8 +146,9 @@ impl School {
             16..=18 => self.change_file(kind).await,
             24 => return (kind, self.say().await),
             25 => self.read().await,
+            26 => return (kind, self.show().await),
             BY_STAFF.. => self.change_by_staff(kind - BY_STAFF).await,
-            26.. => self.change_by_program(kind - 26).await,
+            27.. => self.change_by_program(kind - 27).await,
             _ => return (kind, self.change_person(kind).await),
         };
         (kind, Some(page))
@@ -442,6 +445,42 @@ impl School {
         None
     }
 
+    /// Sends a picture to a room and shows it there, or takes a line back with those that it shows; or is refused.
+    async fn show(&self) -> Option<Page> {
+        let course = self.some::<course::Entity>().await.map_or(0, |row| row.id);
+        let speaker = if self.dice.coin() {
+            self.student()
+        } else {
+            self.teacher()
+        };
+        let path = format!("/chat/room/{course}/pictures/");
+        let page = speaker.post_file(&path, &[], "a.png", PNG).await;
+        let upload =
+            serde_json::from_slice::<Value>(&page.bytes).map(|sent| sent["upload"].clone());
+        self.one.drain().await;
+        let lines = chat_line::Entity::find().filter(chat_line::Column::CourseId.eq(course));
+        let lines = lines.all(self.one.app.db.read()).await.unwrap();
+        let frame = match self.dice.pick(&lines) {
+            Some(line) if self.dice.coin() => json!({ "type": "delete", "id": line.id }),
+            _ => {
+                let name = self.name().replace(' ', "-");
+                json!({ "pictures": [upload.unwrap_or_default()], "client_id": name })
+            }
+        };
+        let path = format!("/ws/chat/room/{course}/?v=2");
+        let mut socket = speaker.socket_with(&path, &[]).await.ok()?;
+        socket.send(&frame).await;
+        while let Some(told) = socket.next().await {
+            if ["ack", "error", "chat_delete"]
+                .iter()
+                .any(|kind| told["type"] == *kind)
+            {
+                break;
+            }
+        }
+        Some(page)
+    }
+
     /// Reads a room as far as something was said there.
     async fn read(&self) -> Page {
         let course = self.some::<course::Entity>().await.map_or(0, |row| row.id);
@@ -529,8 +568,10 @@ impl School {
         }
         for upload in all::<upload::Entity>(&self.one).await {
             // Films of the kit have no bytes.
-            if upload.kind == UploadKind::File {
-                paths.push(format!("/media/{}/original", upload.id));
+            match upload.kind {
+                UploadKind::File => paths.push(format!("/media/{}/original", upload.id)),
+                UploadKind::Image => paths.push(format!("/media/{}/image-1.png", upload.id)),
+                UploadKind::Video | UploadKind::Audio => {}
             }
         }
         paths

@@ -4,6 +4,7 @@ mod answers;
 mod doors;
 mod history;
 mod moderation;
+mod pictures;
 mod presence;
 mod slow_readers;
 mod unread;

@@ -24,9 +24,13 @@ export class Composer {
   #changing = null;
   #typedAt = 0;
   #opening = 0;
+  /** The pictures of the line, once there are some. */
+  #attach = null;
+  #root;
 
-  /** @param {{store: string, lines: object, outbox: object, tell: (frame: object) => boolean, onSaid: () => void}} given */
-  constructor({ store, lines, outbox, tell, onSaid }) {
+  /** @param {{root: HTMLElement, store: string, lines: object, outbox: object, tell: (frame: object) => boolean, onSaid: () => void}} given */
+  constructor({ root, store, lines, outbox, tell, onSaid }) {
+    this.#root = root;
     this.#store = `${store}:draft`;
     this.#lines = lines;
     this.#outbox = outbox;
@@ -47,6 +51,7 @@ export class Composer {
     document.getElementById("room-cancel").addEventListener("click", () => this.#cancel());
     document.getElementById("room-code").addEventListener("click", () => this.#wrap(asCode));
     document.getElementById("room-link").addEventListener("click", () => this.#wrap(asLink));
+    this.#takeFiles();
     this.#restore();
     this.form.hidden = false;
   }
@@ -71,8 +76,9 @@ export class Composer {
   }
 
   /** Puts back a line that was not taken; what was being written stays below it. */
-  giveBack({ text, replyTo }) {
+  giveBack({ text, replyTo, pictures }) {
     if (this.#editing) this.#stopEditing();
+    if (pictures.length > 0) this.#withPictures((attach) => attach.put(pictures));
     this.#replyTo = replyTo ?? this.#replyTo;
     this.#fill(this.field.value ? `${text}\n${this.field.value}` : text);
     this.#showAbout();
@@ -139,17 +145,20 @@ export class Composer {
 
   #submit() {
     const words = this.field.value.trim();
-    if (!words) return;
+    const hasPictures = this.#editing ? this.#lines.find(this.#editing)?.querySelector(".pictures") : this.#attach?.isEmpty === false;
+    if (!words && !hasPictures) return;
     this.fault.hidden = true;
     if (this.#editing) return this.#sendChange(words);
+    if (this.#attach?.fault) return this.showFault(this.#attach.fault);
     const replyTo = this.#replyTo;
     this.#replyTo = null;
+    const pictures = this.#attach?.take() ?? [];
     this.#fill("");
     this.#showAbout();
     this.#keep();
     this.#typedAt = 0;
     this.#onSaid();
-    this.#outbox.say(words, replyTo);
+    this.#outbox.say(words, replyTo, pictures);
     this.#lines.toEnd();
     return undefined;
   }
@@ -162,6 +171,58 @@ export class Composer {
     this.#changing = change;
     this.#stopEditing();
     return undefined;
+  }
+
+  /** Pictures come by the button, with Ctrl V, and from elsewhere on the screen. */
+  #takeFiles() {
+    const input = document.getElementById("room-file");
+    document.getElementById("room-picture").addEventListener("click", () => input.click());
+    input.addEventListener("change", () => {
+      this.#add([...input.files]);
+      input.value = "";
+      this.field.focus();
+    });
+    this.field.addEventListener("paste", (event) => {
+      const files = [...(event.clipboardData?.files ?? [])];
+      // Some programs put a picture of their text beside it.
+      if (files.length === 0 || event.clipboardData.types.includes("text/plain")) return;
+      event.preventDefault();
+      this.#add(files);
+    });
+    const mark = (isOver) => this.form.classList.toggle("is-over", isOver);
+    const brings = (event) => !this.form.hidden && event.dataTransfer?.types.includes("Files");
+    this.#root.addEventListener("dragover", (event) => {
+      if (!brings(event)) return;
+      event.preventDefault();
+      mark(true);
+    });
+    this.#root.addEventListener("dragleave", (event) => {
+      if (!this.#root.contains(event.relatedTarget)) mark(false);
+    });
+    this.#root.addEventListener("drop", (event) => {
+      mark(false);
+      if (!brings(event)) return;
+      event.preventDefault();
+      this.#add([...event.dataTransfer.files]);
+    });
+  }
+
+  #add(files) {
+    if (files.length === 0) return;
+    if (this.#editing) this.#stopEditing();
+    this.fault.hidden = true;
+    this.#withPictures((attach) => attach.add(files));
+  }
+
+  /** What pictures need comes when there are some. */
+  async #withPictures(act) {
+    try {
+      const { Attach } = await import("./room-attach.js");
+      this.#attach ??= new Attach({ root: this.#root, onChange: () => this.#keep(), onFault: (words) => this.showFault(words) });
+      act(this.#attach);
+    } catch {
+      this.showFault("Pictures cannot be added just now. Try again when the connection is back.");
+    }
   }
 
   #key(event) {
@@ -242,8 +303,9 @@ export class Composer {
   #keep() {
     if (this.#editing) return;
     try {
-      if (!this.field.value && !this.#replyTo) localStorage.removeItem(this.#store);
-      else localStorage.setItem(this.#store, JSON.stringify({ text: this.field.value, replyTo: this.#replyTo }));
+      const pictures = this.#attach?.kept ?? [];
+      if (!this.field.value && !this.#replyTo && pictures.length === 0) localStorage.removeItem(this.#store);
+      else localStorage.setItem(this.#store, JSON.stringify({ text: this.field.value, replyTo: this.#replyTo, pictures }));
     } catch {
       // A browser without room for it forgets the draft when the page is closed.
     }
@@ -257,6 +319,9 @@ export class Composer {
       // What cannot be read is not there.
     }
     this.#replyTo = kept?.replyTo ?? null;
+    // Those that were sent: of the others the browser keeps nothing.
+    const pictures = Array.isArray(kept?.pictures) ? kept.pictures.filter(({ upload }) => upload) : [];
+    if (!this.#attach && pictures.length > 0) this.#withPictures((attach) => attach.put(pictures));
     this.#fill(typeof kept?.text === "string" ? kept.text : "");
     this.#showAbout();
   }

@@ -3,7 +3,7 @@
 
 import { element } from "./common.js";
 import { enrich } from "./rich.js";
-import { dayOf, dayWords, exactWords, goesOn, timeWords } from "./room-words.js";
+import { WITHOUT_WORDS, dayOf, dayWords, exactWords, fit, goesOn, timeWords } from "./room-words.js";
 
 /** Lines that the site has; those that wait to be sent are none of them. */
 export const LINE = ".line:not(.is-waiting)";
@@ -37,6 +37,7 @@ export function draw(frame, me) {
   time.title = exactWords(when);
   time.textContent = timeWords(when);
   quote(line, frame.reply_to);
+  show(line, frame.pictures ?? [], frame.message);
   name(line);
   write(line, frame.message, me);
   return line;
@@ -71,8 +72,31 @@ function quote(line, replyTo) {
   place.querySelector(".words").textContent = quoted(replyTo.message);
 }
 
+/** The pictures of a line, each as large as it will be before it is there. One without an address is not sent yet. */
+function show(line, pictures, words) {
+  const place = line.querySelector(".pictures");
+  line.querySelector(".picture-gone").hidden = pictures.length > 0 || words !== "";
+  if (pictures.length === 0) return place.remove();
+  for (const { url, small_url: smallUrl, width, height, alt } of pictures) {
+    const image = element("img");
+    Object.assign(image, { loading: "lazy", decoding: "async", alt: alt || "A picture without a description" }, fit(width, height));
+    image.src = smallUrl;
+    const link = element(url ? "a" : "span");
+    if (url) {
+      link.href = url;
+      Object.assign(link.dataset, { width, height });
+    }
+    link.append(image);
+    const item = element("li");
+    item.append(link);
+    place.append(item);
+  }
+  return undefined;
+}
+
 /** A quote is one line of plain words. */
 export function quoted(words) {
+  if (words === "") return WITHOUT_WORDS;
   return words === null ? "This line was deleted." : words.replace(/```[^\n`]*\n?|[`*]/g, "").replace(/\s+/g, " ").trim();
 }
 
@@ -82,7 +106,9 @@ function name(line) {
   line.tabIndex = -1;
   line.querySelector(".who").id = `who-${id}`;
   line.querySelector(".text").id = `text-${id}`;
-  line.setAttribute("aria-labelledby", `who-${id} text-${id}`);
+  const pictures = line.querySelector(".pictures");
+  if (pictures) pictures.id = `pictures-${id}`;
+  line.setAttribute("aria-labelledby", `who-${id} text-${id}${pictures ? ` pictures-${id}` : ""}`);
 }
 
 /** The line before this one, without those that wait, days and marks. */

@@ -1,7 +1,7 @@
 // Lines on their way: kept in this browser until the site has them, shown as what they are, and sent once.
 //
 // Each has a name that this browser gave it, under which the site takes it only once however often it is sent. They go
-// one after the other, in the order in which they were written.
+// one after the other, in the order in which they were written; a line with pictures waits until these are ready.
 
 import { element, icon } from "./common.js";
 import { draw } from "./room-line.js";
@@ -16,6 +16,7 @@ const LATER = new Set(["too_fast", "slow", "not_kept"]);
 
 export class Outbox {
   #store;
+  #pictures;
   #list;
   #me;
   #tell;
@@ -29,11 +30,12 @@ export class Outbox {
   #entries = new Map();
 
   /**
-   * @param {{store: string, list: HTMLElement, me: object, tell: (frame: object) => boolean, giveUp: () => void,
-   *   giveBack: (entry: object) => void}} given `giveBack` puts a line that was refused back into the field
+   * @param {{store: string, pictures: string, list: HTMLElement, me: object, tell: (frame: object) => boolean, giveUp: () => void,
+   *   giveBack: (entry: object) => void}} given `pictures`: where they are sent; `giveBack` puts a line that was refused back into the field
    */
-  constructor({ store, list, me, tell, giveUp, giveBack }) {
+  constructor({ store, pictures, list, me, tell, giveUp, giveBack }) {
     this.#store = `${store}:line:`;
+    this.#pictures = pictures;
     this.#list = list;
     this.#me = me;
     this.#tell = tell;
@@ -43,16 +45,21 @@ export class Outbox {
   }
 
   /** Sends a line as soon as it can be. */
-  say(text, replyTo) {
+  say(text, replyTo, pictures = []) {
     const id = crypto.randomUUID?.() ?? `${Date.now()}-${Math.random().toString(36).slice(2)}`;
-    const entry = { id, text, replyTo, at: Date.now() };
+    const entry = { id, text, replyTo, at: Date.now(), pictures };
+    this.#remember(entry);
+    this.#take(entry);
+    this.#pump();
+  }
+
+  #remember({ id, text, replyTo, at, pictures }) {
     try {
-      localStorage.setItem(this.#store + id, JSON.stringify(entry));
+      const kept = { id, text, replyTo, at, pictures: pictures.map((each) => each.kept) };
+      localStorage.setItem(this.#store + id, JSON.stringify(kept));
     } catch {
       // A browser without room for it forgets it when the page is closed.
     }
-    this.#take(entry);
-    this.#pump();
   }
 
   /** The connection stands: what waits goes. */
@@ -113,7 +120,9 @@ export class Outbox {
     try {
       for (const key of Object.keys(localStorage).filter((each) => each.startsWith(this.#store))) {
         const entry = JSON.parse(localStorage.getItem(key) ?? "null");
-        if (typeof entry?.text === "string" && typeof entry.id === "string") found.push(entry);
+        if (typeof entry?.text !== "string" || typeof entry.id !== "string") continue;
+        const { pictures: kept, ...rest } = entry;
+        found.push({ ...rest, pictures: [], kept: Array.isArray(kept) ? kept : [] });
       }
     } catch {
       // What cannot be read is not there.
@@ -125,14 +134,44 @@ export class Outbox {
     this.#entries.set(entry.id, entry);
     entry.line = this.#show(entry);
     this.#note(entry);
+    if (entry.kept?.length > 0) this.#restore(entry);
+    this.#watch(entry);
+  }
+
+  #watch(entry) {
+    entry.ends = entry.pictures.map((picture) => picture.watch(() => this.#moved(entry)));
+  }
+
+  /** Its pictures were sent from a page that is closed; what that needs is brought in now. */
+  async #restore(entry) {
+    try {
+      const { Picture } = await import("./room-picture.js");
+      entry.pictures = entry.kept.map((each) => new Picture(this.#pictures, each));
+      entry.kept = [];
+      this.#watch(entry);
+    } catch {
+      entry.fault = "Its pictures could not be looked for. Load the page again.";
+    }
+    this.#moved(entry);
+  }
+
+  /** A picture of it stands otherwise. */
+  #moved(entry) {
+    if (!this.#entries.has(entry.id) || entry.isKept) return;
+    const failed = entry.pictures.find(({ state }) => state === "failed");
+    if (failed) entry.fault ??= `${failed.name}: ${failed.words}`;
+    if (entry.pictures.length > 0) this.#remember(entry);
+    this.#note(entry);
+    this.#pump();
   }
 
   /** The first that may go now goes. */
   #pump() {
     if (!this.#isReady || this.#underway || Date.now() < this.#heldUntil) return;
     const next = [...this.#entries.values()].find((entry) => !entry.fault && !entry.isKept);
-    if (!next) return;
+    if (!next || pending(next)) return;
     const frame = { message: next.text, client_id: next.id };
+    if (next.pictures.length > 0) frame.pictures = next.pictures.map(({ upload, alt }) => ({ upload, alt }));
     if (next.replyTo) frame.reply_to = next.replyTo.id;
     if (!this.#tell(frame)) return;
     this.#underway = next.id;
@@ -148,6 +187,7 @@ export class Outbox {
   #drop(entry) {
     this.#entries.delete(entry.id);
     clearTimeout(entry.telling);
+    for (const end of entry.ends ?? []) end();
     entry.line.remove();
     this.#forget(entry);
   }
@@ -166,7 +206,9 @@ export class Outbox {
     const line = draw({
       id: `waiting-${entry.id}`, user_id: id, user, name, initials, is_teacher: isTeacher,
       datetime: new Date(entry.at).toISOString(), message: entry.text, reply_to: entry.replyTo ?? null,
+      pictures: [...entry.pictures, ...(entry.kept ?? [])].flatMap(({ preview, alt }) => (preview ? [{ ...preview, url: "", small_url: preview.url, alt }] : [])),
     }, this.#me);
+    line.querySelector(".picture-gone").remove();
     line.classList.add("is-waiting");
     line.dataset.client = entry.id;
     // It is told once, when it is there.
@@ -187,7 +229,10 @@ export class Outbox {
     if (entry.fault) return this.#noteFault(entry, note);
     const wait = this.#heldUntil - Date.now();
     let words = "On its way…";
-    if (!this.#isReady) words = "Not sent yet. Goes when you are back";
+    const picture = pending(entry);
+    if (picture && !picture.upload) words = this.#isReady ? `With its picture. ${picture.words}` : "Not sent yet, nor is its picture. Keep this page open: both go when you are back";
+    else if (!this.#isReady) words = "Not sent yet. Goes when you are back";
+    else if (picture) words = `With its picture. ${picture.words}`;
     else if (wait > 0) words = `${entry.why ?? ""} Goes in ${waitWords(wait / 1000)}`.trim();
     const tell = () => note.replaceChildren(icon("clock", "small"), element("span", "", words));
     if (this.#isReady && wait <= 0) entry.telling = setTimeout(tell, QUIET_MS);
@@ -207,11 +252,21 @@ export class Outbox {
       this.#note(entry);
       this.#pump();
     });
+    again.hidden = entry.pictures.some(({ state }) => state === "failed");
     const change = button("Change it", () => {
       this.#drop(entry);
-      this.#giveBack(entry);
+      this.#giveBack({ ...entry, pictures: [...entry.pictures, ...(entry.kept ?? [])] });
     });
-    const away = button("Throw it away", () => this.#drop(entry));
+    const away = button("Throw it away", () => {
+      for (const picture of entry.pictures) picture.remove();
+      this.#drop(entry);
+    });
     note.replaceChildren(icon("circle-alert", "small"), element("span", "", `Not sent: ${entry.fault}`), again, change, away);
   }
+}
+
+/** The first of its pictures that is not ready, if there is one. */
+function pending({ pictures, kept = [] }) {
+  if (kept.length > 0) return { upload: true, words: "Being looked for" };
+  return pictures.find(({ state }) => state !== "ready");
 }

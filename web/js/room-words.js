@@ -100,6 +100,17 @@ export function newLinesWords(count) {
   return `${count} new ${count === 1 ? "line" : "lines"}`;
 }
 
+/** The size in which a picture stands in a line, known before it is there; the site reckons alike. */
+export function fit(width, height) {
+  const [across, down] = [Math.max(1, width), Math.max(1, height)];
+  const scale = Math.min(320 / across, 240 / down, 1);
+  const side = (length) => Math.max(44, Math.round(length * scale));
+  return { width: side(across), height: side(down) };
+}
+
+/** What stands for pictures where they are not shown. */
+export const WITHOUT_WORDS = "(a picture)";
+
 /**
  * The mention that is being typed where the cursor stands: `{from, query}`, or null. It begins at an @ at the start of a
  * word and holds what user names hold.

@@ -41,11 +41,11 @@ class Room {
     this.lines = new Lines({ root, me: this.me });
     this.marks = new Marks({ root, lines: this.lines, me: this.me, tell, signal: this.#stop.signal });
     this.outbox = new Outbox({
-      store, tell, list: this.lines.list, me: this.me,
+      store, tell, pictures: root.dataset.pictures, list: this.lines.list, me: this.me,
       giveUp: () => this.socket.giveUp(),
       giveBack: (entry) => this.composer.giveBack(entry),
     });
-    this.composer = new Composer({ store, tell, lines: this.lines, outbox: this.outbox, onSaid: () => this.#said() });
+    this.composer = new Composer({ root, store, tell, lines: this.lines, outbox: this.outbox, onSaid: () => this.#said() });
     this.people = new People({ me: this.me, lines: this.lines, onMute: this.isModerator ? (person) => this.#mute(person) : null });
     this.#equip();
     this.#readAside();
@@ -77,12 +77,22 @@ class Room {
       },
     });
     this.lines.list.addEventListener("click", (event) => {
+      const picture = event.target.closest(".pictures a");
+      if (picture) return this.#view(event, picture);
       const quote = event.target.closest("a.quote");
-      if (!quote) return;
+      if (!quote) return undefined;
       event.preventDefault();
       this.lines.goTo(quote.dataset.to);
+      return undefined;
     });
     document.getElementById("room-retry").addEventListener("click", () => this.socket.retryNow());
+  }
+
+  /** A picture in full; in a window of its own to who asks the browser for one. */
+  #view(event, link) {
+    if (event.ctrlKey || event.metaKey || event.shiftKey || event.button !== 0) return;
+    event.preventDefault();
+    import("./room-viewer.js").then(({ view }) => view(link)).catch(() => location.assign(link.href));
   }
 
   /** Parts that are not needed at once come when they are. */

@@ -8,7 +8,7 @@ const WINDOW_MS = 4000;
 /**
  * Sends `body` (FormData) to `action?key=<UUID>`. `report(words, percent)` hears of every step; percent is
  * null once the bytes are there and the site works on them. Resolves with the site's JSON answer; rejects
- * with a sentence for the reader. `signal` cancels.
+ * with a sentence for the reader, and the `status` of the answer. `signal` cancels.
  */
 export function transfer(action, body, report, signal) {
   const address = new URL(action, location.href);
@@ -20,10 +20,10 @@ export function transfer(action, body, report, signal) {
     request.upload.addEventListener("load", () => report("Processing file, please wait...", null));
     request.addEventListener("load", () => {
       if (request.status < 300) resolve({ answer: parsed(request.responseText), url: request.responseURL });
-      else reject(new Error(reason(request.status, request.responseText)));
+      else reject(failure(reason(request.status, request.responseText), request.status));
     });
-    request.addEventListener("error", () => reject(new Error("The connection was lost. The file is not there yet.")));
-    request.addEventListener("timeout", () => reject(new Error("The site took too long to answer.")));
+    request.addEventListener("error", () => reject(failure("The connection was lost. The file is not there yet.", 0)));
+    request.addEventListener("timeout", () => reject(failure("The site took too long to answer.", 0)));
     request.addEventListener("abort", () => reject(new DOMException("Canceled", "AbortError")));
     signal?.addEventListener("abort", () => request.abort());
     request.open("POST", address);
@@ -32,6 +32,11 @@ export function transfer(action, body, report, signal) {
     request.setRequestHeader("X-CSRFToken", csrfToken());
     request.send(body);
   });
+}
+
+/** With the status of the answer; 0 without one. */
+function failure(words, status) {
+  return Object.assign(new Error(words), { status });
 }
 
 /** A function that is told how much is sent of how much, and reports percentage, rate and time left. */

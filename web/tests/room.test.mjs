@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import {
-  asCode, asLink, dayWords, goesOn, marked, matching, mentionAt, namesWords, newLinesWords, nextWait, sinceWords,
+  asCode, asLink, dayWords, fit, goesOn, marked, matching, mentionAt, namesWords, newLinesWords, nextWait, sinceWords,
   setZone, timeWords, typingWords, waitWords,
 } from "../js/room-words.js";
 
@@ -92,6 +92,14 @@ test("waits between tries double up to a bound, and are spread out", () => {
   }
   assert.deepEqual(waits, [1000, 2000, 4000, 8000, 15_000, 15_000, 15_000, 15_000]);
   assert.deepEqual([nextWait(4000, 0).wait, nextWait(4000, 1).wait], [4000, 12_000]);
+});
+
+test("a picture keeps its shape in a line and is never too small to press", () => {
+  assert.deepEqual(fit(1920, 1080), { width: 320, height: 180 });
+  assert.deepEqual(fit(1080, 1920), { width: 135, height: 240 });
+  assert.deepEqual(fit(100, 80), { width: 100, height: 80 });
+  assert.deepEqual(fit(4000, 10), { width: 320, height: 44 });
+  assert.deepEqual(fit(0, 0), { width: 44, height: 44 });
 });
 
 test("a name is completed where an @ begins a word, and nowhere else", () => {

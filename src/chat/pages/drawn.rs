@@ -1,6 +1,6 @@
 //! Lines as a page shows them: under days and names, with the mark above what is new.
 
-use crate::chat::frames::{Speaker, mentions};
+use crate::chat::frames::{Picture, Speaker, mentions, words_of};
 use crate::chat::store::pages::Spoken;
 use crate::web::identity::Person;
 use crate::web::text;
@@ -9,6 +9,12 @@ use chrono_tz::Tz;
 
 /// Lines of one speaker that follow each other within this time stand under one name.
 const GROUP: TimeDelta = TimeDelta::minutes(5);
+
+/// The largest size of a picture in a line, in pixels.
+const THUMBNAIL: (f64, f64) = (320.0, 240.0);
+
+/// The least side of one, in pixels: it is something to press.
+const LEAST_SIDE: i32 = 44;
 
 /// Of a line that was found so many characters are shown.
 const FOUND_SHOWN: usize = 180;
@@ -33,6 +39,8 @@ pub struct Line {
     pub speaker: Speaker,
     /// What it answers.
     pub quote: Option<Quote>,
+    /// What it shows.
+    pub pictures: Vec<Thumbnail>,
     /// User names of those whom it mentions, with spaces between.
     pub mentions: String,
     /// It is hers.
@@ -61,8 +69,53 @@ impl Line {
 
     /// As it stands among what was found.
     pub fn found_words(&self) -> String {
-        text::shorten(&flat(&self.text), FOUND_SHOWN)
+        text::shorten(&flat(words_of(&self.text)), FOUND_SHOWN)
     }
+}
+
+/// A picture as it stands in a line.
+pub struct Thumbnail {
+    /// The picture.
+    pub picture: Picture,
+    /// Pixels on the page, known before the picture is there, so that nothing jumps when it comes.
+    pub width: i32,
+    /// Pixels on the page.
+    pub height: i32,
+}
+
+impl Thumbnail {
+    fn new(picture: Picture) -> Self {
+        let (width, height) = fit(picture.width, picture.height);
+        Self {
+            picture,
+            width,
+            height,
+        }
+    }
+
+    /// What stands for it where it is not seen.
+    pub fn alt(&self) -> &str {
+        if self.picture.alt.is_empty() {
+            "A picture without a description"
+        } else {
+            &self.picture.alt
+        }
+    }
+}
+
+/// The size in which a picture of this size stands in a line; `room-pictures.js` reckons alike.
+fn fit(width: i32, height: i32) -> (i32, i32) {
+    let (width, height) = (f64::from(width.max(1)), f64::from(height.max(1)));
+    let scale = (THUMBNAIL.0 / width).min(THUMBNAIL.1 / height).min(1.0);
+    let side = |length: f64| {
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "it is no longer than the longest side of a thumbnail"
+        )]
+        let pixels = (length * scale).round() as i32;
+        pixels.max(LEAST_SIDE)
+    };
+    (side(width), side(height))
 }
 
 /// What a line answers.
@@ -86,6 +139,7 @@ pub fn draw(drawn: &Drawn<'_>, lines: Vec<Spoken>) -> Vec<Line> {
         line,
         speaker,
         quote,
+        pictures,
     } in lines
     {
         let time = line.created_at;
@@ -121,6 +175,7 @@ pub fn draw(drawn: &Drawn<'_>, lines: Vec<Spoken>) -> Vec<Line> {
                     .map_or_else(|| "This line was deleted.".into(), |message| flat(&message)),
             }),
             text: line.text,
+            pictures: pictures.into_iter().map(Thumbnail::new).collect(),
             speaker,
         });
     }
@@ -183,6 +238,15 @@ mod tests {
             words("2026-06-01T12:00:00Z", now),
             "New since 1 June 2026, 13:00"
         );
+    }
+
+    #[test]
+    fn a_picture_keeps_its_shape_in_a_line_and_is_never_too_small_to_press() {
+        assert_eq!(fit(1_920, 1_080), (320, 180));
+        assert_eq!(fit(1_080, 1_920), (135, 240));
+        assert_eq!(fit(100, 80), (100, 80));
+        assert_eq!(fit(4_000, 10), (320, 44));
+        assert_eq!(fit(0, 0), (44, 44));
     }
 
     #[test]

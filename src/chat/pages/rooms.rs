@@ -2,6 +2,7 @@
 
 use super::drawn::{first_name, flat};
 use crate::app::App;
+use crate::chat::frames::words_of;
 use crate::chat::store::{self, reads};
 use crate::entities::{chat_line, chat_room, course, subject, user};
 use crate::error::Result;
@@ -106,7 +107,10 @@ fn last_words((line, author): &Said, course: &course::Model, person: &Person) ->
     } else {
         first_name(&speaker.name)
     };
-    format!("{name}: {}", text::shorten(&flat(&line.text), LAST_SHOWN))
+    format!(
+        "{name}: {}",
+        text::shorten(&flat(words_of(&line.text)), LAST_SHOWN)
+    )
 }
 
 /// The newest line of each of these rooms.

@@ -1,26 +1,28 @@
 //! Rooms and lines in the database.
 //!
-//! Here is what is said and changed, and what was missed; its pages (`pages`), the search (`search`), what was read
-//! (`reads`), and what moderators did (`acts`) stand in files of their own.
+//! Here is what is said and changed, and what was missed; its pages (`pages`), its pictures (`pictures`), the search
+//! (`search`), what was read (`reads`), and what moderators did (`acts`) stand in files of their own.
 
 pub mod acts;
 pub mod pages;
+pub mod pictures;
 pub mod reads;
 pub mod search;
 
 use super::frames::{Frame, Quote, Speaker};
 use super::writer::NewLine;
 use crate::db::Write;
-use crate::entities::{chat_line, chat_room, course, user};
+use crate::entities::{chat_line, chat_room, course, enrollment, user};
 use crate::error::{Error, Result};
 use crate::web::tags::Tag;
 use chrono::{DateTime, Utc};
 use sea_orm::sea_query::OnConflict;
 use sea_orm::{
     ActiveModelTrait as _, ActiveValue::Set, ColumnTrait as _, Condition, ConnectionTrait,
-    EntityTrait as _, IntoActiveModel as _, QueryFilter as _, QueryOrder as _, QuerySelect as _,
+    EntityTrait as _, IntoActiveModel as _, JoinType, QueryFilter as _, QueryOrder as _,
+    QuerySelect as _, RelationTrait as _,
 };
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// A line and its sender's account, if that is still there.
 pub type Row = (chat_line::Model, Option<user::Model>);
@@ -124,6 +126,36 @@ pub async fn known(
     let rows = rows.into_iter();
     let known = rows.filter_map(|(user, client, id)| Some(((user?, client?), id)));
     Ok(known.collect())
+}
+
+/// Of these courses and people, those that study them now: not drafts, which are their owner's alone.
+pub async fn studying(
+    write: &Write,
+    speakers: &BTreeSet<(i64, i64)>,
+) -> Result<BTreeSet<(i64, i64)>> {
+    let mut rooms: BTreeMap<i64, Vec<i64>> = BTreeMap::new();
+    for (course_id, user_id) in speakers {
+        rooms.entry(*course_id).or_default().push(*user_id);
+    }
+    if rooms.is_empty() {
+        return Ok(BTreeSet::new());
+    }
+    let of_rooms = rooms.into_iter().map(|(course_id, user_ids)| {
+        Condition::all()
+            .add(enrollment::Column::CourseId.eq(course_id))
+            .add(enrollment::Column::UserId.is_in(user_ids))
+    });
+    let found: Vec<(i64, i64)> = enrollment::Entity::find()
+        .select_only()
+        .column(enrollment::Column::CourseId)
+        .column(enrollment::Column::UserId)
+        .join(JoinType::InnerJoin, enrollment::Relation::Course.def())
+        .filter(of_rooms.fold(Condition::any(), Condition::add))
+        .filter(course::Column::IsDraft.eq(false))
+        .into_tuple()
+        .all(&**write)
+        .await?;
+    Ok(found.into_iter().collect())
 }
 
 /// Writes lines.

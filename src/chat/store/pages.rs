@@ -1,7 +1,7 @@
 //! What was said, page by page.
 
-use super::{Row, quotes, speaker};
-use crate::chat::frames::{Frame, Quote, Speaker};
+use super::{Row, pictures, quotes, speaker};
+use crate::chat::frames::{Frame, Picture, Quote, Speaker};
 use crate::entities::{chat_line, course, user};
 use crate::error::Result;
 use sea_orm::{
@@ -18,12 +18,15 @@ pub struct Spoken {
     pub speaker: Speaker,
     /// What it answers.
     pub quote: Option<Quote>,
+    /// The pictures that it shows.
+    pub pictures: Vec<Picture>,
 }
 
 impl Spoken {
     /// As it goes over a socket.
     pub fn frame(&self) -> Frame {
-        Frame::of_line(&self.line, &self.speaker, self.quote.as_ref())
+        let quote = self.quote.as_ref();
+        Frame::of_line(&self.line, &self.speaker, quote, &self.pictures)
     }
 }
 
@@ -89,7 +92,7 @@ pub async fn page(
     })
 }
 
-/// Lines with what they answer: one more query for all of them, where one answers.
+/// Lines with what they show and what they answer: one more query for the pictures of all, and one where a line answers.
 pub async fn spoken(
     db: &impl ConnectionTrait,
     course: &course::Model,
@@ -97,9 +100,12 @@ pub async fn spoken(
 ) -> Result<Vec<Spoken>> {
     let answered = rows.iter().filter_map(|(line, _)| line.reply_to);
     let quotes = quotes(db, course, answered).await?;
+    let ids = rows.iter().map(|(line, _)| line.id);
+    let mut pictures = pictures::of_lines(db, course.id, ids).await?;
     let spoken = rows.into_iter().map(|(line, author)| Spoken {
         speaker: speaker(author.as_ref(), course),
         quote: line.reply_to.and_then(|id| quotes.get(&id).cloned()),
+        pictures: pictures.remove(&line.id).unwrap_or_default(),
         line,
     });
     Ok(spoken.collect())
