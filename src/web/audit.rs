@@ -76,8 +76,8 @@ impl By {
 
     /// Whoever sits at the terminal, by the name that the machine gives.
     pub fn terminal(at: DateTime<Utc>) -> Self {
-        let named = ["SUDO_USER", "USER", "LOGNAME"];
-        let mut names = named.iter().filter_map(|name| std::env::var(name).ok());
+        let variables = ["SUDO_USER", "USER", "LOGNAME"];
+        let mut names = variables.iter().filter_map(|name| std::env::var(name).ok());
         Self {
             id: None,
             name: names.find(|name| !name.is_empty()).unwrap_or_default(),

@@ -55,12 +55,12 @@ test("a newcomer adds a subject, enrolls somebody, and finds both in the log", a
   await page.getByText("Added.").waitFor();
   await side.getByRole("link", { name: "Enrollments" }).click();
   await page.getByRole("link", { name: "Add enrollment" }).first().click();
-  await page.getByLabel("Student").fill("mayaa");
-  await page.getByLabel("Course").selectOption({ label: "First steps" });
+  await page.getByLabel("Student", { exact: true }).fill("mayaa");
+  await page.getByLabel("Course", { exact: true }).selectOption({ label: "First steps" });
   await page.getByRole("button", { name: "Add enrollment" }).click();
   await page.getByRole("heading", { name: "One thing to mend" }).waitFor();
-  assert.equal(await page.getByLabel("Student").inputValue(), "mayaa");
-  await page.getByLabel("Student").fill("maya");
+  assert.equal(await page.getByLabel("Student", { exact: true }).inputValue(), "mayaa");
+  await page.getByLabel("Student", { exact: true }).fill("maya");
   await page.getByRole("button", { name: "Add enrollment" }).click();
   await page.getByText("Added.").waitFor();
   await page.getByRole("row", { name: /maya/ }).getByRole("link", { name: "First steps" }).waitFor();

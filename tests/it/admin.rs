@@ -178,6 +178,10 @@ async fn each_action_is_refused_to_who_may_look_only() {
 }
 
 #[tokio::test]
+#[expect(
+    clippy::too_many_lines,
+    reason = "one story, told from its beginning to its end"
+)]
 async fn a_subject_is_added_with_an_address_made_from_its_title_changed_and_deleted() {
     let site = TestApp::start().await;
     let staff = staff(&site).await;
@@ -276,6 +280,10 @@ async fn a_subject_is_added_with_an_address_made_from_its_title_changed_and_dele
 }
 
 #[tokio::test]
+#[expect(
+    clippy::too_many_lines,
+    reason = "one story, told from its beginning to its end"
+)]
 async fn a_list_is_searched_sorted_filtered_and_paged_with_a_constant_number_of_statements() {
     let site = TestApp::start().await;
     let staff = staff(&site).await;
@@ -345,6 +353,10 @@ async fn a_list_is_searched_sorted_filtered_and_paged_with_a_constant_number_of_
 }
 
 #[tokio::test]
+#[expect(
+    clippy::too_many_lines,
+    reason = "one story, told from its beginning to its end"
+)]
 async fn many_are_changed_at_once_only_after_a_page_said_how_many_and_which() {
     let site = TestApp::start().await;
     let staff = staff(&site).await;
@@ -450,6 +462,10 @@ async fn when_one_of_many_cannot_be_changed_none_is_and_each_reason_is_told() {
 }
 
 #[tokio::test]
+#[expect(
+    clippy::too_many_lines,
+    reason = "one story, told from its beginning to its end"
+)]
 async fn an_account_is_made_changed_shut_and_opened_again_and_secrets_stay_out_of_the_log() {
     let site = TestApp::start().await;
     let staff = staff(&site).await;
@@ -588,6 +604,10 @@ async fn nobody_shuts_or_demotes_herself_so_that_somebody_of_the_staff_is_always
 }
 
 #[tokio::test]
+#[expect(
+    clippy::too_many_lines,
+    reason = "one story, told from its beginning to its end"
+)]
 async fn who_may_change_accounts_takes_no_right_by_it() {
     let site = TestApp::start().await;
     let office = helper(
@@ -717,6 +737,10 @@ async fn a_group_gives_parts_of_the_admin_site_and_the_one_of_the_teachers_stays
 }
 
 #[tokio::test]
+#[expect(
+    clippy::too_many_lines,
+    reason = "one story, told from its beginning to its end"
+)]
 async fn a_course_is_given_to_another_teacher_with_its_modules_renamed_placed_added_and_deleted() {
     let site = TestApp::start().await;
     let staff = staff(&site).await;
@@ -844,6 +868,10 @@ async fn a_course_is_given_to_another_teacher_with_its_modules_renamed_placed_ad
 }
 
 #[tokio::test]
+#[expect(
+    clippy::too_many_lines,
+    reason = "one story, told from its beginning to its end"
+)]
 async fn somebody_is_enrolled_and_taken_out_and_hears_of_it_at_once() {
     let site = TestApp::start().await;
     let staff = staff(&site).await;
@@ -914,6 +942,10 @@ async fn somebody_is_enrolled_and_taken_out_and_hears_of_it_at_once() {
 }
 
 #[tokio::test]
+#[expect(
+    clippy::too_many_lines,
+    reason = "one story, told from its beginning to its end"
+)]
 async fn uploads_rooms_and_tokens_of_others_are_managed() {
     let site = TestApp::start().await;
     let staff = staff(&site).await;
@@ -1081,6 +1113,10 @@ async fn a_change_lasts_with_its_line_in_the_log_or_not_at_all() {
 }
 
 #[tokio::test]
+#[expect(
+    clippy::too_many_lines,
+    reason = "one story, told from its beginning to its end"
+)]
 async fn what_staff_change_by_the_api_and_other_pages_is_logged_and_what_is_ones_own_is_not() {
     let site = TestApp::start().await;
     let staff = staff(&site).await;

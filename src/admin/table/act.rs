@@ -217,8 +217,8 @@ struct Asking<'a> {
 
 impl Asking<'_> {
     async fn page(self, look: &Look, side: Side, shell: Shell, told: Told) -> Result<Response> {
-        let named = self.about.ids.get(..MOST_NAMED).unwrap_or(&self.about.ids);
-        let rows = self.table.list.rows(look, named).await?;
+        let first = self.about.ids.get(..MOST_NAMED).unwrap_or(&self.about.ids);
+        let rows = self.table.list.rows(look, first).await?;
         if rows.is_empty() {
             return Err(Error::NotFound);
         }

@@ -86,8 +86,9 @@ impl Progress {
         if self.is_over {
             return Ok(None);
         }
-        let list = &self.table.list;
-        let rows = list
+        let rows = self
+            .table
+            .list
             .chunk(&self.look, &self.asked, self.after, CHUNK)
             .await?;
         self.is_over = u64::try_from(rows.len()).unwrap_or(CHUNK) < CHUNK;

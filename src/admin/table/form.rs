@@ -226,7 +226,7 @@ async fn send(
     };
     let look = look(&app, &side);
     let entries = (editing.entries)(&look, id).await?;
-    let form = with_slugs(form, &entries);
+    let form = with_slugs(&form, &entries);
     match save(table, editing, &look, &side, id, &form).await {
         Ok(_) => {
             let done = if id.is_some() { "change" } else { "add" };
@@ -253,7 +253,7 @@ fn look(app: &App, side: &Side) -> Look {
 }
 
 /// Addresses that were left empty are made from what they stand for.
-fn with_slugs(form: Form, entries: &[Entry]) -> Form {
+fn with_slugs(form: &Form, entries: &[Entry]) -> Form {
     let mut pairs: Vec<(String, String)> = form
         .pairs()
         .map(|(name, value)| (name.to_owned(), value.to_owned()))

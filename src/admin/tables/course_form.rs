@@ -103,16 +103,14 @@ pub async fn save(doing: Doing<'_>, id: Option<i64>) -> Result<i64> {
     };
     let before = courses::hold_any_course(doing.write, id).await?;
     // What this form does not show stays as it is.
-    let change = CourseChange {
-        subject_id: change.subject_id,
-        title: change.title,
-        slug: change.slug,
-        overview: change.overview,
-        is_draft: change.is_draft,
-        ..CourseChange::of(&before)
-    };
-    if change != CourseChange::of(&before) {
-        courses::update_course(doing.app, doing.write, &before, change).await?;
+    let mut wanted = CourseChange::of(&before);
+    wanted.subject_id = change.subject_id;
+    wanted.title = change.title;
+    wanted.slug = change.slug;
+    wanted.overview = change.overview;
+    wanted.is_draft = change.is_draft;
+    if wanted != CourseChange::of(&before) {
+        courses::update_course(doing.app, doing.write, &before, wanted).await?;
     }
     if owner.id != before.owner_id {
         courses::set_owner(doing.write, &before, owner.id).await?;

@@ -287,12 +287,12 @@ async fn prepare(look: &Look, id: Option<i64>, form: &Form) -> Result<String> {
     let mut problems = new.problems(&look.app, password, "password").await?;
     problems.extend(profile(form, &Profile::new_account()).problems());
     problems.extend(rights_problems(look, form).await?);
-    dedupe(problems).into_result()?;
+    dedupe(&problems).into_result()?;
     look.app.passwords.hash(password).await
 }
 
 /// The mail address is looked at twice, which is told once.
-fn dedupe(problems: Problems) -> Problems {
+fn dedupe(problems: &Problems) -> Problems {
     let mut once = Problems::new();
     for (field, messages) in problems.iter() {
         let mut told: Vec<&String> = Vec::new();
