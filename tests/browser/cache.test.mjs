@@ -49,7 +49,7 @@ async function examine(name, path, status = 200) {
   const over = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
   assert.ok(over <= 0, `${name} is ${over} px wider than a screen of 320 px`);
   await page.setViewportSize({ width: 1280, height: 800 });
-  for (const details of await page.locator("main details").all()) await details.locator("summary").click();
+  for (const details of await page.locator(".page details").all()) await details.locator("summary").click();
   await inspect(page, name);
   await page.close();
   await visitor.close();
