@@ -233,6 +233,8 @@ async fn throughput(rounds: usize, door: &Door, bare: &Door, sizes: Sizes) -> Ou
 /// One turn: at each door so many readers hear all lines, and those who speak are shared among the doors. Answers the
 /// deliveries a second at one door. Whoever hears fewer lines than were said, or more, makes it a fault.
 async fn turn(doors: &[Door], readers: usize, lines: usize) -> Outcome<f64> {
+    // As many as can be shared.
+    let lines = lines / SPEAKERS * SPEAKERS;
     let mut reading = JoinSet::new();
     let all = Arc::new(Barrier::new(readers * doors.len() + SPEAKERS + 1));
     for door in doors {

@@ -15,7 +15,7 @@ pub const MOST_NAMED: usize = 100;
 
 /// Most people whom one frame names. What was once sent in one piece stays the size of a socket's buffer for as long as
 /// it is open, and most sockets are sent nothing larger.
-const NAMED_AT_ONCE: usize = 20;
+const NAMED_AT_ONCE: usize = 10;
 
 /// In a room with more people only their number is told, and nobody hears who is writing.
 pub const CROWD: usize = 200;

@@ -30,8 +30,8 @@ use sea_orm::EntityTrait as _;
 use serde::Deserialize;
 use std::sync::Arc;
 
-/// The default of 128 kB would be most of what ten thousand quiet sockets need.
-const READ_BUFFER_BYTES: usize = 4 * 1024;
+/// A few lines. The default of 128 kB would be most of what ten thousand quiet sockets need; a longer frame makes its own room.
+const READ_BUFFER_BYTES: usize = 2 * 1024;
 
 /// What is sent at once, before it is flushed.
 const WRITE_BUFFER_BYTES: usize = 16 * 1024;
