@@ -9,6 +9,7 @@
 //! Left out is what a site makes anew by itself: the cache, events of the bus, unfinished uploads and their progress.
 
 mod archive;
+pub mod course;
 mod make;
 mod manifest;
 mod restore;
@@ -71,6 +72,17 @@ pub enum BackupError {
     /// The list of files.
     #[error("the file store: {0}")]
     Files(#[from] FilesError),
+    /// There is no course of this address or number.
+    #[error(
+        "there is no course {0:?}; its address stands in the address of its page, as in /course/<address>/"
+    )]
+    NoCourse(String),
+    /// A file went while the course was exported, because somebody changed it.
+    #[error("{0:?} was changed while it was exported; please ask again")]
+    Changed(String),
+    /// A course that cannot come in; says why.
+    #[error("this course cannot be imported: {0}. Nothing was changed")]
+    Refused(String),
     /// A row that cannot be written as JSON.
     #[error("a row of {table}: {error}")]
     Row {

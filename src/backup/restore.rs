@@ -62,7 +62,7 @@ impl Restoring {
             if name == part::SECRET {
                 bytes.read_to_string(&mut secret).map_err(at(path))?;
             } else if let Some(key) = name.strip_prefix(part::FILES) {
-                self.store(key, bytes)?;
+                put(&self.app, &self.runtime, key, bytes)?;
                 files += 1;
             } else {
                 rows.insert(name.to_owned(), self.kept_aside(bytes)?);
@@ -97,23 +97,6 @@ impl Restoring {
                 )));
             }
         }
-        Ok(())
-    }
-
-    fn store(&self, key: &str, bytes: &mut Summed<&mut dyn Read>) -> Result<(), BackupError> {
-        let fault = |error| BackupError::File {
-            key: key.to_owned(),
-            error,
-        };
-        let aside =
-            tempfile::NamedTempFile::new_in(self.work()).map_err(|error| fault(error.into()))?;
-        let mut sink = BufWriter::new(aside.as_file());
-        let copied = io::copy(bytes, &mut sink).and_then(|_| sink.flush());
-        copied.map_err(|error| fault(error.into()))?;
-        drop(sink);
-        let local = aside.into_temp_path();
-        let put = self.runtime.block_on(self.app.files.put(key, &local));
-        put.map_err(fault)?;
         Ok(())
     }
 
@@ -196,4 +179,26 @@ fn check(manifest: &Manifest) -> Result<(), BackupError> {
         }
     }
     Ok(())
+}
+
+/// Puts the bytes of a part into the file store.
+pub(super) fn put(
+    app: &App,
+    runtime: &Handle,
+    key: &str,
+    bytes: &mut Summed<&mut dyn Read>,
+) -> Result<(), BackupError> {
+    let fault = |error| BackupError::File {
+        key: key.to_owned(),
+        error,
+    };
+    let aside = tempfile::NamedTempFile::new_in(app.config.data.join("tmp"))
+        .map_err(|error| fault(error.into()))?;
+    let mut sink = BufWriter::new(aside.as_file());
+    let copied = io::copy(bytes, &mut sink).and_then(|_| sink.flush());
+    copied.map_err(|error| fault(error.into()))?;
+    drop(sink);
+    let local = aside.into_temp_path();
+    let put = runtime.block_on(app.files.put(key, &local));
+    put.map(|_| ()).map_err(fault)
 }

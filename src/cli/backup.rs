@@ -1,8 +1,9 @@
-//! `lyceum backup` and `lyceum restore`.
+//! `lyceum backup` and `restore`, `export` and `import`.
 
 use super::{CliResult, say, with};
 use crate::app::App;
-use crate::backup;
+use crate::backup::course::Wish;
+use crate::backup::{self, course};
 use crate::config::Config;
 use backends::clock::Clock;
 use indicatif::BinaryBytes;
@@ -34,5 +35,41 @@ pub async fn restore(config: Config, path: PathBuf) -> CliResult {
     if restored.has_other_secret {
         say("The setting `secret` is another one than before: everybody has to log in again.");
     }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Writes a course with its media to a file.
+pub async fn export(config: Config, course: String, path: PathBuf) -> CliResult {
+    let app = App::open(config, Clock::system(), false).await?;
+    let shown = path.display().to_string();
+    let export = async |app: &App| Ok(course::export(app, &course, path).await?);
+    let exported = with(app, export).await?;
+    say(&format!(
+        "{shown}: {}, {} uploads, {}.",
+        exported.title,
+        exported.files,
+        BinaryBytes(exported.size)
+    ));
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Brings a course in from a file.
+pub async fn import(config: Config, path: PathBuf, wish: Wish) -> CliResult {
+    let app = App::open(config, Clock::system(), true).await?;
+    let is_published = wish.is_published;
+    let imported = with(app, async |app| Ok(course::import(app, path, wish).await?)).await?;
+    let how = if is_published {
+        "is in the catalogue"
+    } else {
+        "is a draft: its teacher publishes it"
+    };
+    let waiting = match imported.waiting {
+        0 => String::new(),
+        waiting => format!(" {waiting} of them are processed first."),
+    };
+    say(&format!(
+        "{} ({}) {how}. It has {} uploads.{waiting}",
+        imported.title, imported.slug, imported.files
+    ));
     Ok(ExitCode::SUCCESS)
 }

@@ -9,6 +9,7 @@ mod serve;
 mod user;
 
 use crate::app::App;
+use crate::backup::course::Wish;
 use crate::config::Config;
 use crate::web::{errors, health};
 use crate::{media, router};
@@ -78,6 +79,27 @@ enum Command {
     Restore {
         /// What `lyceum backup` made
         file: PathBuf,
+    },
+    /// Write a course with its media to one file, to be imported elsewhere, while the site runs
+    Export {
+        /// Its address, as in /course/ADDRESS/, or its number
+        course: String,
+        /// The file to make; there must be none of this name
+        file: PathBuf,
+    },
+    /// Bring a course in that another site has exported, as a draft
+    Import {
+        /// What `lyceum export` made
+        file: PathBuf,
+        /// User name of the teacher whose course it becomes
+        #[arg(long, value_name = "NAME")]
+        owner: String,
+        /// Another address than the one that it had
+        #[arg(long, value_name = "ADDRESS")]
+        slug: Option<String>,
+        /// Show it in the catalogue at once
+        #[arg(long)]
+        publish: bool,
     },
     /// Bring the tables up to date
     Migrate,
@@ -163,6 +185,22 @@ async fn run(cli: Cli) -> CliResult {
         Command::Files(command) => return Box::pin(files::run(&config, command)).await,
         Command::Backup { file } => return Box::pin(backup::make(config, file)).await,
         Command::Restore { file } => return Box::pin(backup::restore(config, file)).await,
+        Command::Export { course, file } => {
+            return Box::pin(backup::export(config, course, file)).await;
+        }
+        Command::Import {
+            file,
+            owner,
+            slug,
+            publish,
+        } => {
+            let wish = Wish {
+                owner,
+                slug,
+                is_published: publish,
+            };
+            return Box::pin(backup::import(config, file, wish)).await;
+        }
         Command::Migrate => {
             App::open(config, Clock::system(), true).await?;
             say("The tables are up to date.");

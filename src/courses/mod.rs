@@ -41,7 +41,7 @@ pub use by_staff::{hold_any_course, insert_course_of, place_modules, set_owner};
 pub use content_form::title_of;
 pub use content_store::{add_file, placement};
 pub use facts::{course_facts, subject_facts};
-pub use fields::CourseChange;
+pub use fields::{CourseChange, slug_fault};
 pub use store::{
     delete_contents, delete_modules, get_owned_content, get_owned_course, get_owned_module,
     list_contents, list_modules, next_content_order, next_module_order, touch,

@@ -57,9 +57,12 @@ pub use pictures::{
     discard_unsaid as discard_unsaid_picture, take_out as take_out_of_room,
 };
 pub use quota::hold as hold_account;
+pub use quota::require as require_room;
 pub use quota::{Usage, usage};
 pub use reach::reaches_files;
-pub use receiver::{Accepts, Received, ReceivedFile, Refused, receive, receive_or_refuse};
+pub use receiver::{
+    Accepts, Received, ReceivedFile, Refused, new_prefix, receive, receive_or_refuse,
+};
 pub use replacing::{DiscardUpload, discard_dropped, files_of, keep_present, replace};
 pub use sweep::{DeleteFiles, SweepMedia};
 pub use tus::{Place, Placement, Placing, Unfinished, end_unfinished, item_kind, list_unfinished};

@@ -469,7 +469,7 @@ pub(super) fn kind_of(found: &Sniffed) -> UploadKind {
 }
 
 /// Random, and beginning with the day, so that what nobody owns can be told from what has just come in.
-pub(super) fn new_prefix(app: &App) -> String {
+pub fn new_prefix(app: &App) -> String {
     let random = u128::from_le_bytes(app.clock.random_bytes::<16>());
     sweep::prefix(app.clock.now(), random)
 }

@@ -13,6 +13,7 @@ mod captions;
 mod cloud;
 mod contents;
 mod corpus;
+mod course_archive;
 mod courses;
 mod credentials;
 mod csrf;

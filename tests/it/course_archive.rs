@@ -1,0 +1,298 @@
+//! A course with its media from one site to another, by `lyceum export` and `lyceum import`.
+
+use crate::kit::{Role, TestApp};
+use lyceum::backup::BackupError;
+use lyceum::backup::course::{Imported, Wish, export, import};
+use lyceum::entities::item::ItemKind;
+use lyceum::entities::upload::UploadState;
+use lyceum::entities::{course, subject, upload};
+use sea_orm::{EntityTrait as _, PaginatorTrait as _};
+use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
+use std::io::{Cursor, Read as _};
+use std::path::{Path, PathBuf};
+
+const SOUND: &str = "-f lavfi -i sine=frequency=440 -t 1 -c:a pcm_s16le -f wav";
+const WORDS: &str = "Töne — \"strings\", a\\b\nand a second line";
+
+/// A site with a course in which there is a text, a file, and a recording that is processed or not.
+struct School {
+    site: TestApp,
+    notes: Vec<u8>,
+}
+
+impl School {
+    async fn new(is_processed: bool) -> Self {
+        let site = TestApp::start().await;
+        let owner = site.person("clara", Role::Instructor).await;
+        let course = site.course(owner, "how-strings-sing").await;
+        let first = site.module(course.id, "Strings").await;
+        site.text(first.id, "Words", WORDS).await;
+        let second = site.module(course.id, "Sound").await;
+        let clara = site.login("clara").await;
+        let form = site.upload_form().await;
+        let notes: Vec<u8> = (0..50_000_u32).flat_map(u32::to_le_bytes).collect();
+        let file = form.upload(&clara, "file", "notes.bin", notes.clone());
+        let file = file.await;
+        site.show(second.id, ItemKind::File, "Notes", file).await;
+        let sound = site.recording("clave.wav", SOUND).await;
+        let sound = form.upload(&clara, "audio", "clave.wav", sound).await;
+        site.show(second.id, ItemKind::Audio, "Clave", sound).await;
+        if is_processed {
+            site.drain().await;
+        }
+        Self { site, notes }
+    }
+
+    async fn export(&self) -> PathBuf {
+        let file = self.site.scratch("strings.tar");
+        let app = &self.site.app;
+        export(app, "how-strings-sing", file.clone()).await.unwrap();
+        file
+    }
+}
+
+fn wish() -> Wish {
+    Wish {
+        owner: "zofia".into(),
+        slug: None,
+        is_published: true,
+    }
+}
+
+/// Another site, with somebody who teaches there.
+async fn elsewhere() -> TestApp {
+    let site = TestApp::start().await;
+    site.person("zofia", Role::Instructor).await;
+    site
+}
+
+async fn bring(site: &TestApp, file: &Path, wish: Wish) -> Result<Imported, BackupError> {
+    import(&site.app, file.to_owned(), wish).await
+}
+
+/// Nothing came in, and nothing is left of it.
+async fn is_untouched(site: &TestApp, stored: &[String]) {
+    let db = site.app.db.read();
+    assert_eq!(course::Entity::find().count(db).await.unwrap(), 0);
+    assert_eq!(upload::Entity::find().count(db).await.unwrap(), 0);
+    assert_eq!(site.stored().await, stored);
+}
+
+#[tokio::test]
+async fn a_course_comes_in_elsewhere_with_all_that_it_shows() {
+    let school = School::new(true).await;
+    let file = school.export().await;
+    let there = elsewhere().await;
+    // Somebody has looked at the catalogue before.
+    there.visitor().get("/").await.expect(200);
+    let came = bring(&there, &file, wish()).await.unwrap();
+    assert_eq!((came.files, came.waiting), (2, 0));
+    let catalogue = there.visitor().get("/").await.expect(200).text();
+    assert!(catalogue.contains("/course/how-strings-sing/"));
+
+    let maya = there.login_as("maya", Role::Student).await;
+    let enrolled = maya
+        .post(
+            "/students/enroll-course/",
+            &[("course", &came.id.to_string())],
+        )
+        .await;
+    enrolled.expect(303);
+    let lesson = format!("/students/course/{}/", came.id);
+    let first = maya.get(&lesson).await.expect(200).text();
+    assert!(first.contains("and a second line"), "{first}");
+    let uploads = there.uploads().await;
+    assert!(
+        uploads
+            .iter()
+            .all(|upload| upload.state == UploadState::Ready)
+    );
+    for (upload, name) in uploads.iter().zip(["original", "audio.m4a"]) {
+        let here = school
+            .site
+            .login("clara")
+            .await
+            .get(&format!("/media/{}/{name}", upload.id))
+            .await;
+        let media = maya.get(&format!("/media/{}/{name}", upload.id)).await;
+        assert_eq!(media.expect(200).bytes, here.expect(200).bytes);
+    }
+    let notes = maya
+        .get(&format!("/media/{}/original", uploads[0].id))
+        .await;
+    assert!(notes.expect(200).bytes == school.notes);
+}
+
+#[tokio::test]
+async fn what_was_not_ready_is_processed_where_it_comes_in() {
+    let school = School::new(false).await;
+    let file = school.export().await;
+    let there = elsewhere().await;
+    let came = bring(&there, &file, wish()).await.unwrap();
+    assert_eq!((came.files, came.waiting), (2, 1));
+    there.drain().await;
+    let uploads = there.uploads().await;
+    assert!(
+        uploads
+            .iter()
+            .all(|upload| upload.state == UploadState::Ready)
+    );
+}
+
+#[tokio::test]
+async fn a_course_comes_as_a_draft_that_its_teacher_alone_sees_unless_it_is_to_be_published() {
+    let file = School::new(false).await;
+    let file = file.export().await;
+    let there = elsewhere().await;
+    let hidden = Wish {
+        is_published: false,
+        ..wish()
+    };
+    bring(&there, &file, hidden).await.unwrap();
+    let path = "/course/how-strings-sing/";
+    there.visitor().get(path).await.expect(404);
+    let zofia = there.login("zofia").await;
+    zofia.get(path).await.expect(200);
+}
+
+#[tokio::test]
+async fn a_course_that_has_no_place_there_is_refused_and_leaves_nothing() {
+    let school = School::new(true).await;
+    let file = school.export().await;
+    let there = TestApp::start_with(&[("quota", "100kB")]).await;
+    there.person("zofia", Role::Instructor).await;
+    let nobody = Wish {
+        owner: "nobody".into(),
+        ..wish()
+    };
+    let odd = Wish {
+        slug: Some("how strings sing".into()),
+        ..wish()
+    };
+    for (wish, words) in [
+        (nobody, "lyceum user add nobody --instructor"),
+        (odd, "the address"),
+        (wish(), "of the 100 kB that your files may take"),
+    ] {
+        let error = bring(&there, &file, wish).await.unwrap_err().to_string();
+        assert!(error.contains(words), "{error}");
+        assert!(error.contains("Nothing was changed"), "{error}");
+        is_untouched(&there, &[]).await;
+    }
+    // Twice under one address.
+    let error = bring(
+        &school.site,
+        &file,
+        Wish {
+            owner: "clara".into(),
+            ..wish()
+        },
+    )
+    .await;
+    let error = error.unwrap_err().to_string();
+    assert!(error.contains("--slug"), "{error}");
+    let second = Wish {
+        owner: "clara".into(),
+        slug: Some("strings-again".into()),
+        ..wish()
+    };
+    bring(&school.site, &file, second).await.unwrap();
+    let subjects = subject::Entity::find().count(school.site.app.db.read());
+    let courses = course::Entity::find().count(school.site.app.db.read());
+    assert_eq!(courses.await.unwrap(), 2);
+    // Its subject was there.
+    let before = TestApp::start().await;
+    before.subject("music").await;
+    let fresh = subject::Entity::find().count(before.app.db.read());
+    assert_eq!(subjects.await.unwrap(), fresh.await.unwrap());
+}
+
+/// The archive with another document, and a manifest that names it.
+fn rewritten(file: &Path, change: impl FnOnce(&mut Value)) -> Vec<u8> {
+    let mut archive = tar::Archive::new(std::fs::File::open(file).unwrap());
+    let mut parts: Vec<(String, Vec<u8>)> = Vec::new();
+    for entry in archive.entries().unwrap() {
+        let mut entry = entry.unwrap();
+        let name = entry.path().unwrap().display().to_string();
+        let mut bytes = Vec::new();
+        entry.read_to_end(&mut bytes).unwrap();
+        parts.push((name, bytes));
+    }
+    let mut document: Value = serde_json::from_slice(&parts[0].1).unwrap();
+    change(&mut document);
+    parts[0].1 = serde_json::to_vec(&document).unwrap();
+    let last = parts.len() - 1;
+    let mut manifest: Value = serde_json::from_slice(&parts[last].1).unwrap();
+    let sum = Sha256::digest(&parts[0].1);
+    let sum: String = sum.iter().map(|byte| format!("{byte:02x}")).collect();
+    manifest["parts"]["course.json"] = json!({"size": parts[0].1.len(), "sha256": sum});
+    parts[last].1 = serde_json::to_vec(&manifest).unwrap();
+    let mut builder = tar::Builder::new(Vec::new());
+    for (name, bytes) in parts {
+        let mut header = tar::Header::new_gnu();
+        header.set_size(bytes.len() as u64);
+        header.set_entry_type(tar::EntryType::Regular);
+        builder
+            .append_data(&mut header, name, Cursor::new(bytes))
+            .unwrap();
+    }
+    builder.into_inner().unwrap()
+}
+
+#[tokio::test]
+async fn an_archive_that_somebody_has_tampered_with_is_refused_by_what_is_wrong_in_it() {
+    let school = School::new(true).await;
+    let file = school.export().await;
+    let there = elsewhere().await;
+    let whole = std::fs::read(&file).unwrap();
+    let changes: [(&str, fn(&mut Value)); 9] = [
+        ("form 2", |course| course["format"] = json!(2)),
+        ("unknown field", |course| course["script"] = json!("x")),
+        ("the title of the course", |course| {
+            course["title"] = json!(" ");
+        }),
+        ("its address", |course| course["slug"] = json!("../up")),
+        ("not in the archive", |course| {
+            course["modules"][1]["contents"][0]["file"] = json!(7);
+        }),
+        ("no page at YouTube", |course| {
+            let content = &mut course["modules"][1]["contents"][1];
+            content["kind"] = json!("video");
+            content["file"] = Value::Null;
+            content["url"] = json!("javascript:alert(1)");
+        }),
+        ("no name of a stored file", |course| {
+            course["files"][0]["stored"][0]["name"] = json!("../../outside");
+        }),
+        ("missing or has another size", |course| {
+            course["files"][0]["stored"][0]["size_bytes"] = json!(-1);
+        }),
+        ("of another kind", |course| {
+            course["modules"][1]["contents"][1]["file"] = json!(0);
+        }),
+    ];
+    let hostile = there.scratch("hostile.tar");
+    for (words, change) in changes {
+        std::fs::write(&hostile, rewritten(&file, change)).unwrap();
+        let error = bring(&there, &hostile, wish()).await.unwrap_err();
+        let error = error.to_string();
+        assert!(error.contains(words), "{words}: {error}");
+        is_untouched(&there, &[]).await;
+    }
+    std::fs::write(&hostile, &whole[..whole.len() / 2]).unwrap();
+    let error = bring(&there, &hostile, wish()).await.unwrap_err();
+    assert!(error.to_string().contains("cannot be used"), "{error}");
+    is_untouched(&there, &[]).await;
+    bring(&there, &file, wish()).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_course_that_is_not_there_is_named_and_no_file_is_made() {
+    let site = elsewhere().await;
+    let file = site.scratch("none.tar");
+    let error = export(&site.app, "no-such-course", file.clone()).await;
+    let error = error.unwrap_err().to_string();
+    assert!(error.contains("no-such-course"), "{error}");
+    assert!(!file.exists());
+}
