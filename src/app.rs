@@ -5,7 +5,7 @@ use crate::db::{Db, Write, tag};
 use crate::error::Result;
 use crate::web::credentials::Credentials;
 use crate::web::fragments;
-use crate::web::metrics::History;
+use crate::web::metrics::{History, Recorder, Traffic, nodes};
 use crate::web::passwords::Passwords;
 use crate::web::sessions::{self, Sessions};
 use crate::web::streams::Streams;
@@ -45,6 +45,12 @@ pub struct Services {
     pub counts: Counts,
     /// How the counts of the caches went lately in this process.
     pub history: History,
+    /// What this process answers.
+    pub traffic: Traffic,
+    /// Gathers figures over time.
+    pub recorder: Recorder,
+    /// The name of this process among those of the site.
+    pub node: String,
     /// What processes of this site tell each other.
     pub bus: Bus,
     /// Stored files.
@@ -143,6 +149,7 @@ impl App {
         let sessions = Arc::new(sessions::remember());
         let credentials = Arc::new(Credentials::new(&config.secret));
         sessions::hear(&bus, &sessions, &credentials);
+        let node = nodes::name(&clock);
         let services = Services {
             passwords: Passwords::new(),
             sessions,
@@ -161,6 +168,9 @@ impl App {
             caches,
             counts,
             history: History::new(clock.now()),
+            traffic: Traffic::default(),
+            recorder: Recorder::new(&node),
+            node,
             bus,
             files,
             mail,

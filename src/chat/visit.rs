@@ -17,6 +17,7 @@ use crate::web::csrf::check_origin;
 use crate::web::extract::Query;
 use crate::web::headers::address_in;
 use crate::web::identity::{Person, Visitor};
+use crate::web::metrics::Open;
 use crate::web::sessions;
 use axum::Extension;
 use axum::extract::ws::WebSocketUpgrade;
@@ -101,10 +102,10 @@ pub async fn enter(
         course: Arc::new(course),
         knows_types: wanted.knows_types(),
         after: wanted.after,
+        _place: (place, app.traffic.opened()),
         app,
         rooms,
         person,
-        _place: place,
     };
     Ok(upgrade
         .max_message_size(limit)
@@ -143,7 +144,7 @@ pub struct Visit {
     pub knows_types: bool,
     /// The last number that it has seen.
     pub after: Option<i64>,
-    _place: Taken,
+    _place: (Taken, Open),
 }
 
 impl Visit {

@@ -4,7 +4,7 @@ use super::{CliError, connections};
 use crate::app::App;
 use crate::config::Listen;
 use crate::router::router;
-use crate::web::metrics;
+use crate::web::metrics::{self, nodes::Role};
 use crate::{admin, jobs, registry};
 use axum::serve::ListenerExt as _;
 use std::io;
@@ -53,6 +53,7 @@ fn reason(error: &io::Error) -> String {
 /// # Errors
 /// When an address cannot be listened on.
 pub async fn serve(app: App, with_worker: bool) -> Result<(), CliError> {
+    let role = if with_worker { Role::Both } else { Role::Serve };
     let listen = app.config.listen.clone();
     let failed = |error: io::Error| ListenError {
         listen: listen.clone(),
@@ -71,7 +72,7 @@ pub async fn serve(app: App, with_worker: bool) -> Result<(), CliError> {
         Listen::Tcp(address) => {
             let listener = TcpListener::bind(address.as_str()).await.map_err(failed)?;
             let address = listener.local_addr().map_err(failed)?;
-            let background = background(&app, with_worker);
+            let background = background(&app, role);
             tracing::info!("listening on http://{address}");
             // Small answers, such as lines of an event stream, leave at once.
             let listener = listener.tap_io(|connection| {
@@ -84,7 +85,7 @@ pub async fn serve(app: App, with_worker: bool) -> Result<(), CliError> {
         }
         Listen::Unix(path) => {
             let listener = listen_at(path).await.map_err(failed)?;
-            let background = background(&app, with_worker);
+            let background = background(&app, role);
             tracing::info!("listening on unix:{}", path.display());
             let serving = connections::serve(listener, routes, stopped, |_| None);
             (tokio::spawn(serving), background)
@@ -159,7 +160,7 @@ async fn tell_figures(app: &App) -> Result<(), MetricsError> {
 /// When the address for figures cannot be listened on.
 pub async fn work(app: App) -> Result<(), MetricsError> {
     tell_figures(&app).await?;
-    let background = background(&app, true);
+    let background = background(&app, Role::Work);
     app.stopping.cancelled().await;
     close(app, background).await;
     Ok(())
@@ -167,15 +168,15 @@ pub async fn work(app: App) -> Result<(), MetricsError> {
 
 /// What runs beside the requests: the listener for what is to be forgotten, the notes of what is counted, and the
 /// worker.
-fn background(app: &App, with_worker: bool) -> Vec<JoinHandle<()>> {
+fn background(app: &App, role: Role) -> Vec<JoinHandle<()>> {
     tokio::spawn(stop_on_signal(app.clone()));
     tokio::spawn(admin::listen(app.clone()));
-    tokio::spawn(metrics::watch(app.clone()));
-    if with_worker {
-        vec![tokio::spawn(jobs::work(app.clone(), registry::registry()))]
-    } else {
-        Vec::new()
+    let mut tasks = vec![tokio::spawn(metrics::watch(app.clone(), role))];
+    if role != Role::Serve {
+        let work = jobs::work(app.clone(), registry::registry());
+        tasks.push(tokio::spawn(work));
     }
+    tasks
 }
 
 async fn close(app: App, background: Vec<JoinHandle<()>>) {

@@ -52,6 +52,27 @@ pub struct Db {
     statements: Arc<AtomicU64>,
 }
 
+/// How a pool of connections is used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PoolUse {
+    /// Connections that are open.
+    pub open: u64,
+    /// Those of them that nobody uses just now.
+    pub idle: u64,
+    /// How many there may be.
+    pub limit: u64,
+}
+
+impl PoolUse {
+    fn of<D: sqlx::Database>(pool: &sqlx::Pool<D>) -> Self {
+        Self {
+            open: pool.size().into(),
+            idle: pool.num_idle() as u64,
+            limit: pool.options().get_max_connections().into(),
+        }
+    }
+}
+
 /// A transaction that writes, and the events that others hear once it is committed.
 ///
 /// Dropped without [`Write::commit`], it changes nothing and nobody hears anything.
@@ -216,6 +237,21 @@ impl Db {
     /// Statements sent since the start; tests hold pages to a constant number of them.
     pub fn statements(&self) -> u64 {
         self.statements.load(Ordering::Relaxed)
+    }
+
+    /// The pools of connections by their names, and how they are used: on SQLite one that reads and one that writes.
+    pub fn pools(&self) -> Vec<(&'static str, PoolUse)> {
+        match self.backend() {
+            DbBackend::Postgres => {
+                let pool = self.write.get_postgres_connection_pool();
+                vec![("all", PoolUse::of(pool))]
+            }
+            _ => {
+                let read = self.read.get_sqlite_connection_pool();
+                let write = self.write.get_sqlite_connection_pool();
+                vec![("read", PoolUse::of(read)), ("write", PoolUse::of(write))]
+            }
+        }
     }
 
     /// Whether it answers.

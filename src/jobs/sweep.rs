@@ -1,12 +1,15 @@
-//! What every site sweeps by itself: jobs that ended, events that all have heard, sessions that are over.
+//! What every site sweeps by itself: jobs that ended, events that all have heard, sessions that are over, figures that
+//! are no longer shown.
 
 use super::queue;
 use super::{Job, JobContext, JobError, PRIORITY_LATER};
 use crate::entities::job::JobState;
-use crate::entities::{kept_answer, session};
-use crate::error::Error;
-use chrono::TimeDelta;
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
+use crate::entities::{figure, kept_answer, node, session};
+use crate::error::{Error, Result};
+
+use chrono::{DateTime, TimeDelta, Utc};
+use sea_orm::sea_query::{Expr, ExprTrait as _};
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter};
 use serde::{Deserialize, Serialize};
 
 /// Jobs that ended well are of no use to anybody after this.
@@ -20,6 +23,12 @@ const ANSWERS_KEPT: TimeDelta = TimeDelta::days(1);
 
 /// Every process reads events within moments; one that slept longer reads the database afresh.
 const EVENTS_KEPT: TimeDelta = TimeDelta::hours(1);
+
+/// So many slots of each length are kept of figures over time: some more than are shown.
+const SLOTS_KEPT: i64 = 400;
+
+/// A process that was not heard of for so long is forgotten.
+const NODES_KEPT: TimeDelta = TimeDelta::days(1);
 
 /// Sweeps what nobody needs any more, so that the database does not grow with the years.
 #[derive(Debug, Serialize, Deserialize)]
@@ -45,7 +54,25 @@ impl Job for Sweep {
             .filter(kept_answer::Column::CreatedAt.lt(now - ANSWERS_KEPT));
         let answers = answers.exec(writer).await?.rows_affected;
         let events = app.bus.trim(now - EVENTS_KEPT).await.map_err(Error::from)?;
-        tracing::debug!(jobs = done + failed, sessions, answers, events, "swept");
+        let figures = trim_figures(writer, now).await?;
+        tracing::debug!(
+            jobs = done + failed,
+            sessions,
+            answers,
+            events,
+            figures,
+            "swept"
+        );
         Ok(())
     }
+}
+
+/// Deletes figures that are older than what is shown, and processes that were lost; answers how many rows.
+async fn trim_figures(db: &impl ConnectionTrait, now: DateTime<Utc>) -> Result<u64> {
+    let kept = Expr::col(figure::Column::StepSeconds).mul(SLOTS_KEPT);
+    let end = Expr::col(figure::Column::Slot).add(kept);
+    let old = figure::Entity::delete_many().filter(end.lt(now.timestamp()));
+    let lost = node::Entity::delete_many().filter(node::Column::HeardAt.lt(now - NODES_KEPT));
+    let old = old.exec(db).await?.rows_affected;
+    Ok(old + lost.exec(db).await?.rows_affected)
 }

@@ -125,14 +125,7 @@ pub async fn drain_one(app: &App, registry: &Arc<Registry>) -> Result<bool> {
 
 impl Worker {
     fn new(app: App, registry: Arc<Registry>) -> Arc<Self> {
-        let suffix: String = app
-            .clock
-            .random_token()
-            .chars()
-            .filter(char::is_ascii_alphanumeric)
-            .take(6)
-            .collect();
-        let name = format!("{}-{suffix}", std::process::id());
+        let name = app.node.clone();
         Arc::new(Self {
             kinds: registry.names(),
             app,

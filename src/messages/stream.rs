@@ -12,6 +12,7 @@ use crate::app::App;
 use crate::error::{Error, Result};
 use crate::web::extract::Query;
 use crate::web::identity::{Person, Visitor};
+use crate::web::metrics::Open;
 use crate::web::sessions::{self, AccountEvent};
 use crate::web::streams::OpenStream;
 use axum::Extension;
@@ -112,6 +113,7 @@ struct Listening {
     /// What is counted beside the messages.
     beside: watch::Receiver<Option<Arc<str>>>,
     _place: OpenStream,
+    _open: Open,
 }
 
 /// What every event says of itself.
@@ -132,6 +134,7 @@ impl Listening {
         // Before the database is read: what happens between is then heard twice, not never.
         let hers = app.bus.subscribe(&group_of(person.id));
         let accounts = app.bus.subscribe(sessions::GROUP);
+        let open = app.traffic.opened();
         let mut listening = Self {
             sent: 0,
             waiting: VecDeque::new(),
@@ -142,6 +145,7 @@ impl Listening {
             accounts,
             beside,
             _place: place,
+            _open: open,
         };
         listening.greet(last_seen).await?;
         Ok(listening)

@@ -41,6 +41,16 @@ impl Slot {
 pub struct History {
     began: DateTime<Utc>,
     tracks: Mutex<BTreeMap<String, Tracks>>,
+    emptied: Mutex<BTreeMap<String, Emptied>>,
+}
+
+/// That a cache was emptied.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Emptied {
+    /// When.
+    pub at: DateTime<Utc>,
+    /// User name of who ordered it; empty where that is not known.
+    pub by: String,
 }
 
 /// One cache: all of it, and each key space.
@@ -77,7 +87,21 @@ impl History {
         Self {
             began,
             tracks: Mutex::default(),
+            emptied: Mutex::default(),
         }
+    }
+
+    /// Takes note that a cache was emptied.
+    pub fn emptied(&self, at: DateTime<Utc>, cache: &str, by: &str) {
+        let mut emptied = self.emptied.lock().unwrap_or_else(PoisonError::into_inner);
+        let by = by.to_owned();
+        emptied.insert(cache.to_owned(), Emptied { at, by });
+    }
+
+    /// When a cache was last emptied, as far as this process has heard.
+    pub fn last_emptied(&self, cache: &str) -> Option<Emptied> {
+        let emptied = self.emptied.lock().unwrap_or_else(PoisonError::into_inner);
+        emptied.get(cache).cloned()
     }
 
     /// Since when is counted.

@@ -146,6 +146,7 @@ impl ResponseCache {
         for _ in 0..WAITS {
             let name = match self.find(&asked, request.headers()).await {
                 Ok((ready, body)) => {
+                    self.0.app.traffic.was_kept();
                     return dressed(asked.wish.answer(&ready, body), self.id_of(&request));
                 }
                 Err(name) => name,

@@ -1,10 +1,13 @@
 //! The cache inside this process: moka, bounded in bytes.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use moka::Expiry;
 use moka::future::Cache;
+use moka::notification::RemovalCause;
 use moka::ops::compute::{CompResult, Op};
 
 use super::backend::ServerReport;
@@ -20,6 +23,8 @@ const OVERHEAD_BYTES: usize = 128;
 #[derive(Debug)]
 pub struct Memory {
     entries: Cache<String, Entry>,
+    /// How many were pushed out for want of room.
+    evictions: Arc<AtomicU64>,
     clock: Clock,
 }
 
@@ -36,6 +41,8 @@ struct Entry {
 impl Memory {
     /// An empty cache of at most `max_bytes`, values and keys together.
     pub fn new(max_bytes: u64, clock: Clock) -> Self {
+        let evictions = Arc::new(AtomicU64::new(0));
+        let counted = Arc::clone(&evictions);
         let entries = Cache::builder()
             .max_capacity(max_bytes)
             .weigher(|key: &String, entry: &Entry| {
@@ -43,8 +50,17 @@ impl Memory {
                 u32::try_from(bytes).unwrap_or(u32::MAX)
             })
             .expire_after(ByEntry)
+            .eviction_listener(move |_, _, cause| {
+                if cause == RemovalCause::Size {
+                    counted.fetch_add(1, Relaxed);
+                }
+            })
             .build();
-        Self { entries, clock }
+        Self {
+            entries,
+            evictions,
+            clock,
+        }
     }
 
     fn entry(&self, value: Bytes, lifetime: Option<Duration>) -> Entry {
@@ -180,6 +196,7 @@ impl Memory {
             entries: Some(self.entries.entry_count()),
             bytes_used: Some(self.entries.weighted_size()),
             bytes_limit: self.entries.policy().max_capacity(),
+            evictions: Some(self.evictions.load(Relaxed)),
             ..ServerReport::default()
         }
     }
