@@ -9,6 +9,7 @@
 //! This folder knows no feature; what can be run is listed in `crate::registry`.
 
 mod context;
+mod control;
 mod line;
 mod queue;
 mod registry;
@@ -16,6 +17,9 @@ mod sweep;
 mod worker;
 
 pub use context::JobContext;
+pub use control::{
+    EVERY_KIND, Paused, cancel_one, get, is_paused, list_paused, pause, resume, retry_one,
+};
 pub use line::{bring_forward, list_next, places_in_line};
 pub use queue::{cancel, enqueue, enqueue_at, find_latest, hold, retry};
 pub use registry::{Registry, RegistryBuilder};

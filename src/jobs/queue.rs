@@ -1,5 +1,6 @@
 //! The table `jobs`: in line, leased, done, failed.
 
+use super::control::is_not_paused;
 use super::{Fault, GROUP, Job, backoff, line};
 use crate::app::App;
 use crate::db::Write;
@@ -176,6 +177,7 @@ async fn lock_first(
     let first = job::Entity::find()
         .filter(condition)
         .filter(job::Column::Kind.is_in(kinds.iter().copied()))
+        .filter(is_not_paused())
         .order_by_asc(job::Column::Turn)
         .order_by_asc(job::Column::Id)
         .lock_with_behavior(LockType::Update, LockBehavior::SkipLocked);
@@ -203,6 +205,7 @@ pub(super) async fn is_due(app: &App, kinds: &[&str]) -> Result<bool> {
         .column(job::Column::Id)
         .filter(due)
         .filter(job::Column::Kind.is_in(kinds.iter().copied()))
+        .filter(is_not_paused())
         .into_tuple()
         .one(app.db.read())
         .await?;

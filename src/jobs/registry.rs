@@ -37,7 +37,7 @@ pub struct Registry {
 impl Registry {
     /// The names of all kinds: a worker leaves those that it does not know to one that does, for
     /// example while nodes are brought to a new version one after the other.
-    pub(super) fn names(&self) -> Vec<&'static str> {
+    pub fn names(&self) -> Vec<&'static str> {
         self.kinds.keys().copied().collect()
     }
 }

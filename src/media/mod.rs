@@ -70,8 +70,9 @@ pub use view::{FileView, UploadEvent};
 
 use crate::app::App;
 use crate::db::Write;
-use crate::entities::upload;
+use crate::entities::{job, upload};
 use crate::error::{Error, Result};
+use crate::jobs::Job as _;
 use crate::messages::group_of;
 use crate::web::errors::prefers_json;
 use crate::web::identity::Person;
@@ -167,18 +168,23 @@ pub async fn list_files(
         .filter(|upload| upload.state == UploadState::Waiting)
         .map(|upload| ProcessUpload::subject_of(upload.id))
         .collect();
-    let (places, ends) = if waiting.is_empty() {
-        (HashMap::new(), Vec::new())
+    let (places, ends, is_paused) = if waiting.is_empty() {
+        (HashMap::new(), Vec::new(), false)
     } else {
         let places = crate::jobs::places_in_line::<ProcessUpload>(db, &waiting).await?;
-        (places, store::list_ends(db).await?)
+        let is_paused = crate::jobs::is_paused(db, ProcessUpload::KIND).await?;
+        (places, store::list_ends(db).await?, is_paused)
     };
     let views = uploads.into_iter().map(|upload| {
         let place = places.get(&ProcessUpload::subject_of(upload.id)).copied();
+        let is_waiting = upload.state == UploadState::Waiting;
         let view = FileView {
             renditions: renditions.remove(&upload.id).unwrap_or_default(),
             place_in_line: place,
-            begins_in_seconds: place.and_then(|place| view::begins_in(place, &ends)),
+            begins_in_seconds: place
+                .filter(|_| !is_paused)
+                .and_then(|place| view::begins_in(place, &ends)),
+            is_paused: is_paused && is_waiting,
             upload,
         };
         (view.upload.id, view)
@@ -244,6 +250,26 @@ pub async fn rename_in(write: &Write, person: &Person, upload_id: i64, name: &st
 async fn get_file(db: &impl ConnectionTrait, upload_id: i64) -> Result<FileView> {
     let mut found = list_files(db, &[upload_id]).await?;
     found.remove(&upload_id).ok_or(Error::NotFound)
+}
+
+/// The file that a job works on, where the verbs of this feature try it again and stop it.
+pub fn upload_of(job: &job::Model) -> Option<i64> {
+    let is_ours = [ProcessUpload::KIND, cloud::CollectTranscoding::KIND].contains(&&*job.kind);
+    let subject = job.subject.as_deref().filter(|_| is_ours)?;
+    ProcessUpload::upload_of(subject)
+}
+
+/// So many files in line hear that it was paused or goes on; pages of the others say so when they are drawn.
+const PAUSE_TOLD: u64 = 200;
+
+/// Tells those whose files wait that the line was paused or goes on, once the transaction is committed.
+pub async fn tell_of_line(write: &mut Write) -> Result<()> {
+    let next = crate::jobs::list_next::<ProcessUpload>(&**write, PAUSE_TOLD).await?;
+    let ids = next
+        .iter()
+        .filter_map(|subject| ProcessUpload::upload_of(subject));
+    let ids: Vec<i64> = ids.collect();
+    tell_all(write, &ids).await
 }
 
 /// Tells the owner's open pages how the file stands, once the transaction is committed.

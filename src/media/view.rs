@@ -18,6 +18,8 @@ pub struct FileView {
     pub place_in_line: Option<i64>,
     /// About when its processing begins, while it waits and that can be told.
     pub begins_in_seconds: Option<i64>,
+    /// Whether it waits and nothing of its kind is begun, since staff have paused the queue.
+    pub is_paused: bool,
 }
 
 /// What the owner's open pages hear, and what `/uploads/<id>/state/` answers.
@@ -59,6 +61,10 @@ impl FileView {
                     None => format!("Processing {percent:.0} %"),
                 }
             }
+            UploadState::Waiting if self.is_paused => match self.place_in_line {
+                Some(place) => format!("In line, {} - the queue is paused", text::ordinal(place)),
+                None => "In line - the queue is paused".into(),
+            },
             UploadState::Waiting => match (&upload.fault, self.place_in_line) {
                 (Some(fault), _) => format!("In line again: {}", in_sentence(fault)),
                 (None, Some(place)) => match self.begins_in_seconds {
@@ -283,6 +289,7 @@ mod tests {
             renditions: Vec::new(),
             place_in_line: None,
             begins_in_seconds: None,
+            is_paused: false,
         }
     }
 
@@ -308,6 +315,10 @@ mod tests {
         waiting.begins_in_seconds = Some(180);
         let words = "In line, 3rd - begins in about 3 min";
         assert_eq!(waiting.state_words(), words);
+        waiting.is_paused = true;
+        assert_eq!(waiting.state_words(), "In line, 3rd - the queue is paused");
+        waiting.place_in_line = None;
+        assert_eq!(waiting.state_words(), "In line - the queue is paused");
         let processing = |percent, left| {
             view(|upload| {
                 upload.state = UploadState::Processing;

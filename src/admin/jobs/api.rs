@@ -1,13 +1,15 @@
 //! `/api/jobs/`: the work that the site does outside of requests, for staff. What a job holds is not shown: it may name
 //! what concerns one person alone.
 
+use super::acts::{self, Act};
 use crate::entities::job::{self, JobState};
 use crate::error::{Error, Result};
 use crate::web::rest::{
     Answer, Call, Cell, Declared, FIELDS, Field, IS_STAFF, Kind, Listing, Object, Operation,
     PARAMETERS, Parameter, Resource, Takes, declared, orders_of,
 };
-use axum::http::Method;
+use crate::web::scopes::Scope;
+use axum::http::{Method, StatusCode};
 use chrono::{DateTime, Utc};
 use futures::future::BoxFuture;
 use sea_orm::{ActiveEnum as _, ColumnTrait, EntityTrait, QueryFilter};
@@ -122,6 +124,31 @@ pub fn jobs() -> Resource {
             .looks_at(&[FIELDS])
             .answers(fields()),
     )
+    .action(
+        "retry",
+        "Retry",
+        "Puts a job in line again that has failed or was stopped; one that waits to be tried again is tried at once.",
+        Operation::new(Method::POST, "Tries it again.", retry)
+            .only(IS_STAFF)
+            .within(Scope::Admin)
+            .about(find)
+            .may_answer(
+                StatusCode::CONFLICT,
+                "It has neither failed nor been stopped.",
+            )
+            .answers(fields()),
+    )
+    .action(
+        "cancel",
+        "Cancel",
+        "Stops a job that waits or runs; twice is once.",
+        Operation::new(Method::POST, "Stops it.", cancel)
+            .only(IS_STAFF)
+            .within(Scope::Admin)
+            .about(find)
+            .may_answer(StatusCode::CONFLICT, "It has ended by itself.")
+            .answers(fields()),
+    )
 }
 
 async fn list(call: Call) -> Result<Answer> {
@@ -163,4 +190,24 @@ fn find(call: &Call) -> BoxFuture<'_, Result<Box<dyn Object>>> {
 
 async fn show(call: Call) -> Result<Answer> {
     call.one(&JOB, call.object::<job::Model>()?)
+}
+
+async fn retry(call: Call) -> Result<Answer> {
+    steer(call, Act::Retry).await
+}
+
+async fn cancel(call: Call) -> Result<Answer> {
+    steer(call, Act::Cancel).await
+}
+
+async fn steer(call: Call, act: Act) -> Result<Answer> {
+    let by = call.by()?;
+    let row = Box::pin(acts::act(&call.app, &by, act, call.id)).await?;
+    tracing::info!(
+        by = by.name,
+        act = act.name(),
+        job = call.id,
+        "a job was steered"
+    );
+    call.one(&JOB, &row)
 }
