@@ -4,6 +4,7 @@ mod backup;
 mod cache;
 mod connections;
 mod demo;
+mod doctor;
 mod files;
 mod serve;
 mod user;
@@ -107,6 +108,8 @@ enum Command {
     Openapi,
     /// Show the configuration in force and try every service that it names
     Check,
+    /// Look at everything that keeps the site well, and name the command that mends each thing it finds
+    Doctor(doctor::Depth),
 }
 
 /// What a thread that still works gets at the end.
@@ -206,6 +209,7 @@ async fn run(cli: Cli) -> CliResult {
             say("The tables are up to date.");
         }
         Command::Check => return Box::pin(check(config)).await,
+        Command::Doctor(depth) => return Box::pin(doctor::run(config, depth)).await,
         // Told above: it needs no configuration.
         Command::Openapi => {}
     }
