@@ -1,5 +1,6 @@
 //! Every kind of job, what comes back by itself, and everything that tells figures.
 
+use crate::admin::announcements::SendAnnouncement;
 use crate::jobs::{Registry, RegistryBuilder, Sweep};
 use crate::media::cloud::{CollectTranscoding, EndTranscoding, WatchTranscodings};
 use crate::media::{
@@ -27,11 +28,19 @@ pub fn registry() -> Arc<Registry> {
         .job::<TidyUpload>()
         .every(BATCHES, &SettleBatches {})
         .every(HOUR, &SweepMedia {})
+        .job::<SendAnnouncement>()
         .every(HOUR, &Sweep {});
     Arc::new(registry.build())
 }
 
 /// Everything that tells figures to Prometheus.
 pub fn metrics() -> Vec<Source> {
-    vec![metrics::process, metrics::caches]
+    vec![
+        metrics::process,
+        metrics::traffic,
+        metrics::jobs,
+        metrics::storage,
+        metrics::pools,
+        metrics::caches,
+    ]
 }

@@ -2,7 +2,7 @@
 
 use crate::accounts::{api as users, pages as accounts, settings, token_pages};
 use crate::admin::import::pages as import;
-use crate::admin::{cache, jobs, site, tables};
+use crate::admin::{self, announcements, cache, jobs, tables};
 use crate::app::App;
 use crate::chat;
 use crate::courses::{
@@ -18,6 +18,7 @@ use crate::media::pages as media;
 use crate::media::tus::pages as tus;
 use crate::messages::{Beside, api as messages_api, pages as messages, stream};
 use crate::web::headers::Security;
+use crate::web::metrics::{self, Watched};
 use crate::web::response_cache::{Policy, ResponseCache};
 use crate::web::rest::{self, Api};
 use crate::web::shell::RoomCount;
@@ -81,15 +82,16 @@ pub fn routes(app: &App) -> Router<App> {
         .merge(resumable_routes(app))
 }
 
-/// The site with the cache of whole pages around it, outside of everything else: what is found there costs none of
-/// the layers within.
+/// The site with the cache of whole pages around it, outside of everything else but the counting: what is found there
+/// costs none of the layers within.
 pub fn kept(app: &App, site: Router) -> Router {
     match Policy::of_site(app) {
         Some(policy) => {
             let cache = ResponseCache::new(app, policy);
-            Router::new().fallback_service(cache.layer(site))
+            let kept = Watched::new(cache.layer(site), &app.traffic);
+            Router::new().fallback_service(kept)
         }
-        None => site,
+        None => site.layer(from_fn_with_state(app.clone(), metrics::count)),
     }
 }
 
@@ -106,7 +108,7 @@ pub fn api() -> &'static Api {
             messages_api::messages(),
             users::users(),
             users::groups(),
-            jobs::jobs(),
+            jobs::api::jobs(),
             cache::api::caches(),
         ])
     });
@@ -342,7 +344,20 @@ fn admin_routes() -> Router<App> {
     });
     tables
         .at("/admin/enrollments/import/{id}/", post(import::confirm))
-        .at("/admin/", get(site::enter))
+        .at("/admin/", get(admin::overview::show))
+        .at("/admin/health/", get(admin::health::show))
+        .at(
+            "/admin/announcements/",
+            get(announcements::pages::show).post(announcements::pages::write),
+        )
+        .at(
+            "/admin/announcements/{id}/stop/",
+            post(announcements::pages::halt),
+        )
+        .at("/admin/jobs/", get(jobs::pages::list))
+        .at("/admin/jobs/act/", post(jobs::pages::act))
+        .at("/admin/jobs/pause/", post(jobs::pages::pause))
+        .at("/admin/jobs/resume/", post(jobs::pages::resume))
         .at("/admin/cache/", get(cache::pages::overview))
         .at(
             "/admin/cache/key/",

@@ -1,10 +1,15 @@
-//! The side of who runs the site, under `/admin/`: its places and who may come in (`site`), its caches, and for programs
-//! the queue.
+//! The side of who runs the site, under `/admin/`: its places and who may come in (`site`), the overview in pictures,
+//! jobs, health, announcements, caches.
 
+pub mod announcements;
 pub mod cache;
+mod charts;
 mod csv;
+pub mod health;
 pub mod import;
 pub mod jobs;
+pub mod overview;
+mod services;
 pub mod site;
 mod slug;
 mod table;

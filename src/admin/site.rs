@@ -52,6 +52,7 @@ const fn place(
 
 /// The places of the admin site, in the order in which they stand at its side.
 pub const PLACES: &[Place] = &[
+    place("Overview", "layout-dashboard", "/admin/", admin::STAFF),
     Place {
         count: Some(|counts| counts.users),
         ..place("Users", "users", "/admin/users/", admin::VIEW_USER)
@@ -90,7 +91,15 @@ pub const PLACES: &[Place] = &[
     },
     place("Rooms", "message-circle", "/admin/rooms/", admin::VIEW_ROOM),
     place("Tokens", "key-round", "/admin/tokens/", admin::VIEW_TOKEN),
+    place("Jobs", "list-checks", "/admin/jobs/", admin::VIEW_JOB),
+    place(
+        "Announcements",
+        "megaphone",
+        "/admin/announcements/",
+        admin::STAFF,
+    ),
     place("Cache", "database-zap", "/admin/cache/", admin::STAFF),
+    place("Health", "activity", "/admin/health/", admin::STAFF),
     place("Log", "scroll-text", "/admin/log/", admin::VIEW_LOG),
 ];
 

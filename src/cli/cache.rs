@@ -171,6 +171,9 @@ async fn get(app: &App, name: &str, key: &str) -> CliResult {
     Ok(ExitCode::SUCCESS)
 }
 
+/// Who orders it, for those who wonder later.
+const BY: &str = "a command";
+
 async fn delete(app: &App, name: &str, key: &str) -> CliResult {
     let cache = named(app, name)?;
     if !cache.is_shared() {
@@ -218,7 +221,7 @@ async fn clear(app: &App, name: Option<&str>, tag: Option<&str>, is_sure: bool) 
         ));
     }
     for name in names {
-        orders::clear(app, name).await?;
+        orders::clear(app, name, BY).await?;
         let cache = named(app, name)?;
         if !cache.is_shared() {
             say(&format!(

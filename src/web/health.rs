@@ -7,7 +7,7 @@ use axum::http::StatusCode;
 use backends::bus::{Bus, BusError};
 use backends::cache::{Cache, CacheError, Timeout};
 use serde::Serialize;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How long one service may take to answer.
 const TIMEOUT: Duration = Duration::from_secs(3);
@@ -35,6 +35,9 @@ pub struct Health {
     /// What is wrong, for the log and for `lyceum check`; never sent to visitors.
     #[serde(skip)]
     pub reason: String,
+    /// How long it took to answer, or not to.
+    #[serde(skip)]
+    pub took: Duration,
 }
 
 /// 200 as long as the process answers at all.
@@ -155,6 +158,7 @@ async fn answer_within<E: ToString>(
     service: &str,
     check: impl Future<Output = Result<(), E>>,
 ) -> Health {
+    let began = Instant::now();
     let reason = match tokio::time::timeout(timeout, check).await {
         Ok(Ok(())) => String::new(),
         Ok(Err(error)) => error.to_string(),
@@ -165,5 +169,6 @@ async fn answer_within<E: ToString>(
         is_well: reason.is_empty(),
         is_needed: true,
         reason,
+        took: began.elapsed(),
     }
 }

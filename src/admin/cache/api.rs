@@ -154,12 +154,12 @@ async fn forget(call: Call) -> Result<Answer> {
         }
         (Some("*"), None, None) => {
             for (name, _) in call.app.caches.iter() {
-                orders::clear(&call.app, name).await?;
+                orders::clear(&call.app, name, by).await?;
             }
             tracing::info!(by, "all caches were emptied");
         }
         (Some(name), key, None) => {
-            forget_in(&call.app, name, key).await?;
+            forget_in(&call.app, (name, key), by).await?;
             tracing::info!(by, cache = name, "a cache was asked to forget");
         }
         _ => {
@@ -170,12 +170,12 @@ async fn forget(call: Call) -> Result<Answer> {
     Ok(Answer::nothing())
 }
 
-async fn forget_in(app: &App, name: &str, key: Option<&str>) -> Result<()> {
+async fn forget_in(app: &App, (name, key): (&str, Option<&str>), by: &str) -> Result<()> {
     let Ok(cache) = get(app, name) else {
         return Err(Error::invalid("cache", "There is no cache of this name."));
     };
     let Some(key) = key else {
-        return orders::clear(app, name).await;
+        return orders::clear(app, name, by).await;
     };
     // Whether it is a key at all.
     if let Err(words) = super::keys::find(cache, key).await {

@@ -142,13 +142,13 @@ pub async fn clear(State(app): State<App>, Staff(person): Staff, form: Form) -> 
     let by = person.username.as_str();
     let done = match doomed {
         Doomed::Cache(name) => {
-            orders::clear(&app, &name).await?;
+            orders::clear(&app, &name, by).await?;
             tracing::info!(by, cache = name, "a cache was emptied");
             "cache"
         }
         Doomed::All => {
             for (name, _) in app.caches.iter() {
-                orders::clear(&app, name).await?;
+                orders::clear(&app, name, by).await?;
             }
             tracing::info!(by, "all caches were emptied");
             "all"

@@ -20,6 +20,9 @@ struct Order {
     cache: String,
     /// The entry to be forgotten; all of them when there is none.
     key: Option<String>,
+    /// User name of who gave it.
+    #[serde(default)]
+    by: String,
 }
 
 /// Forgets one entry; says whether there was one, as far as this process can see.
@@ -30,22 +33,21 @@ pub async fn delete(app: &App, name: &str, key: &str) -> Result<bool> {
     let cache = get(app, name)?;
     let was_there = cache.delete(key).await?;
     if !cache.is_shared() {
-        tell(app, name, Some(key)).await?;
+        tell(app, name, Some(key), "").await?;
     }
     Ok(was_there)
 }
 
-/// Forgets all of a cache; of a server, what is under the cache's prefix.
+/// Forgets all of a cache; of a server, what is under the cache's prefix. Every process takes note of who ordered it
+/// (`by`), for those who wonder later.
 ///
 /// # Errors
 /// [`Error::NotFound`](crate::error::Error::NotFound) for a cache that there is not.
-pub async fn clear(app: &App, name: &str) -> Result<()> {
+pub async fn clear(app: &App, name: &str, by: &str) -> Result<()> {
     let cache = get(app, name)?;
     cache.clear().await?;
-    if !cache.is_shared() {
-        tell(app, name, None).await?;
-    }
-    Ok(())
+    app.history.emptied(app.clock.now(), name, by);
+    tell(app, name, None, by).await
 }
 
 /// Forgets all that rests on a tag, in every cache of every process.
@@ -55,10 +57,11 @@ pub async fn clear_tag(app: &App, tag: Tag) -> Result<()> {
     write.commit().await
 }
 
-async fn tell(app: &App, name: &str, key: Option<&str>) -> Result<()> {
+async fn tell(app: &App, name: &str, key: Option<&str>, by: &str) -> Result<()> {
     let order = Order {
         cache: name.to_owned(),
         key: key.map(str::to_owned),
+        by: by.to_owned(),
     };
     let mut write = app.write().await?;
     write.publish(GROUP, &order).await?;
@@ -91,6 +94,10 @@ async fn carry_out(app: &App, order: &Order) -> Result<()> {
     let Ok(cache) = get(app, &order.cache) else {
         return Ok(());
     };
+    if order.key.is_none() {
+        app.history
+            .emptied(app.clock.now(), &order.cache, &order.by);
+    }
     match &order.key {
         _ if cache.is_shared() => {}
         Some(key) => drop(cache.delete(key).await?),
