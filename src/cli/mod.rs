@@ -144,38 +144,37 @@ async fn run(cli: Cli) -> CliResult {
     if matches!(cli.command, Command::Openapi) {
         return openapi();
     }
+    let config = configure(cli.site, &cli.command)?;
+    start_log(
+        &config,
+        matches!(cli.command, Command::Serve { .. } | Command::Work),
+    );
+    Box::pin(act(cli.command, config)).await
+}
+
+/// The configuration in force for a command.
+fn configure(site: Site, command: &Command) -> CliResult<Config> {
     let mut flags = Vec::new();
-    if let Some(data) = cli.site.data {
+    if let Some(data) = site.data {
         flags.push(("data", data));
     }
     if let Command::Serve {
         listen: Some(listen),
         ..
-    } = &cli.command
+    } = command
     {
         flags.push(("listen", listen.clone()));
     }
-    let config = Config::load(cli.site.config.as_deref(), &flags)?;
-    start_log(
-        &config,
-        matches!(cli.command, Command::Serve { .. } | Command::Work),
-    );
-    match cli.command {
+    Ok(Config::load(site.config.as_deref(), &flags)?)
+}
+
+async fn act(command: Command, config: Config) -> CliResult {
+    match command {
         Command::Serve { no_worker, .. } => {
             let app = App::open(config, Clock::system(), true).await?;
-            serve::serve(app, !no_worker).await?;
+            Box::pin(serve::serve(app, !no_worker)).await?;
         }
-        Command::Work => {
-            let app = App::open(config, Clock::system(), true).await?;
-            if !media::reaches_files(&app).await? {
-                return Ok(failed(&format!(
-                    "this process does not see the files of the site in {}\n  \
-                     Let LYCEUM_FILES name the same folder or bucket on every machine.",
-                    config_files(&app)
-                )));
-            }
-            serve::work(app).await?;
-        }
+        Command::Work => return work(config).await,
         Command::Demo { recordings } => {
             let app = App::open(config, Clock::system(), true).await?;
             return Box::pin(demo::demo(app, recordings)).await;
@@ -213,6 +212,19 @@ async fn run(cli: Cli) -> CliResult {
         // Told above: it needs no configuration.
         Command::Openapi => {}
     }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn work(config: Config) -> CliResult {
+    let app = App::open(config, Clock::system(), true).await?;
+    if !media::reaches_files(&app).await? {
+        return Ok(failed(&format!(
+            "this process does not see the files of the site in {}\n  \
+             Let LYCEUM_FILES name the same folder or bucket on every machine.",
+            config_files(&app)
+        )));
+    }
+    serve::work(app).await?;
     Ok(ExitCode::SUCCESS)
 }
 
