@@ -125,10 +125,7 @@ impl App {
             reason,
         };
         std::fs::create_dir_all(&config.data).map_err(|e| failed("data", e.to_string()))?;
-        let db = within(Db::open(&config.database, &config.data))
-            .await
-            .map_err(|e| failed("database", e))?;
-        prepare(&db, migrate)
+        let db = open_database(&config, migrate)
             .await
             .map_err(|e| failed("database", e))?;
         let bus = within(Box::pin(open_bus(&config, &db, &clock)))
@@ -183,6 +180,13 @@ impl App {
     pub async fn write(&self) -> Result<Write> {
         self.db.write(&self.bus).await
     }
+}
+
+/// Opens the database, with its tables.
+async fn open_database(config: &Config, migrate: bool) -> Result<Db, String> {
+    let db = within(Db::open(&config.database, &config.data)).await?;
+    prepare(&db, migrate).await?;
+    Ok(db)
 }
 
 /// Opens the caches. A cache that does not answer does not keep the site from beginning.

@@ -31,7 +31,7 @@ pub struct Line {
     /// Its name in the legend and in words; empty where there is only one.
     pub name: &'static str,
     /// The path of the line; interrupted where nothing is known.
-    pub line: String,
+    pub path: String,
     /// What lies under it.
     pub area: String,
     /// The present value.
@@ -63,7 +63,7 @@ impl Chart {
 
     /// Whether there is anything to see.
     pub fn is_empty(&self) -> bool {
-        self.bars.is_empty() && self.lines.iter().all(|line| line.line.is_empty())
+        self.bars.is_empty() && self.lines.iter().all(|line| line.path.is_empty())
     }
 }
 
@@ -295,13 +295,13 @@ fn add_run(drawn: &mut Line, run: &[(f64, f64)], has_area: bool) {
         return;
     };
     // Writing into a text does not fail.
-    let _ = write!(drawn.line, "M{first:.1} {y:.1}");
+    let _ = write!(drawn.path, "M{first:.1} {y:.1}");
     for (x, y) in run.iter().skip(1) {
-        let _ = write!(drawn.line, "L{x:.1} {y:.1}");
+        let _ = write!(drawn.path, "L{x:.1} {y:.1}");
     }
     if run.len() == 1 {
         // A line of no length has round ends: a dot.
-        drawn.line.push_str("h0");
+        drawn.path.push_str("h0");
     } else if has_area {
         let _ = write!(drawn.area, "M{first:.1} {HEIGHT}");
         for (x, y) in run {
@@ -344,7 +344,7 @@ mod tests {
         let [line] = chart.lines.as_slice() else {
             panic!("one line")
         };
-        assert_eq!(line.line, "M0.0 120.0L200.0 0.0M600.0 60.0h0");
+        assert_eq!(line.path, "M0.0 120.0L200.0 0.0M600.0 60.0h0");
         assert_eq!(line.area, "M0.0 120L0.0 120.0L200.0 0.0L200.0 120z");
         assert_eq!(line.dot, "M600.0 60.0h0");
         assert_eq!(chart.labels, ["4", "2", "0"]);
@@ -385,8 +385,9 @@ mod tests {
             let (found, _) = round_up(Unit::Rate, value);
             assert!((found - top).abs() < 1e-9, "{value}: {found}");
         }
-        assert_eq!(round_up(Unit::Count, 7.0).0, 8.0);
-        assert_eq!(round_up(Unit::Bytes, 0.0).0, 1e6);
+        let labels = |unit, value| lines(unit, &[("", vec![Some(value)])]).labels;
+        assert_eq!(labels(Unit::Count, 7.0), ["8", "4", "0"]);
+        assert_eq!(labels(Unit::Bytes, 0.0), ["1.0 MB", "500 kB", "0 bytes"]);
     }
 
     #[test]

@@ -174,7 +174,7 @@ async fn act(command: Command, config: Config) -> CliResult {
             let app = App::open(config, Clock::system(), true).await?;
             Box::pin(serve::serve(app, !no_worker)).await?;
         }
-        Command::Work => return work(config).await,
+        Command::Work => return Box::pin(work(config)).await,
         Command::Demo { recordings } => {
             let app = App::open(config, Clock::system(), true).await?;
             return Box::pin(demo::demo(app, recordings)).await;

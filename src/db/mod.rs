@@ -241,17 +241,13 @@ impl Db {
 
     /// The pools of connections by their names, and how they are used: on SQLite one that reads and one that writes.
     pub fn pools(&self) -> Vec<(&'static str, PoolUse)> {
-        match self.backend() {
-            DbBackend::Postgres => {
-                let pool = self.write.get_postgres_connection_pool();
-                vec![("all", PoolUse::of(pool))]
-            }
-            _ => {
-                let read = self.read.get_sqlite_connection_pool();
-                let write = self.write.get_sqlite_connection_pool();
-                vec![("read", PoolUse::of(read)), ("write", PoolUse::of(write))]
-            }
+        if self.backend() == DbBackend::Postgres {
+            let pool = self.write.get_postgres_connection_pool();
+            return vec![("all", PoolUse::of(pool))];
         }
+        let read = self.read.get_sqlite_connection_pool();
+        let write = self.write.get_sqlite_connection_pool();
+        vec![("read", PoolUse::of(read)), ("write", PoolUse::of(write))]
     }
 
     /// Whether it answers.

@@ -355,13 +355,11 @@ async fn the_card_of_a_file_says_that_the_queue_is_paused_at_once_and_when_it_go
     };
     let mut events = teacher.events("/events/", None).await;
     let mut heard = async |wanted: &str| {
-        loop {
-            let told = events.next().await.unwrap();
-            if told.data["type"] == "upload" {
-                assert_eq!(told.data["words"], wanted);
-                return;
-            }
+        let mut told = events.next().await.unwrap();
+        while told.data["type"] != "upload" {
+            told = events.next().await.unwrap();
         }
+        assert_eq!(told.data["words"], wanted);
     };
     assert_eq!(words().await, "In line, 1st");
     staff
@@ -384,7 +382,7 @@ async fn stopping_the_job_of_a_file_stops_the_file_and_trying_it_again_does_both
     let staff = site.login_as("rosa", Role::Staff).await;
     let clara = site.person("clara", Role::Instructor).await;
     let (film, id) = file_in_line(&site, clara).await;
-    let file = async || {
+    let upload_state = async || {
         let found = upload::Entity::find_by_id(film.id);
         found.one(site.app.db.read()).await.unwrap().unwrap().state
     };
@@ -398,14 +396,14 @@ async fn stopping_the_job_of_a_file_stops_the_file_and_trying_it_again_does_both
         .await
         .expect(303);
     assert_eq!(
-        (state(&site, id).await, file().await),
+        (state(&site, id).await, upload_state().await),
         (JobState::Canceled, UploadState::Canceled)
     );
     act(&staff, &[("only", &format!("retry:{id}"))])
         .await
         .expect(303);
     assert_eq!(
-        (state(&site, id).await, file().await),
+        (state(&site, id).await, upload_state().await),
         (JobState::Waiting, UploadState::Waiting)
     );
     let of_it = job::Entity::find()

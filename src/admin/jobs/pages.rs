@@ -23,6 +23,7 @@ use axum::response::Response;
 use sea_orm::ActiveEnum as _;
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
 
 /// With so many jobs something is done at once; the others stay for another time.
 const MOST_AT_ONCE: u64 = 1_000;
@@ -267,9 +268,11 @@ fn told(asked: &Asked) -> Option<String> {
         0 => {}
         1 => words.push_str(" One had changed meanwhile, and was left as it is."),
         passed => {
-            words.push_str(&format!(
+            // Writing into a text does not fail.
+            let _ = write!(
+                words,
                 " {passed} had changed meanwhile, and were left as they are."
-            ));
+            );
         }
     }
     Some(words.trim().to_owned()).filter(|words| !words.is_empty())

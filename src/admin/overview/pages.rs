@@ -3,10 +3,10 @@
 use super::cold;
 use super::pictures::{self, ChartCard, DiskCard};
 use crate::admin::charts::{Unit, number, tell};
+use crate::admin::jobs;
 use crate::admin::jobs::rows::{self as job_rows, JobRow};
 use crate::admin::services::{self, Service};
 use crate::admin::site::{self, Side};
-use crate::admin::{cache, jobs};
 use crate::app::App;
 use crate::error::Result;
 use crate::web::extract::Query;
@@ -71,7 +71,7 @@ pub async fn show(
     Query(asked): Query<Asked>,
 ) -> Result<Response> {
     if !side.person.may(STAFF) {
-        return site::enter(side).await;
+        return site::enter(&side);
     }
     let range = asked.range.as_deref().and_then(Range::named);
     let range = range.unwrap_or(Range::Day);
@@ -151,10 +151,4 @@ async fn caches(app: &App) -> Vec<CacheRow> {
         });
     }
     rows
-}
-
-impl OverviewPage {
-    fn cache_path(&self) -> &'static str {
-        cache::PATH
-    }
 }

@@ -41,6 +41,9 @@ pub struct Row {
     pub values: Vec<String>,
 }
 
+/// A figure by its name, and how it is read off a slot.
+type Column = (&'static str, fn(&Seen) -> Option<f64>);
+
 /// How a picture is made.
 struct Sketch {
     id: &'static str,
@@ -49,7 +52,7 @@ struct Sketch {
     unit: Unit,
     unit_words: &'static str,
     is_bars: bool,
-    columns: &'static [(&'static str, fn(&Seen) -> Option<f64>)],
+    columns: &'static [Column],
     note: fn(&Seen, &[&Seen]) -> String,
 }
 

@@ -138,11 +138,11 @@ async fn services(app: &App) -> Vec<Finding> {
         .into_iter()
         // These two were looked at more closely before.
         .filter(|health| !(health.is_well && health.service == "database"))
-        .map(|health| service(app, health))
+        .map(|health| service(app, &health))
         .collect()
 }
 
-fn service(app: &App, health: Health) -> Finding {
+fn service(app: &App, health: &Health) -> Finding {
     if health.is_well {
         return Finding::ok("service", format!("{} answers.", health.service));
     }

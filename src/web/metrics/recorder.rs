@@ -128,10 +128,15 @@ impl Recorder {
     /// Takes note of a sample; answers the rows to be written now, each whole: one that was written before is replaced.
     pub fn note(&self, now: DateTime<Utc>, sample: Sample) -> Vec<figure::Model> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let last = std::mem::replace(&mut state.last, sample.clone());
+        let State {
+            last,
+            present,
+            unwritten,
+        } = &mut *state;
+        let before = std::mem::replace(last, sample);
         for step in STEPS {
             let slot = now.timestamp().div_euclid(step) * step;
-            let mut row = match state.present.remove(&step) {
+            let mut row = match present.remove(&step) {
                 Some(row) if row.slot == slot => row,
                 _ => figure::Model {
                     step_seconds: i32::try_from(step).unwrap_or(i32::MAX),
@@ -140,16 +145,14 @@ impl Recorder {
                     ..figure::Model::default()
                 },
             };
-            add(&mut row, &last, &sample);
-            state
-                .unwritten
-                .insert((row.step_seconds, row.slot), row.clone());
-            state.present.insert(step, row);
+            add(&mut row, &before, last);
+            unwritten.insert((row.step_seconds, row.slot), row.clone());
+            present.insert(step, row);
         }
-        while state.unwritten.len() > MOST_WAITING {
-            state.unwritten.pop_first();
+        while unwritten.len() > MOST_WAITING {
+            unwritten.pop_first();
         }
-        state.unwritten.values().cloned().collect()
+        unwritten.values().cloned().collect()
     }
 
     /// These rows are written.

@@ -212,17 +212,17 @@ mod tests {
     #[test]
     fn processes_beside_each_other_add_up_and_one_after_the_other_do_not() {
         let beside = gather(&[row("a", 90, 100), row("b", 90, 50)], 900);
-        assert_eq!(beside.memory_bytes.round(), 150.0);
+        assert!((beside.memory_bytes - 150.0).abs() < 0.5);
         let after = gather(&[row("a", 45, 100), row("b", 45, 100)], 900);
-        assert_eq!(after.memory_bytes.round(), 100.0);
+        assert!((after.memory_bytes - 100.0).abs() < 0.5);
         let young = gather(&[row("a", 1, 100)], 60);
-        assert_eq!(young.memory_bytes.round(), 100.0);
+        assert!((young.memory_bytes - 100.0).abs() < 0.5);
     }
 
     #[test]
     fn what_all_noted_is_told_by_the_second_or_as_the_most() {
         let seen = gather(&[row("a", 3, 1), row("b", 5, 1)], 60);
-        assert_eq!((seen.requests, seen.worked_out), (2.0, 1.0));
+        assert!((seen.requests - 2.0).abs() < 1e-9 && (seen.worked_out - 1.0).abs() < 1e-9);
         assert_eq!((seen.hit_ratio, seen.queue), (Some(0.9), 5));
         assert_eq!(seen.storage.originals, 7);
         let p95 = seen.p95.unwrap();

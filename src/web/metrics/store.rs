@@ -100,9 +100,10 @@ pub async fn storage(app: &App) -> Result<Storage> {
     let db = app.db.read();
     let size = || Expr::col(rendition::Column::SizeBytes).sum();
     let of = async |is_original: bool| {
-        let named = match is_original {
-            true => rendition::Column::Name.eq(ORIGINAL),
-            false => rendition::Column::Name.ne(ORIGINAL),
+        let named = if is_original {
+            rendition::Column::Name.eq(ORIGINAL)
+        } else {
+            rendition::Column::Name.ne(ORIGINAL)
         };
         let sum = rendition::Entity::find().select_only();
         let sum = sum.expr_as(size().cast_as("bigint"), "bytes").filter(named);

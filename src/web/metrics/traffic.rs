@@ -343,17 +343,17 @@ mod tests {
     #[test]
     fn what_several_threads_count_adds_up() {
         let traffic = Traffic::default();
+        let ask = || {
+            let took = Some(Duration::from_millis(3));
+            for _ in 0..100 {
+                traffic.answered(Kind::Api, StatusCode::OK, took);
+                traffic.was_kept();
+            }
+            traffic.answered(Kind::Page, StatusCode::SERVICE_UNAVAILABLE, None);
+        };
         std::thread::scope(|scope| {
             for _ in 0..20 {
-                let traffic = traffic.clone();
-                scope.spawn(move || {
-                    for _ in 0..100 {
-                        let took = Some(Duration::from_millis(3));
-                        traffic.answered(Kind::Api, StatusCode::OK, took);
-                        traffic.was_kept();
-                    }
-                    traffic.answered(Kind::Page, StatusCode::SERVICE_UNAVAILABLE, None);
-                });
+                scope.spawn(ask);
             }
         });
         let counted = traffic.counted();
