@@ -659,10 +659,12 @@ async fn compare_after_changes(school: &mut School, changes: usize) {
             student.post("/students/enroll-course/", &fields).await;
         }
     }
-    let mut taken = 0;
+    let (mut taken, mut with_students) = (0, 0);
     for number in 0..changes {
         if number % SWEEP == 0 {
             school.compare_all().await;
+            let studies = all::<enrollment::Entity>(&school.one).await;
+            with_students += usize::from(!studies.is_empty());
         }
         let (kind, page) = school.change().await;
         // The wait of the writer is bounded, and the machine may be busy; that it waits is held elsewhere.
@@ -683,5 +685,10 @@ async fn compare_after_changes(school: &mut School, changes: usize) {
     }
     school.compare_all().await;
     assert!(taken * 3 > changes, "only {taken} changes were taken");
-    assert!(!all::<enrollment::Entity>(&school.one).await.is_empty());
+    // Courses are deleted, too; but mostly somebody studies.
+    let sweeps = changes.div_ceil(SWEEP);
+    assert!(
+        with_students * 2 >= sweeps,
+        "somebody studied in {with_students} of {sweeps} sweeps"
+    );
 }
