@@ -1,11 +1,13 @@
 //! Every kind of job, what comes back by itself, and everything that tells figures.
 
+use crate::accounts::{FindForgetful, SendLink, SweepLinks};
 use crate::admin::announcements::SendAnnouncement;
 use crate::jobs::{Registry, RegistryBuilder, Sweep};
 use crate::media::cloud::{CollectTranscoding, EndTranscoding, WatchTranscodings};
 use crate::media::{
     DeleteFiles, DiscardUpload, ProcessUpload, SettleBatches, SweepMedia, TidyUpload,
 };
+use crate::messages::SendLetter;
 use crate::web::metrics::{self, Source};
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,6 +23,9 @@ pub fn registry() -> Arc<Registry> {
     let registry = RegistryBuilder::default()
         .job::<ProcessUpload>()
         .job::<DeleteFiles>()
+        .job::<SendLetter>()
+        .job::<FindForgetful>()
+        .job::<SendLink>()
         .job::<DiscardUpload>()
         .job::<CollectTranscoding>()
         .job::<EndTranscoding>()
@@ -29,6 +34,7 @@ pub fn registry() -> Arc<Registry> {
         .every(BATCHES, &SettleBatches {})
         .every(HOUR, &SweepMedia {})
         .job::<SendAnnouncement>()
+        .every(HOUR, &SweepLinks {})
         .every(HOUR, &Sweep {});
     Arc::new(registry.build())
 }

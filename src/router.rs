@@ -1,6 +1,8 @@
 //! Every route of the site, in one table, by feature.
 
-use crate::accounts::{api as users, pages as accounts, settings, token_pages};
+use crate::accounts::{
+    api as users, confirmation, pages as accounts, recovery, security, settings, token_pages,
+};
 use crate::admin::import::pages as import;
 use crate::admin::{self, announcements, cache, jobs, tables};
 use crate::app::App;
@@ -160,6 +162,44 @@ fn accounts_routes() -> Router<App> {
         .at(
             "/accounts/password/",
             get(settings::password_form).post(settings::password),
+        )
+        .at(
+            "/accounts/password/forgot/",
+            get(recovery::forgot_form).post(recovery::forgot),
+        )
+        .at(
+            "/accounts/password/reset/",
+            get(recovery::reset_form).post(recovery::reset),
+        )
+        .at(
+            "/accounts/login/code/",
+            get(security::code_form).post(security::code),
+        )
+        .at(
+            "/accounts/email/confirm/",
+            get(confirmation::confirm_form).post(confirmation::confirm),
+        )
+        .at(
+            "/accounts/email/needed/",
+            get(confirmation::needed_form).post(confirmation::needed),
+        )
+        .at("/accounts/email/send/", post(confirmation::send))
+        .at("/accounts/email/keep/", post(confirmation::keep))
+        .at(
+            "/accounts/security/",
+            get(security::overview).post(security::begin),
+        )
+        .at(
+            "/accounts/security/two-factor/",
+            get(security::setup_form).post(security::set_up),
+        )
+        .at(
+            "/accounts/security/two-factor/end/",
+            get(security::end_form).post(security::end),
+        )
+        .at(
+            "/accounts/security/codes/",
+            get(security::codes_form).post(security::codes),
         )
         .at(
             "/accounts/sessions/",

@@ -53,7 +53,7 @@ const ICONS = `
 `.trim().split(/\s+/);
 
 /** Styles with a page of their own; the other files in css/ are parts of these. */
-const STYLES = ["site", "lesson", "teach", "content", "library", "admin", "api", "reference", "room"];
+const STYLES = ["site", "lesson", "teach", "content", "library", "admin", "api", "reference", "room", "account"];
 
 /** What compresses; fonts and pictures are compressed already. */
 const COMPRESSIBLE = new Set([".css", ".js", ".svg", ".txt"]);

@@ -5,19 +5,27 @@
 //! with a course is for those features to say.
 
 pub mod api;
+pub mod confirmation;
 mod devices;
+mod entering;
 mod facts;
+mod links;
 pub mod pages;
 mod profile;
+pub mod recovery;
 mod rights;
 mod rules;
+pub mod security;
 pub mod settings;
 mod store;
 pub mod token_pages;
 mod tokens;
+mod two_factor;
 
 pub use facts::{group_facts, hold_touchable, token_facts, user_facts};
+pub use links::{SendLink, SweepLinks};
 pub use profile::{Profile, set_theme, update_profile};
+pub use recovery::FindForgetful;
 pub use rights::{
     delete_group, groups_of, hold_caller, hold_group, list_groups, save_group, set_active,
     set_groups, set_rights, set_staff,
@@ -25,6 +33,7 @@ pub use rights::{
 pub use rules::{check_email, check_password, check_username};
 pub use store::{find_user, list_members, list_users};
 pub use tokens::{NewToken, create_token, end_after, free_name, list_tokens, revoke_token};
+pub use two_factor::reset_two_factor;
 
 use crate::app::App;
 use crate::db::Write;

@@ -1,33 +1,31 @@
 //! Registering, logging in and logging out.
 
-use super::{NewUser, create_user, store};
+use super::entering::{self, ADDRESS, Entry, HOME};
+use super::{NewUser, create_user, links, recovery, store};
 use crate::app::App;
-use crate::db::Write;
-use crate::entities::user;
+use crate::config::ConfirmedEmail;
+use crate::entities::account_link::LinkPurpose;
 use crate::error::{Error, Problems, Result};
 use crate::web::extract::Query;
 use crate::web::form::{FaultLine, Field, Form, fault_lines_in};
 use crate::web::identity::Visitor;
 use crate::web::sessions::Device;
 use crate::web::shell::{Shell, page, page_with};
-use crate::web::{credentials, csrf, redirect, sessions};
+use crate::web::{credentials, redirect, sessions};
 use askama::Template;
 use axum::extract::State;
 use axum::http::header::{RETRY_AFTER, SET_COOKIE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::Response;
-use sea_orm::sea_query::Expr;
-use sea_orm::{ColumnTrait as _, EntityTrait as _, QueryFilter as _};
 use serde::Deserialize;
-
-/// Where one goes who is logged in and asked for nothing else.
-const HOME: &str = "/students/courses/";
 
 /// What stands after the question mark of the two forms.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct Next {
     next: String,
+    /// Whether a new password was just chosen.
+    reset: String,
 }
 
 /// The log-in form.
@@ -39,6 +37,7 @@ struct LoginPage {
     password: Field,
     next: String,
     course_title: Option<String>,
+    is_reset: bool,
     faults: Vec<FaultLine>,
 }
 
@@ -49,6 +48,8 @@ struct RegisterPage {
     shell: Shell,
     username: Field,
     email: Field,
+    /// Whether nobody gets in without a confirmed address.
+    needs_email: bool,
     password1: Field,
     password2: Field,
     next: String,
@@ -59,12 +60,14 @@ struct RegisterPage {
 pub async fn login_form(
     State(app): State<App>,
     shell: Shell,
-    Query(Next { next }): Query<Next>,
+    Query(Next { next, reset }): Query<Next>,
 ) -> Result<Response> {
     if shell.person.is_some() {
         return Ok(redirect::see_other(redirect::local(&next).unwrap_or(HOME)));
     }
-    page(&LoginPage::new(&app, shell, &next, "", &Problems::new()).await?)
+    let mut shown = LoginPage::new(&app, shell, &next, "", &Problems::new()).await?;
+    shown.is_reset = !reset.is_empty();
+    page(&shown)
 }
 
 /// POST `/accounts/login/`.
@@ -97,10 +100,7 @@ pub async fn login(
             return Ok(with_wait(page_with(status, &shown)?, wait));
         }
     };
-    let mut write = app.write().await?;
-    let entry = Entry::begin(&app, &mut write, person.id, &device).await?;
-    write.commit().await?;
-    Ok(entry.lead_to(&app, next))
+    entering::after_password(&app, &person, &device, next).await
 }
 
 fn login_problems(username: &str, password: &str) -> Problems {
@@ -170,6 +170,7 @@ impl LoginPage {
             password: Field::new("password", "", problems),
             next: next.to_owned(),
             course_title,
+            is_reset: false,
             faults: fault_lines_in(problems, &["username", "password"]),
         })
     }
@@ -180,11 +181,16 @@ impl LoginPage {
 }
 
 /// GET `/students/register/`.
-pub async fn register_form(shell: Shell, Query(Next { next }): Query<Next>) -> Result<Response> {
+pub async fn register_form(
+    State(app): State<App>,
+    shell: Shell,
+    Query(Next { next, .. }): Query<Next>,
+) -> Result<Response> {
     if shell.person.is_some() {
         return Ok(redirect::see_other(redirect::local(&next).unwrap_or(HOME)));
     }
     page(&RegisterPage::new(
+        &app,
         shell,
         &next,
         &NewUser::default(),
@@ -205,16 +211,22 @@ pub async fn register(
         ..NewUser::default()
     };
     match create_and_enter(&app, new.clone(), &form, &device).await {
-        Ok(entry) => Ok(entry.lead_to(&app, form.get("next"))),
+        Ok(entered) => Ok(entered),
         Err(Error::Invalid(problems)) => {
-            let shown = RegisterPage::new(shell, form.get("next"), &new, &problems);
+            let shown = RegisterPage::new(&app, shell, form.get("next"), &new, &problems);
             page_with(StatusCode::UNPROCESSABLE_ENTITY, &shown)
         }
         Err(other) => Err(other),
     }
 }
 
-async fn create_and_enter(app: &App, new: NewUser, form: &Form, device: &Device) -> Result<Entry> {
+async fn create_and_enter(
+    app: &App,
+    new: NewUser,
+    form: &Form,
+    device: &Device,
+) -> Result<Response> {
+    let needs_email = app.config.confirmed_email == ConfirmedEmail::Login;
     let password = form.get("password1");
     let mut problems = new.problems(app, password, "password1").await?;
     problems.check(
@@ -222,19 +234,43 @@ async fn create_and_enter(app: &App, new: NewUser, form: &Form, device: &Device)
         "password2",
         "The two passwords differ. Type the same one twice.",
     );
+    problems.check(
+        !needs_email || !new.email.is_empty(),
+        "email",
+        "Type your mail address: a link is sent there that lets you in.",
+    );
     problems.into_result()?;
     let hash = app.passwords.hash(password).await?;
+    let is_mailed = app.config.sends_mail()
+        && !new.email.is_empty()
+        && recovery::may_write_to(app, device, &new.email).await?;
     let mut write = app.write().await?;
     let account = create_user(app, &mut write, new, hash).await?;
+    if is_mailed {
+        links::ask(
+            app,
+            &mut write,
+            account.id,
+            LinkPurpose::Email,
+            &account.email,
+        )
+        .await?;
+    }
+    let next = form.get("next");
+    if needs_email {
+        write.commit().await?;
+        return entering::step(app, account.id, account.credential_version, next, ADDRESS);
+    }
     let entry = Entry::begin(app, &mut write, account.id, device).await?;
     write.commit().await?;
-    Ok(entry)
+    Ok(entry.lead_to(app, next))
 }
 
 impl RegisterPage {
-    fn new(shell: Shell, next: &str, new: &NewUser, problems: &Problems) -> Self {
+    fn new(app: &App, shell: Shell, next: &str, new: &NewUser, problems: &Problems) -> Self {
         Self {
             shell,
+            needs_email: app.config.confirmed_email == ConfirmedEmail::Login,
             username: Field::new("username", new.username.as_str(), problems),
             email: Field::new("email", new.email.as_str(), problems),
             password1: Field::new("password1", "", problems),
@@ -266,37 +302,4 @@ pub async fn logout(State(app): State<App>, Visitor(person): Visitor) -> Result<
         .headers_mut()
         .append(SET_COOKIE, sessions::ended_cookie(&app));
     Ok(response)
-}
-
-/// A session that begins in this browser, in place of the one that it held.
-struct Entry {
-    token: String,
-}
-
-impl Entry {
-    /// Ends the session that the browser holds, begins another, and notes the log-in.
-    async fn begin(app: &App, write: &mut Write, user_id: i64, device: &Device) -> Result<Self> {
-        sessions::end_held(write, device).await?;
-        let token = sessions::begin(app, write, user_id, device).await?;
-        user::Entity::update_many()
-            .col_expr(user::Column::LastLoginAt, Expr::value(app.clock.now()))
-            .filter(user::Column::Id.eq(user_id))
-            .exec(&**write)
-            .await?;
-        Ok(Self { token })
-    }
-
-    /// After the commit: the answer that leads to `next` on this site, or to one's courses.
-    fn lead_to(self, app: &App, next: &str) -> Response {
-        enter(app, &self.token, redirect::local(next).unwrap_or(HOME))
-    }
-}
-
-/// The answer that leads to `path` with the cookies of a session that has just begun.
-pub(super) fn enter(app: &App, token: &str, path: &str) -> Response {
-    let mut response = redirect::see_other(path);
-    let headers = response.headers_mut();
-    headers.append(SET_COOKIE, sessions::cookie(app, token));
-    headers.append(SET_COOKIE, csrf::rotate(app, token));
-    response
 }

@@ -5,6 +5,7 @@ use crate::db::Write;
 use crate::entities::user;
 use crate::error::{Error, Problems, Result};
 use crate::web::{changes, sessions};
+use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 use sea_orm::sea_query::Expr;
 use sea_orm::{ColumnTrait as _, EntityTrait as _, QueryFilter as _};
@@ -96,6 +97,14 @@ pub async fn update_profile(write: &mut Write, user_id: i64, profile: Profile) -
     let is_named_so = user::Entity::find_by_id(user_id)
         .filter(user::Column::Name.eq(profile.name.as_str()))
         .one(&**write)
+        .await?;
+    // Nobody knows yet whether letters reach her at another one.
+    let unconfirmed: Option<DateTime<Utc>> = None;
+    user::Entity::update_many()
+        .col_expr(user::Column::EmailConfirmedAt, Expr::value(unconfirmed))
+        .filter(user::Column::Id.eq(user_id))
+        .filter(user::Column::Email.ne(profile.email.as_str()))
+        .exec(&**write)
         .await?;
     user::Entity::update_many()
         .col_expr(user::Column::Name, Expr::value(profile.name))

@@ -1,6 +1,9 @@
 //! What a person sets for herself: profile, password, sessions, theme.
 
-use super::pages::{enter, refusal, with_wait};
+use super::confirmation::{self, Address};
+use super::entering::enter;
+use super::pages::{refusal, with_wait};
+use super::rights::hold_user;
 use super::{Profile, devices, set_password, set_theme, store, update_profile};
 use crate::app::App;
 use crate::entities::session;
@@ -25,6 +28,8 @@ use serde::Deserialize;
 #[serde(default)]
 pub struct Saved {
     saved: String,
+    /// Whether a letter was sent.
+    sent: String,
 }
 
 /// The profile form.
@@ -38,6 +43,10 @@ struct ProfilePage {
     theme: Field,
     faults: Vec<FaultLine>,
     is_saved: bool,
+    /// Whether a letter was sent.
+    is_sent: bool,
+    /// How the mail address stands, where the site sends mail.
+    address: Option<Address>,
 }
 
 /// The form that changes the password.
@@ -77,16 +86,16 @@ struct SessionView {
 pub async fn profile_form(
     Student(person): Student,
     shell: Shell,
-    Query(Saved { saved }): Query<Saved>,
+    Query(Saved { saved, sent }): Query<Saved>,
     State(app): State<App>,
 ) -> Result<Response> {
-    let profile = Profile::of(&store::get_user(app.db.read(), person.id).await?);
-    page(&ProfilePage::new(
-        shell,
-        &profile,
-        &Problems::new(),
-        !saved.is_empty(),
-    ))
+    let db = app.db.read();
+    let account = store::get_user(db, person.id).await?;
+    let mut shown = ProfilePage::new(shell, &Profile::of(&account), &Problems::new());
+    shown.is_saved = !saved.is_empty();
+    shown.is_sent = !sent.is_empty();
+    shown.address = confirmation::address_of(&app, db, &account).await?;
+    page(&shown)
 }
 
 /// POST `/accounts/profile/`.
@@ -102,19 +111,30 @@ pub async fn profile(
         time_zone: form.text("timezone").to_owned(),
         theme: form.text("theme").to_owned(),
     };
-    let problems = profile.problems();
-    if !problems.is_empty() {
-        let shown = ProfilePage::new(shell, &profile, &problems, false);
-        return page_with(StatusCode::UNPROCESSABLE_ENTITY, &shown);
+    let saved = match profile.problems().into_result() {
+        Ok(()) => save_profile(&app, &person, profile.clone()).await,
+        faulty => faulty,
+    };
+    match saved {
+        Ok(()) => Ok(redirect::see_other("/accounts/profile/?saved=yes")),
+        Err(Error::Invalid(problems)) => {
+            let shown = ProfilePage::new(shell, &profile, &problems);
+            page_with(StatusCode::UNPROCESSABLE_ENTITY, &shown)
+        }
+        Err(other) => Err(other),
     }
+}
+
+async fn save_profile(app: &App, person: &Person, profile: Profile) -> Result<()> {
     let mut write = app.write().await?;
+    let account = hold_user(&write, person.id).await?;
+    let profile = confirmation::hold_back(app, &mut write, &account, profile).await?;
     update_profile(&mut write, person.id, profile).await?;
-    write.commit().await?;
-    Ok(redirect::see_other("/accounts/profile/?saved=yes"))
+    write.commit().await
 }
 
 impl ProfilePage {
-    fn new(shell: Shell, profile: &Profile, problems: &Problems, is_saved: bool) -> Self {
+    fn new(shell: Shell, profile: &Profile, problems: &Problems) -> Self {
         Self {
             shell,
             name: Field::new("name", profile.name.as_str(), problems),
@@ -122,7 +142,9 @@ impl ProfilePage {
             time_zone: Field::new("timezone", profile.time_zone.as_str(), problems),
             theme: Field::new("theme", profile.theme.as_str(), problems),
             faults: fault_lines_in(problems, &["name", "email", "timezone", "theme"]),
-            is_saved,
+            is_saved: false,
+            is_sent: false,
+            address: None,
         }
     }
 
@@ -162,7 +184,7 @@ pub async fn theme(
 pub async fn password_form(
     _: Student,
     shell: Shell,
-    Query(Saved { saved }): Query<Saved>,
+    Query(Saved { saved, .. }): Query<Saved>,
 ) -> Result<Response> {
     page(&PasswordPage::new(
         shell,

@@ -1,5 +1,7 @@
 //! The queries of accounts.
 
+use crate::app::App;
+use crate::db::Write;
 use crate::entities::{course, group, session, user, user_group};
 use crate::error::{Error, Result};
 use chrono::{DateTime, Utc};
@@ -54,6 +56,17 @@ pub async fn list_users(db: &impl ConnectionTrait) -> Result<Vec<user::Model>> {
 pub async fn get_user(db: &impl ConnectionTrait, user_id: i64) -> Result<user::Model> {
     let found = user::Entity::find_by_id(user_id).one(db).await?;
     found.ok_or(Error::NotFound)
+}
+
+/// Notes that letters reach somebody at this address, while it is hers.
+pub async fn confirm_address(app: &App, write: &Write, user_id: i64, address: &str) -> Result<()> {
+    user::Entity::update_many()
+        .col_expr(user::Column::EmailConfirmedAt, Expr::value(app.clock.now()))
+        .filter(user::Column::Id.eq(user_id))
+        .filter(user::Column::Email.eq(address))
+        .exec(&**write)
+        .await?;
+    Ok(())
 }
 
 /// Numbers of those who are in a group.

@@ -166,7 +166,7 @@ impl FromRequestParts<App> for Side {
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self> {
         let Student(person) = Student::from_request_parts(parts, app).await?;
         if !person.enters_admin() {
-            return Err(Error::forbidden());
+            return Err(person.refusal());
         }
         let counts = count(app).await?;
         let path = parts.uri.path();

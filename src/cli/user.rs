@@ -9,6 +9,7 @@ use crate::db::Write;
 use crate::entities::user;
 use crate::error::{Error, Problems};
 use crate::web::audit::{By, Done, Facts, record};
+use crate::web::second_factor;
 use clap::Subcommand;
 use console::Term;
 use std::io::{BufRead as _, IsTerminal as _, Write as _};
@@ -64,6 +65,14 @@ pub enum UserCommand {
         #[arg(long)]
         remove: bool,
     },
+    /// Say whether somebody's log-in takes a code, or take that away when phone and recovery codes are lost
+    TwoFactor {
+        /// The user name
+        name: String,
+        /// Take it away; all her sessions end
+        #[arg(long)]
+        reset: bool,
+    },
     /// List all accounts
     List,
 }
@@ -100,6 +109,7 @@ pub async fn run(app: &App, command: UserCommand) -> CliResult {
         UserCommand::Deactivate { name } => set_active(app, &name, false).await,
         UserCommand::Activate { name } => set_active(app, &name, true).await,
         UserCommand::Staff { name, remove } => set_staff(app, &name, !remove).await,
+        UserCommand::TwoFactor { name, reset } => two_factor(app, &name, reset).await,
         UserCommand::List => list(app).await,
     }
 }
@@ -187,6 +197,30 @@ async fn log(
         after: after.as_ref(),
     };
     record(write, &By::terminal(app.clock.now()), done).await
+}
+
+async fn two_factor(app: &App, username: &str, is_reset: bool) -> CliResult {
+    let account = get(app, username).await?;
+    if !is_reset {
+        let is_on = second_factor::is_on(app.db.read(), account.id).await?;
+        say(&if is_on {
+            format!("{username} logs in with two factors; --reset takes the second one away.")
+        } else {
+            format!("{username} logs in with a password alone.")
+        });
+        return Ok(ExitCode::SUCCESS);
+    }
+    let mut write = app.write().await?;
+    let before = accounts::user_facts(&*write, account.id).await?;
+    let had_one = accounts::reset_two_factor(app, &mut write, account.id).await?;
+    log(app, &write, "two-factor", account.id, before).await?;
+    write.commit().await?;
+    say(&if had_one {
+        format!("{username} logs in with a password alone from now on; all sessions have ended.")
+    } else {
+        format!("{username} had no second factor; all sessions have ended.")
+    });
+    Ok(ExitCode::SUCCESS)
 }
 
 async fn list(app: &App) -> CliResult {

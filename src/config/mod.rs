@@ -10,6 +10,8 @@ mod shown;
 
 pub use rate::Rate;
 
+use shown::mask;
+
 use axum::http::HeaderName;
 use backends::files::S3Keys;
 use ipnet::IpNet;
@@ -143,7 +145,17 @@ pub const SETTINGS: &[Setting] = &[
     setting(
         "mail",
         "file:",
-        "`file:` (in the data folder), `smtp://user:password@host:port` or `log:`.",
+        "`file:` (in the data folder), `smtp://user:password@host:port`, `log:`, or `off:` for none. Letters with links need `LYCEUM_PUBLIC_URL`.",
+    ),
+    setting(
+        "confirmed_email",
+        "optional",
+        "What takes a confirmed mail address: nothing (`optional`), to `enroll` in courses, or to `login` at all (staff excepted).",
+    ),
+    setting(
+        "staff_two_factor",
+        "optional",
+        "`required`: whoever runs the site may do so only after setting up two-factor log-in; `optional`.",
     ),
     Setting {
         key: "secret",
@@ -282,6 +294,10 @@ pub struct Config {
     pub ffmpeg: Option<PathBuf>,
     /// URL of the mail service.
     pub mail: String,
+    /// What takes a confirmed mail address.
+    pub confirmed_email: ConfirmedEmail,
+    /// Whether staff have their rights only with two-factor log-in.
+    pub requires_staff_two_factor: bool,
     /// Key of signatures and keyed hashes; 32 bytes or more.
     pub secret: Secret,
     /// Largest upload.
@@ -333,6 +349,17 @@ pub enum Listen {
     Tcp(String),
     /// The path of a socket.
     Unix(PathBuf),
+}
+
+/// What takes a confirmed mail address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ConfirmedEmail {
+    /// Nothing.
+    Optional,
+    /// Enrolling in courses.
+    Enroll,
+    /// Logging in.
+    Login,
 }
 
 /// How recordings get from an object store to visitors.
@@ -412,6 +439,11 @@ impl Config {
         }
     }
 
+    /// Whether letters with links can be sent: there is a way for them, and an address of the site that visitors know.
+    pub fn sends_mail(&self) -> bool {
+        self.public_url.is_some() && !self.mail.starts_with("off:")
+    }
+
     /// Whether visitors come over https.
     pub fn is_https(&self) -> bool {
         self.public_url
@@ -436,46 +468,6 @@ impl fmt::Display for Listen {
             Self::Unix(path) => write!(f, "unix:{}", path.display()),
         }
     }
-}
-
-const MASK: &str = "********";
-
-fn masked(secret: &str) -> String {
-    if secret.is_empty() { "" } else { MASK }.to_owned()
-}
-
-/// A URL with its passwords masked: in front of the host, and in the query.
-fn mask(text: &str) -> String {
-    let Ok(mut url) = Url::parse(text) else {
-        // Whatever it is, what stands before an @ may be a password.
-        return match (text.split_once(':'), text.rsplit_once('@')) {
-            (Some((scheme, _)), Some((_, rest))) => format!("{scheme}:{MASK}@{rest}"),
-            _ => text.to_owned(),
-        };
-    };
-    let is_secret = |key: &str| {
-        let key = key.to_ascii_lowercase();
-        ["password", "secret", "token", "key"]
-            .iter()
-            .any(|word| key.contains(word))
-    };
-    let has_secret = url.query_pairs().any(|(key, _)| is_secret(&key));
-    if url.password().is_none() && !has_secret {
-        return text.to_owned();
-    }
-    if url.password().is_some() {
-        let _ = url.set_password(Some(MASK));
-    }
-    if has_secret {
-        let pairs: Vec<(String, String)> = url.query_pairs().into_owned().collect();
-        let mut query = url.query_pairs_mut();
-        query.clear();
-        for (key, value) in pairs {
-            let shown = if is_secret(&key) { MASK } else { &value };
-            query.append_pair(&key, shown);
-        }
-    }
-    url.to_string()
 }
 
 #[cfg(test)]

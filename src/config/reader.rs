@@ -1,5 +1,6 @@
 //! From files and variables to typed values; every fault is collected, none stops the reading.
 
+mod accounts;
 mod files;
 mod page_cache;
 mod rest;
@@ -162,7 +163,10 @@ impl Reader<'_> {
             ffmpeg: Some(self.text("ffmpeg"))
                 .filter(|path| !path.is_empty())
                 .map(|path| whole_path(&path)),
-            mail: self.url("mail", &["file", "smtp", "smtps", "log"]),
+            mail: self.url("mail", &["file", "smtp", "smtps", "log", "off"]),
+            confirmed_email: self.confirmed_email(),
+            requires_staff_two_factor: self.choice("staff_two_factor", &["optional", "required"])
+                == "required",
             remote_user_header: self.remote_user_header(),
             api_visitor_rate: self.rate("api_visitor_rate"),
             api_user_rate: self.rate("api_user_rate"),

@@ -1,7 +1,8 @@
 //! The configuration in force, as it is shown.
 
-use super::{Config, MediaDelivery, SETTINGS, mask, masked};
+use super::{Config, ConfirmedEmail, MediaDelivery, SETTINGS};
 use ipnet::IpNet;
+use url::Url;
 
 impl Config {
     /// Key and value of every setting in force, secrets masked.
@@ -71,6 +72,18 @@ impl Config {
             "api_visitor_rate" => text_of(self.api_visitor_rate.as_ref()),
             "api_user_rate" => text_of(self.api_user_rate.as_ref()),
             "api_write_rate" => text_of(self.api_write_rate.as_ref()),
+            "confirmed_email" => match self.confirmed_email {
+                ConfirmedEmail::Optional => "optional",
+                ConfirmedEmail::Enroll => "enroll",
+                ConfirmedEmail::Login => "login",
+            }
+            .to_owned(),
+            "staff_two_factor" => if self.requires_staff_two_factor {
+                "required"
+            } else {
+                "optional"
+            }
+            .to_owned(),
             "chat_rate" => text_of(self.chat_rate.as_ref()),
             "chat_sockets_per_user" => self.chat_sockets_per_user.to_string(),
             "chat_sockets_per_address" => self.chat_sockets_per_address.to_string(),
@@ -94,4 +107,44 @@ fn shown_network(network: &IpNet) -> String {
     } else {
         network.to_string()
     }
+}
+
+const MASK: &str = "********";
+
+fn masked(secret: &str) -> String {
+    if secret.is_empty() { "" } else { MASK }.to_owned()
+}
+
+/// A URL with its passwords masked: in front of the host, and in the query.
+pub(super) fn mask(text: &str) -> String {
+    let Ok(mut url) = Url::parse(text) else {
+        // Whatever it is, what stands before an @ may be a password.
+        return match (text.split_once(':'), text.rsplit_once('@')) {
+            (Some((scheme, _)), Some((_, rest))) => format!("{scheme}:{MASK}@{rest}"),
+            _ => text.to_owned(),
+        };
+    };
+    let is_secret = |key: &str| {
+        let key = key.to_ascii_lowercase();
+        ["password", "secret", "token", "key"]
+            .iter()
+            .any(|word| key.contains(word))
+    };
+    let has_secret = url.query_pairs().any(|(key, _)| is_secret(&key));
+    if url.password().is_none() && !has_secret {
+        return text.to_owned();
+    }
+    if url.password().is_some() {
+        let _ = url.set_password(Some(MASK));
+    }
+    if has_secret {
+        let pairs: Vec<(String, String)> = url.query_pairs().into_owned().collect();
+        let mut query = url.query_pairs_mut();
+        query.clear();
+        for (key, value) in pairs {
+            let shown = if is_secret(&key) { MASK } else { &value };
+            query.append_pair(&key, shown);
+        }
+    }
+    url.to_string()
 }

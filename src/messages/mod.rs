@@ -5,6 +5,7 @@
 //! her pages too, as it is. Which sentence is sent when is for them to decide.
 
 pub mod api;
+mod letters;
 pub mod pages;
 mod store;
 pub mod stream;
@@ -14,6 +15,7 @@ use crate::db::Write;
 pub use crate::entities::message::MessageLevel;
 use crate::error::{Error, Problems, Result};
 use crate::web::redirect;
+pub use letters::{SendLetter, deliver, write_letter, write_letter_to};
 use serde::Serialize;
 use std::sync::Arc;
 use tokio::sync::watch;

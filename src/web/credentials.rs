@@ -6,12 +6,13 @@
 //! every other as soon as the bus tells.
 
 use crate::app::App;
-use crate::config::Secret;
+use crate::config::{ConfirmedEmail, Secret};
 use crate::entities::{token, user};
 use crate::error::{Error, Result};
 use crate::web::identity::Person;
 use crate::web::remembered::Remembered;
 use crate::web::scopes::Scopes;
+use crate::web::second_factor::{self, load_person_within};
 use crate::web::{sessions, throttle};
 use axum::http::HeaderValue;
 use base64::Engine as _;
@@ -30,6 +31,9 @@ use tokio::sync::Mutex;
 const WRONG: &str = "Invalid username/password.";
 const MALFORMED: &str = "Invalid basic header. Credentials not correctly base64 encoded.";
 const WRONG_TOKEN: &str = "Invalid token.";
+const TAKES_A_CODE: &str = "This account logs in with two factors: name and password alone are not enough. Use a token, made under Settings, Tokens.";
+const UNCONFIRMED: &str =
+    "The mail address of this account is not confirmed. Log in with a browser to have a link sent.";
 const NOBODY: &str = "Nobody here is called as the proxy says.";
 
 /// Credentials that were found good lately, by a keyed hash of their header.
@@ -194,9 +198,21 @@ pub(super) fn name_and_password(value: &str) -> Result<(String, String)> {
 
 async fn basic(app: &App, value: &str, address: IpAddr) -> Result<Person> {
     let (username, password) = name_and_password(value)?;
-    authenticate(app, &username, &password, address)
+    let person = authenticate(app, &username, &password, address)
         .await?
-        .ok_or(Error::WrongCredentials(WRONG))
+        .ok_or(Error::WrongCredentials(WRONG))?;
+    if second_factor::is_on(app.db.read(), person.id).await? {
+        return Err(Error::WrongCredentials(TAKES_A_CODE));
+    }
+    if app.config.confirmed_email == ConfirmedEmail::Login && !person.is_staff {
+        let account = user::Entity::find_by_id(person.id)
+            .one(app.db.read())
+            .await?;
+        if account.is_none_or(|account| account.email_confirmed_at.is_none()) {
+            return Err(Error::WrongCredentials(UNCONFIRMED));
+        }
+    }
+    Ok(person)
 }
 
 /// The person behind name and password; `None` when they do not fit.
@@ -229,7 +245,7 @@ pub async fn authenticate(
     // not answered either.
     throttle::check(app, username, address).await?;
     match account {
-        Some(account) if is_right => Ok(Some(sessions::load_person(app.db.read(), account).await?)),
+        Some(account) if is_right => Ok(Some(load_person_within(app, account).await?)),
         _ => {
             throttle::failed(app, username, address).await?;
             Ok(None)

@@ -43,6 +43,16 @@ pub const FORM_LIMIT_BYTES: usize = 1_000_000;
 
 const REFUSED: &str = "This page is older than your log-in, or the form came from another site. \
                        Go back, reload the page, and send it again.";
+/// Forms by which somebody gets into an account who has no session yet.
+const WAYS_IN: [&str; 7] = [
+    "/accounts/login/",
+    "/accounts/login/code/",
+    "/accounts/password/forgot/",
+    "/accounts/password/reset/",
+    "/accounts/email/confirm/",
+    "/accounts/email/needed/",
+    "/students/register/",
+];
 const LIFETIME: TimeDelta = TimeDelta::days(365);
 
 /// The token of this request's pages. Asking for its value marks it as used, and only then
@@ -226,7 +236,7 @@ fn needs_token(request: &Request) -> bool {
         return false;
     }
     let path = request.uri().path();
-    !session_of(request).is_empty() || path == "/accounts/login/" || path == "/students/register/"
+    !session_of(request).is_empty() || WAYS_IN.contains(&path)
 }
 
 fn header_fits(app: &App, request: &Request) -> Result<bool> {

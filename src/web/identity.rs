@@ -23,6 +23,10 @@ use chrono_tz::Tz;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+/// Told whoever runs the site and has not set up what that takes here.
+const SET_UP_FIRST: &str =
+    "Running this site takes two-factor log-in. Set it up under Settings, Security.";
+
 /// Somebody who is logged in.
 #[derive(Debug, Clone)]
 pub struct Person {
@@ -50,6 +54,8 @@ pub struct Person {
     pub scopes: Option<Scopes>,
     /// Whether a key told who she is, whatever it may be used for.
     pub is_by_key: bool,
+    /// Whether she runs the site, but may not until she has set up two-factor log-in.
+    pub lacks_second_factor: bool,
     permissions: BTreeSet<String>,
 }
 
@@ -74,6 +80,7 @@ impl Person {
             session_hash: String::new(),
             scopes: None,
             is_by_key: false,
+            lacks_second_factor: false,
             permissions,
         }
     }
@@ -97,6 +104,24 @@ impl Person {
     /// the scope `admin` alone, whoever owns it.
     pub fn may(&self, permission: &str) -> bool {
         self.is_staff || (self.permissions.contains(permission) && self.is_within(permission))
+    }
+
+    /// The same person without what runs the site: she has not set up the second factor that this takes here.
+    #[must_use]
+    pub fn without_second_factor(mut self) -> Self {
+        self.is_staff = false;
+        self.permissions.retain(|name| !is_of_admin(name));
+        self.lacks_second_factor = true;
+        self
+    }
+
+    /// What she is told who does not come into the admin site.
+    pub fn refusal(&self) -> Error {
+        if self.lacks_second_factor {
+            Error::Forbidden(SET_UP_FIRST)
+        } else {
+            Error::forbidden()
+        }
     }
 
     /// Whether any part of the admin site is open to her.
@@ -238,7 +263,7 @@ impl<S: Sync> FromRequestParts<S> for Staff {
         if person.is_staff {
             Ok(Self(person))
         } else {
-            Err(Error::forbidden())
+            Err(person.refusal())
         }
     }
 }

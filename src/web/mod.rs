@@ -25,6 +25,8 @@ pub mod remembered;
 pub mod response_cache;
 pub mod rest;
 pub mod scopes;
+pub mod sealed;
+pub mod second_factor;
 pub mod sessions;
 pub mod shell;
 pub mod streams;

@@ -9,6 +9,7 @@ use crate::web::headers::{address_in, set_cookie};
 use crate::web::identity::Person;
 use crate::web::remembered::Remembered;
 use crate::web::response_cache::Marks;
+use crate::web::second_factor::load_person_within;
 use crate::web::tags::Tag;
 use axum::extract::FromRequestParts;
 use axum::http::HeaderValue;
@@ -142,7 +143,7 @@ pub async fn find(app: &App, token: &str) -> Result<Option<Arc<Person>>> {
         return Ok(None);
     }
     touch(app, &row, now).await;
-    let mut person = load_person(app.db.read(), account).await?;
+    let mut person = load_person_within(app, account).await?;
     person.session_id = Some(row.id);
     person.session_hash = hash.clone();
     let person = Arc::new(person);

@@ -147,6 +147,7 @@ async fn each_action_is_refused_to_who_may_look_only() {
         ("users", "activate"),
         ("users", "password"),
         ("users", "end-sessions"),
+        ("users", "two-factor"),
         ("groups", "delete"),
         ("subjects", "delete"),
         ("courses", "publish"),

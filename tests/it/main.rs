@@ -3,6 +3,7 @@
 
 mod accounts;
 mod accounts_cli;
+mod addresses;
 mod admin;
 mod admin_import;
 mod announcements;
@@ -42,6 +43,7 @@ mod overview;
 mod permission;
 mod process;
 mod processing;
+mod recovery;
 mod replacing;
 mod response_cache;
 mod rest;
@@ -52,5 +54,6 @@ mod stopping;
 mod tags;
 mod tokens;
 mod tus;
+mod two_factor;
 mod uploads;
 mod workers;

@@ -5,6 +5,7 @@
 //! from herself, somebody of the staff is always left.
 
 use super::users::{USER, UserRow, dressed};
+use crate::accounts::confirmation::hold_back;
 use crate::accounts::facts::user_facts;
 use crate::accounts::profile::{Profile, update_profile};
 use crate::accounts::rights::{
@@ -36,6 +37,7 @@ pub(super) async fn change_me(call: Call) -> Result<Answer> {
         .given
         .judge_change(&USER, &before, |given| profile(given, &held))?;
     call.unchanged(&USER, &before)?;
+    let after = hold_back(&call.app, &mut write, &before.account, after).await?;
     if after != held {
         update_profile(&mut write, before.account.id, after).await?;
     }

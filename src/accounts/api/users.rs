@@ -48,7 +48,7 @@ pub(super) const USER: [Field<UserRow>; 11] = [
         |row| Cell::text(&row.account.name),
     )
     .set_by_caller(Access::Optional),
-    Field::<UserRow>::new("email", Kind::Email, "Mail address, or empty.", |row| {
+    Field::<UserRow>::new("email", Kind::Email, "Mail address, or empty. Where the site sends mail, a new one that you give yourself counts once the link is used that is sent there.", |row| {
         Cell::text(&row.account.email)
     })
     .set_by_caller(Access::Optional),

@@ -11,6 +11,9 @@ use sea_orm::EntityTrait as _;
 
 const NOT_ONESELF: &str = "Nobody shuts her own account here. Ask another member of the staff.";
 
+const NOT_ONES_OWN: &str =
+    "Turn your own two-factor log-in off under Settings, Security: that takes a code.";
+
 /// All of them.
 pub fn actions() -> Vec<Action> {
     let action = Action {
@@ -45,6 +48,16 @@ pub fn actions() -> Vec<Action> {
             icon: "log-out",
             words: "They are logged out in every browser and can log in again at once.",
             act: |doing, id| Box::pin(end_sessions(doing, id)),
+            ..action
+        },
+        Action {
+            name: "two-factor",
+            label: "Reset two-factor log-in",
+            icon: "shield",
+            is_for_many: false,
+            is_danger: true,
+            words: "For whoever has lost phone and recovery codes: the password alone logs them in then, and their sessions end. Make sure who asks.",
+            act: |doing, id| Box::pin(reset_two_factor(doing, id)),
             ..action
         },
         Action {
@@ -96,6 +109,15 @@ async fn hash(look: &Look, id: Option<i64>, form: &Form) -> Result<String> {
     accounts::check_password(password, &account.username, "password", &mut problems);
     problems.into_result()?;
     look.app.passwords.hash(password).await
+}
+
+async fn reset_two_factor(doing: Doing<'_>, id: i64) -> Result<()> {
+    accounts::hold_touchable(doing.write, doing.person, id).await?;
+    if doing.person.id == id {
+        return Err(Error::Conflict(NOT_ONES_OWN.into()));
+    }
+    accounts::reset_two_factor(doing.app, doing.write, id).await?;
+    Ok(())
 }
 
 async fn set_password(doing: Doing<'_>, id: i64) -> Result<()> {

@@ -10,6 +10,7 @@ mod courses;
 mod events;
 mod forms;
 mod learning;
+mod letters;
 mod line;
 mod media;
 mod mediaconvert;
@@ -28,6 +29,7 @@ mod tus;
 pub use browser::{Browser, Page, client};
 pub use events::EventReader;
 pub use forms::{MP4_HEAD, PNG};
+pub use letters::WITH_MAIL;
 pub use line::Line;
 pub use media::{UploadForm, endless, until};
 pub use mediaconvert::{MediaConvert, event};
@@ -196,6 +198,17 @@ impl TestApp {
                 .unwrap();
         }
         id
+    }
+
+    /// Gives an account a mail address.
+    pub async fn address(&self, user_id: i64, email: &str) {
+        let row = user::ActiveModel {
+            id: Set(user_id),
+            email: Set(email.to_owned()),
+            ..Default::default()
+        };
+        row.update(self.app.db.writer()).await.unwrap();
+        self.account_changed(user_id).await;
     }
 
     /// Says that an account was changed, for tests that change it in its table.

@@ -5,6 +5,7 @@
 //! | `file:` | `<data>/mail/<id>.eml`, for one machine and for trying things out |
 //! | `smtp://user:password@host:port`, `smtps://...` | a mail server |
 //! | `log:` | the log, whole; for development |
+//! | `off:` | nowhere: the site sends no mail |
 //!
 //! `?from=` names the sender (`Lyceum <lyceum@localhost>`). `smtps:` is TLS from the first byte.
 //! `smtp:` to another machine demands STARTTLS when there is a password and otherwise takes it
@@ -44,6 +45,21 @@ pub enum MailError {
     /// The folder of letters cannot be written.
     #[error("the mail folder: {0}")]
     Folder(String),
+    /// The site sends no mail.
+    #[error("this site sends no mail")]
+    Off,
+}
+
+impl MailError {
+    /// Whether the same letter would be refused again: there is no such addressee (RFC 5321, section 4.2.1, 5yz), or it
+    /// cannot be written at all.
+    pub fn is_permanent(&self) -> bool {
+        match self {
+            Self::Smtp(error) => error.is_permanent(),
+            Self::BadAddress | Self::Letter(_) | Self::Url(_) | Self::Off => true,
+            Self::Folder(_) => false,
+        }
+    }
 }
 
 /// A letter to one person.
@@ -70,6 +86,7 @@ enum Transport {
     File(AsyncFileTransport<Tokio1Executor>, std::path::PathBuf),
     Smtp(Box<AsyncSmtpTransport<Tokio1Executor>>),
     Log,
+    Off,
 }
 
 impl fmt::Debug for Mail {
@@ -79,6 +96,7 @@ impl fmt::Debug for Mail {
             Transport::File(..) => "file",
             Transport::Smtp(_) => "smtp",
             Transport::Log => "log",
+            Transport::Off => "off",
         };
         f.debug_struct("Mail")
             .field("kind", &kind)
@@ -102,7 +120,12 @@ impl Mail {
             }
             "smtp" | "smtps" => Transport::Smtp(Box::new(smtp(url)?)),
             "log" => Transport::Log,
-            _ => return Err(fault("is none of file:, smtp://host, smtps://host, log:")),
+            "off" => Transport::Off,
+            _ => {
+                return Err(fault(
+                    "is none of file:, smtp://host, smtps://host, log:, off:",
+                ));
+            }
         };
         Ok(Self(Arc::new(Inner { from, transport })))
     }
@@ -111,6 +134,7 @@ impl Mail {
     pub async fn send(&self, letter: Letter) -> Result<(), MailError> {
         let message = self.message(&letter)?;
         match &self.0.transport {
+            Transport::Off => return Err(MailError::Off),
             Transport::File(transport, _) => {
                 transport
                     .send(message)
@@ -168,7 +192,7 @@ impl Mail {
                 let refused = || fault("names a server that answers, but does not take mail");
                 takes_mail.then_some(()).ok_or_else(refused)
             }
-            Transport::Log => Ok(()),
+            Transport::Log | Transport::Off => Ok(()),
         }
     }
 }

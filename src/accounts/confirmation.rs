@@ -1,0 +1,335 @@
+//! Confirmed mail addresses: of a new account, of a change, and where the site lets nobody in without one.
+//!
+//! A new address stands in its link until that is used; the one before counts until then, and is told.
+
+use super::entering::{self, Pending};
+use super::links::{self, Held, LinkState};
+use super::{Profile, check_email, store};
+use crate::app::App;
+use crate::db::Write;
+use crate::entities::account_link::{self, LinkPurpose};
+use crate::entities::user;
+use crate::error::{Error, Problems, Result};
+use crate::messages::write_letter_to;
+use crate::web::extract::Query;
+use crate::web::form::{FaultLine, Field, Form, fault_lines_in};
+use crate::web::identity::Student;
+use crate::web::redirect;
+use crate::web::sessions;
+use crate::web::shell::{Shell, page, page_with};
+use askama::Template;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::Response;
+use chrono::TimeDelta;
+use sea_orm::sea_query::Expr;
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder};
+use serde::Deserialize;
+
+const LINK: LinkPurpose = LinkPurpose::Email;
+/// So many letters to confirm addresses are sent for one account in an hour.
+const MOST_LINKS: u64 = 5;
+const TOO_MANY: &str = "Several letters were sent already. Look for them, or try again in an hour.";
+
+/// What may stand after the question mark.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub struct Opened {
+    /// The secret of a link.
+    key: Option<String>,
+    /// Whether it is done.
+    done: Option<String>,
+}
+
+/// The page of a link that confirms an address.
+#[derive(Template)]
+#[template(path = "accounts/confirm.html")]
+struct ConfirmPage {
+    shell: Shell,
+    is_done: bool,
+    refusal: &'static str,
+    username: String,
+    email: String,
+}
+
+/// The page for whoever needs a confirmed address to get in.
+#[derive(Template)]
+#[template(path = "accounts/address_needed.html")]
+struct NeededPage {
+    shell: Shell,
+    /// To where a letter was sent just now.
+    sent_to: String,
+    email: Field,
+    faults: Vec<FaultLine>,
+}
+
+/// How the mail address of an account stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Address {
+    /// Whether the present one is confirmed.
+    pub is_confirmed: bool,
+    /// The one that is to be confirmed; empty when there is none.
+    pub awaited: String,
+}
+
+/// How the mail address of somebody stands; nothing where the site sends no mail.
+pub(super) async fn address_of(
+    app: &App,
+    db: &impl ConnectionTrait,
+    account: &user::Model,
+) -> Result<Option<Address>> {
+    if !app.config.sends_mail() {
+        return Ok(None);
+    }
+    let newest = account_link::Entity::find()
+        .filter(account_link::Column::UserId.eq(account.id))
+        .filter(account_link::Column::Purpose.eq(LINK))
+        .filter(account_link::Column::UsedAt.is_null())
+        .filter(account_link::Column::ExpiresAt.gt(app.clock.now()))
+        .order_by_desc(account_link::Column::Id)
+        .one(db)
+        .await?;
+    Ok(Some(Address {
+        is_confirmed: account.email_confirmed_at.is_some(),
+        awaited: newest.map(|link| link.email).unwrap_or_default(),
+    }))
+}
+
+/// A profile that she has changed herself, as it counts at once: a new address waits for its link, which is sent here.
+///
+/// # Errors
+/// [`Error::Invalid`] at `email` after too many letters.
+pub(super) async fn hold_back(
+    app: &App,
+    write: &mut Write,
+    account: &user::Model,
+    mut profile: Profile,
+) -> Result<Profile> {
+    if !app.config.sends_mail() || profile.email == account.email {
+        return Ok(profile);
+    }
+    if profile.email.is_empty() {
+        links::end_all(app, write, account.id, LINK).await?;
+    } else {
+        let wanted = std::mem::replace(&mut profile.email, account.email.clone());
+        ask(app, write, account, &wanted).await?;
+    }
+    tell_old(app, write, account, "is to be changed").await?;
+    Ok(profile)
+}
+
+/// Sends a link to an address in place of all others.
+///
+/// # Errors
+/// [`Error::Invalid`] at `email` after too many letters.
+pub(super) async fn ask(
+    app: &App,
+    write: &mut Write,
+    account: &user::Model,
+    email: &str,
+) -> Result<()> {
+    let hour = TimeDelta::hours(1);
+    if links::count_since(app, &**write, account.id, LINK, hour).await? >= MOST_LINKS {
+        return Err(Error::invalid("email", TOO_MANY));
+    }
+    links::end_all(app, write, account.id, LINK).await?;
+    links::ask(app, write, account.id, LINK, email).await
+}
+
+/// Tells the present address that it will not be that for long.
+async fn tell_old(app: &App, write: &mut Write, account: &user::Model, what: &str) -> Result<()> {
+    let site = &app.config.site_name;
+    let text = format!(
+        "Hello {},\n\nthe mail address of your account at {site} {what}.\n\n\
+         If it was not you, change your password at once and tell the staff of the site:\n\n{}{}\n",
+        account.username,
+        app.config.site_url(),
+        entering::SECURITY
+    );
+    let subject = format!("The mail address of your account at {site}");
+    write_letter_to(app, write, &account.email, &subject, &text).await
+}
+
+/// GET `/accounts/email/confirm/`: with a key the link of a letter, without one its page.
+pub async fn confirm_form(
+    State(app): State<App>,
+    shell: Shell,
+    Query(opened): Query<Opened>,
+    headers: HeaderMap,
+) -> Result<Response> {
+    if let Some(key) = opened.key {
+        return Ok(links::hold(&app, LINK, &key));
+    }
+    let mut shown = ConfirmPage {
+        shell,
+        is_done: opened.done.is_some(),
+        refusal: "",
+        username: String::new(),
+        email: String::new(),
+    };
+    if shown.is_done {
+        return page(&shown);
+    }
+    let held = Held::of(&headers, LINK);
+    match links::look(&app, app.db.read(), LINK, &held).await? {
+        LinkState::Good(link) => {
+            let account = store::get_user(app.db.read(), link.user_id).await?;
+            (shown.username, shown.email) = (account.username, link.email);
+            page(&shown)
+        }
+        other => refused(shown, &other),
+    }
+}
+
+/// POST `/accounts/email/confirm/`: uses the link; its address is that of the account from now on.
+pub async fn confirm(State(app): State<App>, shell: Shell, headers: HeaderMap) -> Result<Response> {
+    let held = Held::of(&headers, LINK);
+    let mut write = app.write().await?;
+    let link = match links::take(&app, &write, LINK, &held).await? {
+        LinkState::Good(link) => link,
+        other => {
+            drop(write);
+            let shown = ConfirmPage {
+                shell,
+                is_done: false,
+                refusal: "",
+                username: String::new(),
+                email: String::new(),
+            };
+            return refused(shown, &other);
+        }
+    };
+    take_over(&app, &mut write, &link).await?;
+    write.commit().await?;
+    let mut response = redirect::see_other("/accounts/email/confirm/?done=yes");
+    links::let_go(&app, LINK, &mut response);
+    Ok(response)
+}
+
+async fn take_over(app: &App, write: &mut Write, link: &account_link::Model) -> Result<()> {
+    let before = store::get_user(&**write, link.user_id).await?;
+    user::Entity::update_many()
+        .col_expr(user::Column::Email, Expr::value(link.email.as_str()))
+        .col_expr(user::Column::EmailConfirmedAt, Expr::value(app.clock.now()))
+        .filter(user::Column::Id.eq(link.user_id))
+        .exec(&**write)
+        .await?;
+    if before.email != link.email {
+        tell_old(app, write, &before, "was changed").await?;
+        tracing::info!(user = link.user_id, "a mail address was changed");
+    }
+    sessions::changed(write, link.user_id).await
+}
+
+fn refused(mut shown: ConfirmPage, state: &LinkState) -> Result<Response> {
+    shown.refusal = state.words(LINK);
+    let status = match state {
+        LinkState::Unknown => StatusCode::NOT_FOUND,
+        _ => StatusCode::GONE,
+    };
+    page_with(status, &shown)
+}
+
+/// POST `/accounts/email/send/`: sends the link once more.
+pub async fn send(State(app): State<App>, Student(person): Student) -> Result<Response> {
+    let mut write = app.write().await?;
+    let account = super::rights::hold_user(&write, person.id).await?;
+    let Some(address) = address_of(&app, &*write, &account).await? else {
+        return Err(Error::Conflict("This site sends no mail.".into()));
+    };
+    let wanted = match (address.awaited.as_str(), address.is_confirmed) {
+        ("", true) => "",
+        ("", false) => account.email.as_str(),
+        (awaited, _) => awaited,
+    };
+    if !wanted.is_empty() {
+        match ask(&app, &mut write, &account, wanted).await {
+            Err(Error::Invalid(_)) => {
+                return Err(Error::TooMany {
+                    message: TOO_MANY.into(),
+                    retry_after_seconds: 3600,
+                });
+            }
+            asked => asked?,
+        }
+    }
+    write.commit().await?;
+    Ok(redirect::see_other("/accounts/profile/?sent=yes"))
+}
+
+/// POST `/accounts/email/keep/`: the address stays as it is.
+pub async fn keep(State(app): State<App>, Student(person): Student) -> Result<Response> {
+    let write = app.write().await?;
+    links::end_all(&app, &write, person.id, LINK).await?;
+    write.commit().await?;
+    Ok(redirect::see_other("/accounts/profile/"))
+}
+
+/// GET `/accounts/email/needed/`.
+pub async fn needed_form(
+    State(app): State<App>,
+    shell: Shell,
+    headers: HeaderMap,
+) -> Result<Response> {
+    match Pending::of(&app, &headers, entering::ADDRESS).await? {
+        Some((_, account)) if entering::lacks_address(&app, &account) => {
+            let awaited = address_of(&app, app.db.read(), &account).await?;
+            let sent_to = awaited.map(|address| address.awaited).unwrap_or_default();
+            let email = match sent_to.as_str() {
+                "" => account.email,
+                sent_to => sent_to.to_owned(),
+            };
+            page(&NeededPage::new(shell, &email, sent_to, &Problems::new()))
+        }
+        _ => Ok(redirect::see_other("/accounts/login/")),
+    }
+}
+
+/// POST `/accounts/email/needed/`: sends a link to the address that she types.
+pub async fn needed(
+    State(app): State<App>,
+    shell: Shell,
+    headers: HeaderMap,
+    form: Form,
+) -> Result<Response> {
+    let Some((_, account)) = Pending::of(&app, &headers, entering::ADDRESS).await? else {
+        return Ok(redirect::see_other("/accounts/login/"));
+    };
+    if !entering::lacks_address(&app, &account) {
+        return Ok(redirect::see_other("/accounts/login/"));
+    }
+    let email = form.text("email");
+    let mut problems = Problems::new();
+    problems.check(!email.is_empty(), "email", "Type your mail address.");
+    check_email(email, "email", &mut problems);
+    let asked = match problems.into_result() {
+        Ok(()) => ask_anew(&app, account.id, email).await,
+        faulty => faulty,
+    };
+    match asked {
+        Ok(()) => Ok(redirect::see_other(entering::ADDRESS)),
+        Err(Error::Invalid(problems)) => {
+            let shown = NeededPage::new(shell, email, String::new(), &problems);
+            page_with(StatusCode::UNPROCESSABLE_ENTITY, &shown)
+        }
+        Err(other) => Err(other),
+    }
+}
+
+async fn ask_anew(app: &App, user_id: i64, email: &str) -> Result<()> {
+    let mut write = app.write().await?;
+    let account = super::rights::hold_user(&write, user_id).await?;
+    ask(app, &mut write, &account, email).await?;
+    write.commit().await
+}
+
+impl NeededPage {
+    fn new(shell: Shell, email: &str, sent_to: String, problems: &Problems) -> Self {
+        Self {
+            shell,
+            sent_to,
+            email: Field::new("email", email, problems),
+            faults: fault_lines_in(problems, &["email"]),
+        }
+    }
+}
