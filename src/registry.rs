@@ -3,6 +3,7 @@
 use crate::accounts::{FindForgetful, SendLink, SweepLinks};
 use crate::admin::announcements::SendAnnouncement;
 use crate::jobs::{Registry, RegistryBuilder, Sweep};
+use crate::learning::FillPlaces;
 use crate::media::cloud::{CollectTranscoding, EndTranscoding, WatchTranscodings};
 use crate::media::{
     DeleteFiles, DiscardUpload, ProcessUpload, SettleBatches, SweepMedia, TidyUpload,
@@ -34,6 +35,7 @@ pub fn registry() -> Arc<Registry> {
         .every(BATCHES, &SettleBatches {})
         .every(HOUR, &SweepMedia {})
         .job::<SendAnnouncement>()
+        .every(MINUTE, &FillPlaces {})
         .every(HOUR, &SweepLinks {})
         .every(HOUR, &Sweep {});
     Arc::new(registry.build())

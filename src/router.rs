@@ -11,7 +11,9 @@ use crate::courses::{
     self, api as courses_api, authoring, captions, catalogue, contents, deletion, module_form,
     modules, moves, order, outline, overview, preview,
 };
-use crate::learning::{api as studies, lesson, marks, pages as learning, transcript};
+use crate::learning::{
+    api as studies, entry, invitations, lesson, marks, pages as learning, transcript,
+};
 use crate::library;
 
 use crate::media::api as uploads;
@@ -226,6 +228,18 @@ fn learning_routes() -> Router<App> {
         .at("/students/enroll-course/", post(learning::enroll))
         .at("/students/course/{id}/", get(lesson::course))
         .at("/students/course/{id}/{module_id}/", get(lesson::module))
+        .at("/students/course/{id}/withdraw/", post(learning::withdraw))
+        .at("/join/", get(invitations::show).post(invitations::join))
+        .at(
+            "/course/{id}/entry/",
+            get(entry::show).post(entry::set_rules),
+        )
+        .at("/course/{id}/entry/requests/", post(entry::decide))
+        .at("/course/{id}/invitations/", post(entry::invite))
+        .at(
+            "/course/{id}/invitations/{invitation}/revoke/",
+            post(entry::revoke),
+        )
         .at(
             "/students/course/{id}/leave/",
             get(learning::ask_leave).post(learning::leave),

@@ -34,6 +34,8 @@ pub(super) struct About {
     pub slug: String,
     pub title: String,
     pub is_draft: bool,
+    pub places: Option<i32>,
+    pub needs_approval: bool,
     pub created_at: DateTime<Utc>,
     pub updated_at: DateTime<Utc>,
     /// Where one is, and what the course is called.
@@ -44,6 +46,13 @@ pub(super) struct About {
     pub syllabus: String,
     /// Its teacher.
     pub teacher: String,
+}
+
+impl About {
+    /// Whether one gets into the course only by a place or a decision.
+    pub fn is_limited(&self) -> bool {
+        self.places.is_some() || self.needs_approval
+    }
 }
 
 /// The top of the page.
@@ -155,7 +164,7 @@ async fn make(app: &App, course_id: i64) -> Result<About> {
     let color = color_of(course.subject_id);
     let body = Body {
         cover: Safe(cover_svg(&course.slug, color, "raised")),
-        facts: facts(modules.len(), &tallies, students),
+        facts: facts(modules.len(), &tallies, students, course.places),
         learn: parts.learn,
         about: Safe(text::markdown(&parts.about)),
     };
@@ -175,6 +184,8 @@ async fn make(app: &App, course_id: i64) -> Result<About> {
         slug: course.slug,
         title: course.title,
         is_draft: course.is_draft,
+        places: course.places,
+        needs_approval: course.needs_approval,
         created_at: course.created_at,
         updated_at: course.updated_at,
     })
@@ -254,7 +265,7 @@ fn summary(modules: usize, tallies: &[Tally]) -> String {
     }
 }
 
-fn facts(modules: usize, tallies: &[Tally], students: i64) -> Vec<Fact> {
+fn facts(modules: usize, tallies: &[Tally], students: i64, places: Option<i32>) -> Vec<Fact> {
     let contents: i64 = tallies.iter().map(|tally| tally.contents).sum();
     let mut facts = vec![Fact {
         icon: "layers",
@@ -273,6 +284,13 @@ fn facts(modules: usize, tallies: &[Tally], students: i64) -> Vec<Fact> {
             icon: "users",
             strong: text::count(students, "student", "students"),
             words: words.into(),
+        });
+    }
+    if let Some(places) = places {
+        facts.push(Fact {
+            icon: "log-in",
+            strong: text::count(places, "place", "places"),
+            words: "in all".into(),
         });
     }
     facts

@@ -6,6 +6,7 @@
 //! files are the feature `media`.
 
 mod about;
+mod admission;
 pub mod api;
 pub mod authoring;
 mod by_staff;
@@ -36,6 +37,7 @@ mod syllabus;
 mod video;
 mod writing;
 
+pub use admission::{count_taken, find_request, is_limited, place_in_line};
 pub use api::{ContentView, CourseHead, CourseView, FULL_COURSE, find_course, with_modules};
 pub use by_staff::{hold_any_course, insert_course_of, place_modules, set_owner};
 pub use content_form::title_of;
@@ -44,7 +46,7 @@ pub use facts::{course_facts, subject_facts};
 pub use fields::{CourseChange, slug_fault};
 pub use store::{
     delete_contents, delete_modules, get_owned_content, get_owned_course, get_owned_module,
-    list_contents, list_modules, next_content_order, next_module_order, touch,
+    hold_course, list_contents, list_modules, next_content_order, next_module_order, touch,
 };
 pub use video::video_page;
 pub use writing::{

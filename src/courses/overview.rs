@@ -1,7 +1,9 @@
 //! The page of one course, `/course/<slug>/`: what it teaches, its modules, its teacher, and one button.
 
 use super::about::{self, About};
+use super::admission::{count_taken, find_request, place_in_line};
 use crate::app::App;
+use crate::entities::enrollment_request::RequestState;
 use crate::entities::{course, enrollment};
 use crate::error::{Error, Result};
 use crate::web::extract::Path;
@@ -27,12 +29,22 @@ struct OverviewPage {
 }
 
 /// The one button.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 enum WayIn {
     /// Anonymous: register, and come back here.
     Register,
     /// Logged in: enroll.
     Enroll,
+    /// Logged in, and the teacher decides: ask.
+    Ask,
+    /// Logged in, and all places are taken: wait for one.
+    Wait,
+    /// She has asked.
+    Asked,
+    /// She waits for a place; how many get one before her, herself included.
+    Waiting(i64),
+    /// The teacher has declined, with a reason that may be empty.
+    Declined(String),
     /// Enrolled: go on studying.
     GoOn,
     /// It is her course (or she runs the site and is not in it): edit it.
@@ -116,6 +128,28 @@ async fn way_in(
     Ok(match enrolled {
         1.. => WayIn::GoOn,
         0 if course.is_draft => WayIn::Edit,
+        0 if course.is_limited() && !person.is_staff => limited(db, person, course.id).await?,
         0 => WayIn::Enroll,
     })
+}
+
+/// How somebody stands with a course that has a number of places, or whose teacher decides.
+async fn limited(db: &impl ConnectionTrait, person: &Person, course_id: i64) -> Result<WayIn> {
+    let found = course::Entity::find_by_id(course_id).one(db).await?;
+    let course = found.ok_or(Error::NotFound)?;
+    if let Some(request) = find_request(db, person.id, course_id).await? {
+        return Ok(match request.state {
+            RequestState::Asked => WayIn::Asked,
+            RequestState::Waiting => WayIn::Waiting(place_in_line(db, &request).await?),
+            RequestState::Declined => WayIn::Declined(request.reason),
+        });
+    }
+    if course.needs_approval {
+        return Ok(WayIn::Ask);
+    }
+    let is_full = match course.places {
+        Some(places) => count_taken(db, &course).await? >= i64::from(places),
+        None => false,
+    };
+    Ok(if is_full { WayIn::Wait } else { WayIn::Enroll })
 }

@@ -2,10 +2,11 @@
 //!
 //! The list of her courses stands in `enrollments`.
 
+use super::admission::{self, Standing, ask_to_enroll};
 pub use super::enrollments::enrollments;
 use super::marks::{mark, note_position};
 use super::progress::{Progress, done_contents, list_steps};
-use super::{enroll as enroll_in, render_item, store};
+use super::{render_item, store};
 use crate::courses::{
     ContentView, CourseHead, CourseView, FULL_COURSE, find_course, list_contents, with_modules,
 };
@@ -41,38 +42,69 @@ const ENROLLED: [Field<Enrolled>; 1] = [Field::new(
     |now| Cell::Boolean(now.0),
 )];
 
+/// How somebody stands who is not in the course yet.
+const IN_LINE: [Field<Standing>; 3] = [
+    Field::new(
+        "enrolled",
+        Kind::Boolean,
+        "Whether you are in the course now.",
+        |now| Cell::Boolean(*now == Standing::Enrolled),
+    ),
+    Field::new(
+        "state",
+        Kind::Choice(&["asked", "waiting"]),
+        "asked: the teacher decides; waiting: you come in as soon as there is a place.",
+        |now| {
+            Cell::text(match now {
+                Standing::Waiting(_) => "waiting",
+                Standing::Asked | Standing::Enrolled => "asked",
+            })
+        },
+    ),
+    Field::<Standing>::new(
+        "place",
+        Kind::Integer,
+        "Your place in line, from 1, while you wait for a place.",
+        |now| match now {
+            Standing::Waiting(place) => Cell::Integer(*place),
+            Standing::Asked | Standing::Enrolled => Cell::Null,
+        },
+    )
+    .or_null(),
+];
+
 /// How far somebody is in a course.
-struct Standing {
+struct Progressed {
     course_id: i64,
     progress: Progress,
     done: Vec<i64>,
 }
 
-const COURSE_FIELD: Field<Standing> = Field::new(
+const COURSE_FIELD: Field<Progressed> = Field::new(
     "course",
     Kind::Reference("courses"),
     "The number of the course.",
     |row| Cell::Integer(row.course_id),
 );
-const PERCENT: Field<Standing> = Field::new(
+const PERCENT: Field<Progressed> = Field::new(
     "percent",
     Kind::Range(0, 100),
     "Done of all, in percent.",
     |row| Cell::Integer(row.progress.percent()),
 );
-const WORDS: Field<Standing> = Field::new(
+const WORDS: Field<Progressed> = Field::new(
     "words",
     Kind::Text,
     "The same in words, with the time that is left.",
     |row| Cell::Text(row.progress.words().into()),
 );
-const DONE: Field<Standing> = Field::new(
+const DONE: Field<Progressed> = Field::new(
     "done",
     Kind::References("contents"),
     "The numbers of the contents that you have done.",
     |row| Cell::Integers((&row.done).into()),
 );
-const STANDING: [Field<Standing>; 4] = [COURSE_FIELD, PERCENT, WORDS, DONE];
+const STANDING: [Field<Progressed>; 4] = [COURSE_FIELD, PERCENT, WORDS, DONE];
 
 const MARK: [Declared; 1] = [Declared::taken(
     "done",
@@ -94,12 +126,14 @@ pub fn with_studies(courses: Resource) -> Resource {
         .action(
             "enroll",
             "Enroll",
-            "Enrolls you in the course. Twice is once.",
+            "Enrolls you in the course. Twice is once. Where its teacher decides who comes in, or all places are taken, your request stands in line: 202. Ask again to see how it stands.",
             Operation::new(Method::POST, "Enrolls the caller; the body is ignored.", enroll)
                 .only(IS_AUTHENTICATED)
                 .within(Scope::Learn)
                 .about(find_course)
-                .answers(declared(&ENROLLED)),
+                .may_answer(StatusCode::CONFLICT, "Your request was declined less than a day ago.")
+                .answers(declared(&ENROLLED))
+                .or_accepts(declared(&IN_LINE)),
         )
         .action(
             "leave",
@@ -217,10 +251,10 @@ async fn progress(call: Call) -> Result<Answer> {
     call.one(&STANDING, &standing(&call, id).await?)
 }
 
-async fn standing(call: &Call, course_id: i64) -> Result<Standing> {
+async fn standing(call: &Call, course_id: i64) -> Result<Progressed> {
     let db = call.app.db.read();
     let done = done_contents(db, call.person()?.id, course_id).await?;
-    Ok(Standing {
+    Ok(Progressed {
         course_id,
         progress: Progress::of(list_steps(db, course_id).await?, &done),
         done,
@@ -228,18 +262,21 @@ async fn standing(call: &Call, course_id: i64) -> Result<Standing> {
 }
 
 async fn leave(call: Call) -> Result<Answer> {
-    let write = call.app.write().await?;
-    store::leave(&write, call.person()?, call.id).await?;
+    let mut write = call.app.write().await?;
+    admission::leave(&call.app, &mut write, call.person()?, call.id).await?;
     write.commit().await?;
     call.one(&ENROLLED, &Enrolled(false))
 }
 
 async fn enroll(call: Call) -> Result<Answer> {
     let person = call.person()?;
-    let write = call.app.write().await?;
-    enroll_in(&call.app, &write, person.id, call.id).await?;
+    let mut write = call.app.write().await?;
+    let standing = ask_to_enroll(&call.app, &mut write, person.id, call.id, None).await?;
     write.commit().await?;
-    call.one(&ENROLLED, &Enrolled(true))
+    match standing {
+        Standing::Enrolled => call.one(&ENROLLED, &Enrolled(true)),
+        standing => Ok(call.one(&IN_LINE, &standing)?.accepted()),
+    }
 }
 
 async fn contents(call: Call) -> Result<Answer> {

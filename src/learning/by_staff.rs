@@ -1,11 +1,13 @@
 //! Who is in which course, as those who run the site set it: for others, one or many at once. Who may is for the caller to
 //! have asked.
 
+use super::admission::FillPlaces;
 use super::store;
 use crate::app::App;
 use crate::db::Write;
 use crate::entities::{course, enrollment, enrollment_request, user};
 use crate::error::{Error, Result};
+use crate::jobs;
 use crate::web::audit::Facts;
 use crate::web::changes;
 use sea_orm::sea_query::OnConflict;
@@ -149,14 +151,22 @@ fn any_course(pairs: &[(i64, i64)], of: impl Fn(i64, Vec<i64>) -> Condition) -> 
     any
 }
 
-/// Takes somebody out of a course, by the number of the enrollment. What she has done is kept.
+/// Takes somebody out of a course, by the number of the enrollment. What she has done is kept. Who waits for her place is let
+/// in by a job: one that holds a single course, while here there may be many.
 ///
 /// # Errors
 /// [`Error::NotFound`].
-pub async fn remove_by_staff(_: &App, write: &mut Write, id: i64) -> Result<()> {
+pub async fn remove_by_staff(app: &App, write: &mut Write, id: i64) -> Result<()> {
     let held = enrollment::Entity::find_by_id(id).lock_exclusive();
     let row = held.one(&**write).await?.ok_or(Error::NotFound)?;
-    store::end_enrollment(write, row).await
+    let course = course::Entity::find_by_id(row.course_id)
+        .one(&**write)
+        .await?;
+    store::end_enrollment(write, row).await?;
+    if course.is_some_and(|course| course.places.is_some()) {
+        jobs::enqueue(app, write, &FillPlaces {}).await?;
+    }
+    Ok(())
 }
 
 /// What an enrollment consists of, for the log; `None` when there is none.

@@ -1,5 +1,6 @@
 //! `/api/enrollments/`: the courses that somebody is in, and how far she is in each.
 
+use super::admission::{fill, hold_limited};
 use super::progress::percent;
 use super::shelf::{done, sizes};
 use super::store;
@@ -202,13 +203,17 @@ async fn show(call: Call) -> Result<Answer> {
 
 async fn destroy(call: Call) -> Result<Answer> {
     let person = call.person()?;
-    let write = call.app.write().await?;
+    let mut write = call.app.write().await?;
+    let course = hold_limited(&write, call.object::<enrollment::Model>()?.course_id).await?;
     // She may have left since it was found, and enrolled again: that is another one.
     let row = store::hold_enrollment(&write, person, call.id).await?;
     if call.has_condition() {
         call.unchanged(&ENROLLMENT, &dressed(&*write, row.clone()).await?)?;
     }
     store::end_enrollment(&write, row).await?;
+    if let Some(course) = course {
+        fill(&call.app, &mut write, &course).await?;
+    }
     write.commit().await?;
     Ok(Answer::nothing())
 }

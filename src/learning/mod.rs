@@ -5,9 +5,13 @@
 //! lessons and the API show it. Finding and writing courses is the feature `courses`, stored files are
 //! the feature `media`.
 
+mod admission;
 pub mod api;
 mod by_staff;
+mod deciding;
 mod enrollments;
+pub mod entry;
+pub mod invitations;
 pub mod lesson;
 pub mod marks;
 mod material;
@@ -18,6 +22,7 @@ mod shelf;
 mod store;
 pub mod transcript;
 
+pub use admission::{FillPlaces, Standing, ask_to_enroll};
 pub use by_staff::{enroll_by_staff, enrollment_facts, facts_of, list_enrolled, remove_by_staff};
 pub use progress::{set_done, set_position, stop_at};
 pub use render::{Playback, render_item};

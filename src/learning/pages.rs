@@ -1,8 +1,9 @@
 //! Enrolling, leaving, and the page "my courses".
 
+use super::admission::{self, Standing, ask_to_enroll};
+use super::lesson_path;
 use super::shelf::{StudiedCourse, list_studied_courses};
-use super::store::{self, get_studied_course};
-use super::{enroll as enroll_in, lesson_path};
+use super::store::get_studied_course;
 use crate::app::App;
 use crate::entities::course;
 use crate::error::{Error, Result};
@@ -15,6 +16,7 @@ use crate::web::text;
 use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
+use sea_orm::EntityTrait as _;
 
 /// The courses that a student is in.
 #[derive(Template)]
@@ -51,17 +53,43 @@ pub async fn courses(
     page(&StudiedCoursesPage { shell, courses })
 }
 
-/// `POST /students/enroll-course/`: enrolls her in `course` and leads to its lesson.
+/// `POST /students/enroll-course/`: enrolls her in `course` and leads to its lesson; where she has to wait, to its page.
 pub async fn enroll(
     State(app): State<App>,
     Student(person): Student,
     form: Form,
 ) -> Result<Response> {
     let course_id = form.number("course").ok_or(Error::NotFound)?;
-    let write = app.write().await?;
-    enroll_in(&app, &write, person.id, course_id).await?;
+    let mut write = app.write().await?;
+    let standing = ask_to_enroll(&app, &mut write, person.id, course_id, None).await?;
     write.commit().await?;
-    Ok(redirect::see_other(&lesson_path(course_id, None, None)))
+    let path = match standing {
+        Standing::Enrolled => lesson_path(course_id, None, None),
+        Standing::Asked | Standing::Waiting(_) => overview_path(&app, course_id).await?,
+    };
+    Ok(redirect::see_other(&path))
+}
+
+/// The page of a course, which tells how she stands with it.
+async fn overview_path(app: &App, course_id: i64) -> Result<String> {
+    let course = course::Entity::find_by_id(course_id)
+        .one(app.db.read())
+        .await?;
+    let course = course.ok_or(Error::NotFound)?;
+    Ok(format!("/course/{}/", course.slug))
+}
+
+/// `POST /students/course/<id>/withdraw/`: takes her request back.
+pub async fn withdraw(
+    State(app): State<App>,
+    Student(person): Student,
+    Path(id): Path<i64>,
+) -> Result<Response> {
+    let path = overview_path(&app, id).await?;
+    let write = app.write().await?;
+    admission::withdraw(&write, person.id, id).await?;
+    write.commit().await?;
+    Ok(redirect::see_other(&path))
 }
 
 /// `GET /students/course/<id>/leave/`: asks whether she means it.
@@ -85,8 +113,8 @@ pub async fn leave(
     Student(person): Student,
     Path(id): Path<i64>,
 ) -> Result<Response> {
-    let write = app.write().await?;
-    store::leave(&write, &person, id).await?;
+    let mut write = app.write().await?;
+    admission::leave(&app, &mut write, &person, id).await?;
     write.commit().await?;
     Ok(redirect::see_other("/students/courses/"))
 }

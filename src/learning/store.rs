@@ -34,11 +34,18 @@ pub async fn may_study(
     is_enrolled(db, person.id, course.id).await
 }
 
-/// Enrolls her in the course. Twice is once, also when both arrive at the same time.
+/// Puts her into the course, however full it is and whoever decides: for staff, and where nothing is asked. Twice is once,
+/// also when both arrive at the same time. Whoever comes by herself asks
+/// [`ask_to_enroll`](super::admission::ask_to_enroll).
 ///
 /// # Errors
 /// [`Error::NotFound`] when there is no such course, or it is somebody else's draft.
-pub async fn enroll(app: &App, write: &Write, user_id: i64, course_id: i64) -> Result<()> {
+pub async fn enroll(
+    app: &App,
+    write: &Write,
+    user_id: i64,
+    course_id: i64,
+) -> Result<course::Model> {
     let db = &**write;
     // The lock keeps the course from being deleted between this look and the insertion.
     let course = course::Entity::find_by_id(course_id).lock_shared();
@@ -46,6 +53,12 @@ pub async fn enroll(app: &App, write: &Write, user_id: i64, course_id: i64) -> R
     if course.is_draft && course.owner_id != user_id && !is_staff(db, user_id).await? {
         return Err(Error::NotFound);
     }
+    insert(app, write, user_id, course_id).await?;
+    Ok(course)
+}
+
+/// Adds an enrollment to a course that is held, unless it is there.
+pub async fn insert(app: &App, write: &Write, user_id: i64, course_id: i64) -> Result<()> {
     let row = enrollment::ActiveModel {
         course_id: Set(course_id),
         user_id: Set(user_id),
@@ -57,10 +70,19 @@ pub async fn enroll(app: &App, write: &Write, user_id: i64, course_id: i64) -> R
         .to_owned();
     enrollment::Entity::insert(row)
         .on_conflict(once)
-        .exec_without_returning(db)
+        .exec_without_returning(&**write)
         .await?;
     changes::students(write, course_id, user_id);
     Ok(())
+}
+
+/// Whether she manages the course, and so comes in as she likes: its owner, and staff.
+pub async fn manages(
+    db: &impl ConnectionTrait,
+    user_id: i64,
+    course: &course::Model,
+) -> Result<bool> {
+    Ok(course.owner_id == user_id || is_staff(db, user_id).await?)
 }
 
 async fn is_staff(db: &impl ConnectionTrait, user_id: i64) -> Result<bool> {

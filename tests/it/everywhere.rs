@@ -12,7 +12,7 @@ use lyceum::accounts;
 use lyceum::entities::item::ItemKind;
 use lyceum::entities::upload::UploadKind;
 use lyceum::entities::{
-    chat_line, content, course, enrollment, item, message, module, upload, user,
+    chat_line, content, course, enrollment, enrollment_request, item, message, module, upload, user,
 };
 use lyceum::messages::{self, MessageLevel, NewMessage};
 use reqwest::Method;
@@ -175,11 +175,29 @@ impl School {
         let id = course.map_or(0, |course| course.id);
         match kind {
             0 => teacher.post("/course/create/", &fields).await,
+            2 if self.dice.coin() => self.admit(&teacher).await,
             _ if self.dice.below(12) == 0 => {
                 teacher.post(&format!("/course/{id}/delete/"), &[]).await
             }
             _ => teacher.post(&format!("/course/{id}/edit/"), &fields).await,
         }
+    }
+
+    /// Changes how one gets into a course, or decides about who asks.
+    async fn admit(&self, teacher: &Browser) -> Page {
+        let request = self.some::<enrollment_request::Entity>().await;
+        if let Some(request) = request.filter(|_| self.dice.coin()) {
+            let path = format!("/course/{}/entry/requests/", request.course_id);
+            let act = ["accept", "accept", "decline"][self.dice.below(3)];
+            let id = request.id.to_string();
+            return teacher.post(&path, &[("act", act), ("request", &id)]).await;
+        }
+        let course = self.some::<course::Entity>().await;
+        let path = format!("/course/{}/entry/", course.map_or(0, |row| row.id));
+        let places = ["", "1", "2"][self.dice.below(3)];
+        let approval = ["", "on"][self.dice.below(2)];
+        let fields = [("places", places), ("approval", approval)];
+        teacher.post(&path, &fields).await
     }
 
     async fn change_module(&self, kind: usize) -> Page {

@@ -390,6 +390,14 @@ impl Answer {
         Self::of(Content::Whole(Bytes::new(), None))
     }
 
+    /// The same answer to what was taken, but is not done yet: 202. The operation says what it holds then
+    /// ([`or_accepts`](super::Operation::or_accepts)).
+    #[must_use]
+    pub fn accepted(mut self) -> Self {
+        self.status = StatusCode::ACCEPTED;
+        self
+    }
+
     /// The same, for what was made and is found at this path of this site.
     #[must_use]
     pub(super) fn made_at(mut self, site: &str, path: &str) -> Self {

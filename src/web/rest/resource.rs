@@ -38,6 +38,8 @@ pub struct Operation {
     pub formats: &'static [Format],
     /// The fields of its answer.
     pub answers: Vec<Declared>,
+    /// The fields of its answer to what it takes without doing it yet (202); none where it does everything at once.
+    pub accepts: Vec<Declared>,
     /// The fields of the body that it takes, in one of the [types](super::PARSES): each as it is [declared](Declared),
     /// with [who sets it](super::Access). Empty: whatever is sent is not looked at. What is not declared is refused by
     /// its name (400); a body of another type is 415, one over a megabyte 413.
@@ -77,6 +79,7 @@ impl Operation {
             parameters: vec![FORMAT],
             formats: &[Format::Json, Format::Page],
             answers: Vec::new(),
+            accepts: Vec::new(),
             takes: Vec::new(),
             status: StatusCode::OK,
             faults: Vec::new(),
@@ -137,6 +140,13 @@ impl Operation {
     #[must_use]
     pub fn answers(mut self, fields: Vec<Declared>) -> Self {
         self.answers = fields;
+        self
+    }
+
+    /// Answers these fields, with 202, to what it takes without doing it yet.
+    #[must_use]
+    pub fn or_accepts(mut self, fields: Vec<Declared>) -> Self {
+        self.accepts = fields;
         self
     }
 

@@ -335,7 +335,9 @@ async fn perform(operation: &Operation, call: Call) -> Result<Response> {
         Some(name) => Box::pin(once(operation, call, &name)).await?,
         None => (operation.handle)(call).await?,
     };
-    answer.status = operation.status;
+    if answer.status == StatusCode::OK {
+        answer.status = operation.status;
+    }
     let mut response = finish::finish(&method, &headers, wish, is_personal, answer)?;
     keep.offer(&mut response);
     Ok(response)

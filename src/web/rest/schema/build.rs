@@ -111,6 +111,9 @@ fn operation(
     let mut responses = Entries::default();
     let answer = success(endpoint, declared, all, &thing, shapes);
     responses.push(declared.status.as_str(), Answer::Own(answer));
+    if !declared.accepts.is_empty() {
+        responses.push("202", Answer::Own(accepted(declared, &thing, shapes)));
+    }
     if declared.method == Method::GET {
         responses.push("304", Answer::Own(unchanged()));
     }
@@ -191,6 +194,29 @@ fn success(
         headers: headers(declared),
         content,
         links: links(endpoint, declared, all),
+    }
+}
+
+/// The answer to what is taken, and not done yet.
+fn accepted(declared: &Declared, thing: &str, shapes: &mut Shapes) -> Response {
+    let schema = shapes.answer(&format!("{thing}Accepted"), &declared.accepts);
+    let mut content = Entries::default();
+    for format in declared.formats {
+        let schema = match format {
+            Format::Json => schema.clone(),
+            Format::Csv | Format::Page => Schema::of("string"),
+        };
+        let media = Media {
+            schema,
+            example: None,
+        };
+        content.push(format.mime(), media);
+    }
+    Response {
+        description: "It is taken, and not done yet.".to_owned(),
+        headers: headers(declared),
+        content,
+        links: Entries::default(),
     }
 }
 
