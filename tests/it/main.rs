@@ -51,6 +51,7 @@ mod response_cache;
 mod rest;
 mod room_pages;
 mod rooms;
+mod shut_out;
 mod sns;
 mod stopping;
 mod tags;

@@ -3,6 +3,7 @@
 use crate::app::App;
 use crate::db::Write;
 use crate::entities::tus_upload::{ActiveModel, Column, Entity, Model};
+use crate::entities::user;
 use crate::error::{Error, Result};
 use chrono::{DateTime, TimeDelta, Utc};
 use sea_orm::sea_query::{Alias, Expr, ExprTrait as _};
@@ -10,6 +11,9 @@ use sea_orm::{
     ActiveModelTrait as _, ActiveValue::Set, ColumnTrait as _, Condition, ConnectionTrait,
     EntityTrait as _, PaginatorTrait as _, QueryFilter as _, QueryOrder as _, QuerySelect as _,
 };
+
+/// Told who sends to an account that was shut meanwhile.
+const SHUT: &str = "This account was shut. Nothing more is taken from it.";
 
 /// When an upload expires that somebody goes on with now.
 pub fn expiry(app: &App) -> DateTime<Utc> {
@@ -79,9 +83,19 @@ pub async fn next_generation(app: &App, id: &str) -> Result<i64> {
 }
 
 /// Whether this generation is still the newest.
+///
+/// # Errors
+/// [`Error::Forbidden`] when the account of its owner was shut meanwhile.
 pub async fn is_newest(app: &App, id: &str, generation: i64) -> Result<bool> {
-    let found = Entity::find_by_id(id).one(app.db.read()).await?;
-    Ok(found.is_some_and(|row| row.generation == generation))
+    let db = app.db.read();
+    let Some(row) = Entity::find_by_id(id).one(db).await? else {
+        return Ok(false);
+    };
+    let owner = user::Entity::find_by_id(row.owner_id).one(db).await?;
+    if owner.is_some_and(|owner| !owner.is_active) {
+        return Err(Error::Forbidden(SHUT));
+    }
+    Ok(row.generation == generation)
 }
 
 pub async fn delete(db: &impl ConnectionTrait, id: &str) -> Result<()> {
