@@ -151,6 +151,7 @@ pub fn served(app: &App, routes: Router<App>) -> Router {
 /// Accounts.
 fn accounts_routes() -> Router<App> {
     Router::new()
+        .merge(recovery_routes())
         .at(
             "/accounts/login/",
             get(accounts::login_form).post(accounts::login),
@@ -165,6 +166,27 @@ fn accounts_routes() -> Router<App> {
             "/accounts/password/",
             get(settings::password_form).post(settings::password),
         )
+        .at(
+            "/accounts/sessions/",
+            get(settings::sessions_page).post(settings::end_sessions),
+        )
+        .at(
+            "/accounts/tokens/",
+            get(token_pages::list).post(token_pages::create),
+        )
+        .at(
+            "/accounts/tokens/{id}/revoke/",
+            get(token_pages::ask).post(token_pages::revoke),
+        )
+        .at(
+            "/students/register/",
+            get(accounts::register_form).post(accounts::register),
+        )
+}
+
+/// What is done by a link in a letter, and the second step of the log-in.
+fn recovery_routes() -> Router<App> {
+    Router::new()
         .at(
             "/accounts/password/forgot/",
             get(recovery::forgot_form).post(recovery::forgot),
@@ -202,22 +224,6 @@ fn accounts_routes() -> Router<App> {
         .at(
             "/accounts/security/codes/",
             get(security::codes_form).post(security::codes),
-        )
-        .at(
-            "/accounts/sessions/",
-            get(settings::sessions_page).post(settings::end_sessions),
-        )
-        .at(
-            "/accounts/tokens/",
-            get(token_pages::list).post(token_pages::create),
-        )
-        .at(
-            "/accounts/tokens/{id}/revoke/",
-            get(token_pages::ask).post(token_pages::revoke),
-        )
-        .at(
-            "/students/register/",
-            get(accounts::register_form).post(accounts::register),
         )
 }
 

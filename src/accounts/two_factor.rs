@@ -76,12 +76,12 @@ impl Setup {
             .map_err(Error::internal)?;
         let side = code.width() + 8;
         let mut path = String::new();
-        for (row, colors) in code.to_colors().chunks(code.width()).enumerate() {
-            for (column, color) in colors.iter().enumerate() {
-                if *color == Color::Dark {
-                    let _ = write!(path, "M{} {}h1v1h-1z", column + 4, row + 4);
-                }
-            }
+        let colors = code.to_colors();
+        let dark = colors.iter().enumerate();
+        for (place, _) in dark.filter(|(_, color)| **color == Color::Dark) {
+            let (row, column) = (place / code.width(), place % code.width());
+            // Writing to a string cannot fail.
+            let _ = write!(path, "M{} {}h1v1h-1z", column + 4, row + 4);
         }
         Ok(format!(
             "<svg class=\"qr\" viewBox=\"0 0 {side} {side}\" role=\"img\" aria-label=\"The secret as a picture for your authenticator\" shape-rendering=\"crispEdges\"><path fill=\"#fff\" d=\"M0 0h{side}v{side}H0z\"/><path fill=\"#000\" d=\"{path}\"/></svg>"

@@ -107,14 +107,14 @@ pub async fn show(
     require(&person, permissions::CHANGE_COURSE)?;
     let course = get_owned_course(app.db.read(), &person, id).await?;
     let mut shown = EntryPage::load(&app, &person, shell, course, None).await?;
-    shown.done = match done.done.as_str() {
+    match done.done.as_str() {
         "rules" => "Saved. Whoever may come in now is in.",
         "accepted" => "Accepted. Everybody was told.",
         "declined" => "Declined. Everybody was told.",
         "revoked" => "The invitation is revoked. Whoever came by it stays.",
         _ => "",
     }
-    .to_owned();
+    .clone_into(&mut shown.done);
     page(&shown)
 }
 

@@ -88,10 +88,10 @@ pub async fn write_letter_to(
 /// # Errors
 /// [`JobError::GiveUp`] when there is no such addressee or the site sends no mail, else [`JobError::Retry`].
 pub async fn deliver(app: &App, letter: Letter) -> Result<(), JobError> {
-    app.mail.send(letter).await.map_err(refused)
+    app.mail.send(letter).await.map_err(|error| refused(&error))
 }
 
-fn refused(error: MailError) -> JobError {
+fn refused(error: &MailError) -> JobError {
     if error.is_permanent() {
         JobError::GiveUp(Fault {
             words: "The letter could not be sent: its address is refused.".into(),

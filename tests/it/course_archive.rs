@@ -9,6 +9,7 @@ use lyceum::entities::{course, subject, upload};
 use sea_orm::{EntityTrait as _, PaginatorTrait as _};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
+use std::fmt::Write as _;
 use std::io::{Cursor, Read as _};
 use std::path::{Path, PathBuf};
 
@@ -208,6 +209,16 @@ async fn a_course_that_has_no_place_there_is_refused_and_leaves_nothing() {
     assert_eq!(subjects.await.unwrap(), fresh.await.unwrap());
 }
 
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        write!(text, "{byte:02x}").unwrap();
+        text
+    })
+}
+
+/// What somebody does to a document.
+type Change = fn(&mut Value);
+
 /// The archive with another document, and a manifest that names it.
 fn rewritten(file: &Path, change: impl FnOnce(&mut Value)) -> Vec<u8> {
     let mut archive = tar::Archive::new(std::fs::File::open(file).unwrap());
@@ -224,8 +235,7 @@ fn rewritten(file: &Path, change: impl FnOnce(&mut Value)) -> Vec<u8> {
     parts[0].1 = serde_json::to_vec(&document).unwrap();
     let last = parts.len() - 1;
     let mut manifest: Value = serde_json::from_slice(&parts[last].1).unwrap();
-    let sum = Sha256::digest(&parts[0].1);
-    let sum: String = sum.iter().map(|byte| format!("{byte:02x}")).collect();
+    let sum = hex(&Sha256::digest(&parts[0].1));
     manifest["parts"]["course.json"] = json!({"size": parts[0].1.len(), "sha256": sum});
     parts[last].1 = serde_json::to_vec(&manifest).unwrap();
     let mut builder = tar::Builder::new(Vec::new());
@@ -246,7 +256,7 @@ async fn an_archive_that_somebody_has_tampered_with_is_refused_by_what_is_wrong_
     let file = school.export().await;
     let there = elsewhere().await;
     let whole = std::fs::read(&file).unwrap();
-    let changes: [(&str, fn(&mut Value)); 9] = [
+    let changes: [(&str, Change); 9] = [
         ("form 2", |course| course["format"] = json!(2)),
         ("unknown field", |course| course["script"] = json!("x")),
         ("the title of the course", |course| {

@@ -2,7 +2,7 @@
 
 use crate::kit::{Browser, Page, Role, TestApp, WITH_MAIL};
 use lyceum::entities::enrollment_request::RequestState;
-use lyceum::entities::{course, enrollment_request, message};
+use lyceum::entities::{course, enrollment, enrollment_request, message};
 use lyceum::learning;
 use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, QueryOrder};
 
@@ -308,7 +308,6 @@ async fn a_place_that_gets_free_behind_the_line_is_filled_within_a_minute() {
     let (_, _) = school.asks("anna").await;
     school.asks("ben").await;
     let row = school.site.enrollments(school.course.id).await.remove(0);
-    use lyceum::entities::enrollment;
     enrollment::Entity::delete_by_id(row.id)
         .exec(school.site.app.db.writer())
         .await

@@ -4,10 +4,6 @@ use crate::kit::{Role, TestApp, answer, until};
 use lyceum::accounts;
 
 #[tokio::test]
-#[expect(
-    clippy::too_many_lines,
-    reason = "one story, told from its beginning to its end"
-)]
 async fn whoever_is_shut_out_on_one_process_is_out_of_the_other_at_once() {
     let site = TestApp::start().await;
     let second = site.second().await;

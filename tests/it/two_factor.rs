@@ -431,7 +431,7 @@ async fn another_secret_of_the_site_opens_nothing_and_says_so() {
     let other = site
         .second_with(|config| {
             config.secret =
-                lyceum::config::Secret("another secret, just as long as the first".into())
+                lyceum::config::Secret("another secret, just as long as the first".into());
         })
         .await;
     site.wait_seconds(60);

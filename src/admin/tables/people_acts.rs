@@ -35,9 +35,7 @@ pub fn actions() -> Vec<Action> {
             icon: "key-round",
             is_for_many: false,
             words: "Gives them another password. Their sessions end everywhere.",
-            entries: || {
-                vec![Entry::new("password", "New password", Control::Password).hint("At least 8 characters. Tell it to them by a way that you trust; they can change it.")]
-            },
+            entries: new_password,
             prepare: Some(|look, id, form| Box::pin(hash(look, id, form))),
             act: |doing, id| Box::pin(set_password(doing, id)),
             ..action
@@ -78,6 +76,12 @@ pub fn actions() -> Vec<Action> {
             ..action
         },
     ]
+}
+
+fn new_password() -> Vec<Entry> {
+    let hint =
+        "At least 8 characters. Tell it to them by a way that you trust; they can change it.";
+    vec![Entry::new("password", "New password", Control::Password).hint(hint)]
 }
 
 async fn set_active(doing: Doing<'_>, id: i64, is_active: bool) -> Result<()> {
