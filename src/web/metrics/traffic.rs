@@ -119,7 +119,7 @@ impl Drop for Open {
 /// What was counted since the process began.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Counted {
-    /// Requests by kind and status, as [`Kind::ALL`] and [`STATUSES`] have them.
+    /// Requests by kind and status, as [`Kind::ALL`] and `STATUSES` have them.
     pub requests: [[u64; STATUSES.len()]; Kind::ALL.len()],
     /// How long they took, by kind; without streams and files on their way.
     pub timings: [Timings; Kind::ALL.len()],
