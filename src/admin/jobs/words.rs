@@ -16,6 +16,8 @@ const KINDS: &[(&str, &str)] = &[
     ("send_letter", "Send mail"),
     ("send_link", "Send a link by mail"),
     ("find_forgetful", "Help who forgot a password"),
+    ("sweep_links", "Sweep links of letters"),
+    ("fill_places", "Fill free places"),
 ];
 
 /// What a kind does; its name where nothing better is known, for example from another release.
