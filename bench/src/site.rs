@@ -14,6 +14,9 @@ use tempfile::TempDir;
 
 const PASSWORD: &str = "a password for a measurement 7";
 
+/// Signs what the site hands out: several processes on a server's database have to agree on it.
+const SECRET: &str = "a secret that guards nothing but a measurement";
+
 /// A site that runs until this value ends.
 pub struct Site {
     // First, so that it ends before its folder does.
@@ -45,6 +48,7 @@ impl Program {
             .current_dir(&self.folder)
             .env("LYCEUM_DATA", self.folder.join("data"))
             .env("LYCEUM_LOG", "warn")
+            .env("LYCEUM_SECRET", SECRET)
             .envs(self.settings.iter().map(|(name, value)| (name, value)));
         command
     }
@@ -63,7 +67,6 @@ impl Program {
             .command(&arguments)
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
-            .stderr(Stdio::null())
             .spawn()?;
         if let Some(mut input) = adding.stdin.take() {
             input.write_all(format!("{PASSWORD}\n").as_bytes())?;
