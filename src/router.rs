@@ -108,12 +108,17 @@ pub fn api() -> &'static Api {
             courses_api::modules(),
             studies::with_marks(courses_api::contents()),
             studies::enrollments(),
+            studies::requests(),
+            studies::invitations(),
             library::api::with_library(uploads::uploads()),
             messages_api::messages(),
+            chat::api::rooms(),
             users::users(),
             users::groups(),
             jobs::api::jobs(),
             cache::api::caches(),
+            admin::api::announcements(),
+            admin::api::log(),
         ])
     });
     &API

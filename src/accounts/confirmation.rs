@@ -232,9 +232,19 @@ fn refused(mut shown: ConfirmPage, state: &LinkState) -> Result<Response> {
 
 /// POST `/accounts/email/send/`: sends the link once more.
 pub async fn send(State(app): State<App>, Student(person): Student) -> Result<Response> {
+    send_again(&app, person.id).await?;
+    Ok(redirect::see_other("/accounts/profile/?sent=yes"))
+}
+
+/// Sends somebody the link once more that confirms her address, or the one that she wants to have; none where there is
+/// nothing to confirm.
+///
+/// # Errors
+/// [`Error::Conflict`] where the site sends no mail, [`Error::TooMany`].
+pub(super) async fn send_again(app: &App, user_id: i64) -> Result<()> {
     let mut write = app.write().await?;
-    let account = super::rights::hold_user(&write, person.id).await?;
-    let Some(address) = address_of(&app, &*write, &account).await? else {
+    let account = super::rights::hold_user(&write, user_id).await?;
+    let Some(address) = address_of(app, &*write, &account).await? else {
         return Err(Error::Conflict("This site sends no mail.".into()));
     };
     let wanted = match (address.awaited.as_str(), address.is_confirmed) {
@@ -243,7 +253,7 @@ pub async fn send(State(app): State<App>, Student(person): Student) -> Result<Re
         (awaited, _) => awaited,
     };
     if !wanted.is_empty() {
-        match ask(&app, &mut write, &account, wanted).await {
+        match ask(app, &mut write, &account, wanted).await {
             Err(Error::Invalid(_)) => {
                 return Err(Error::TooMany {
                     message: TOO_MANY.into(),
@@ -253,16 +263,20 @@ pub async fn send(State(app): State<App>, Student(person): Student) -> Result<Re
             asked => asked?,
         }
     }
-    write.commit().await?;
-    Ok(redirect::see_other("/accounts/profile/?sent=yes"))
+    write.commit().await
 }
 
 /// POST `/accounts/email/keep/`: the address stays as it is.
 pub async fn keep(State(app): State<App>, Student(person): Student) -> Result<Response> {
-    let write = app.write().await?;
-    links::end_all(&app, &write, person.id, LINK).await?;
-    write.commit().await?;
+    keep_address(&app, person.id).await?;
     Ok(redirect::see_other("/accounts/profile/"))
+}
+
+/// Keeps somebody's address as it is: the links that would change it do nothing any more.
+pub(super) async fn keep_address(app: &App, user_id: i64) -> Result<()> {
+    let write = app.write().await?;
+    links::end_all(app, &write, user_id, LINK).await?;
+    write.commit().await
 }
 
 /// GET `/accounts/email/needed/`.

@@ -5,6 +5,7 @@
 //! with a course is for those features to say.
 
 pub mod api;
+mod by_staff;
 pub mod confirmation;
 mod devices;
 mod entering;
@@ -22,6 +23,7 @@ pub mod token_pages;
 mod tokens;
 mod two_factor;
 
+pub use by_staff::{end_sessions_of, give_password, hash_for, take_two_factor};
 pub use facts::{group_facts, hold_touchable, token_facts, user_facts};
 pub use links::{SendLink, SweepLinks};
 pub use profile::{Profile, set_theme, update_profile};

@@ -22,6 +22,7 @@ use axum::response::{IntoResponse as _, Response};
 use chrono::{DateTime, Utc};
 use chrono_tz::TZ_VARIANTS;
 use serde::Deserialize;
+use std::net::IpAddr;
 
 /// Whether the page is shown after something was saved.
 #[derive(Debug, Default, Deserialize)]
@@ -230,20 +231,33 @@ async fn password_problems(
         "new_password2",
         "The two new passwords differ. Type the same one twice.",
     );
-    if old.is_empty() {
-        problems.add("old_password", "Type your present password.");
-        return Ok((StatusCode::UNPROCESSABLE_ENTITY, problems, None));
+    let present = check_present(app, person, old, device.address).await;
+    let (status, present, wait) = refusal(present)?;
+    problems.extend(present);
+    Ok((status, problems, wait))
+}
+
+/// What is wrong with what somebody typed as her present password, at `old_password`. A wrong one counts as a failed log-in.
+///
+/// # Errors
+/// [`Error::TooMany`] when there were too many wrong ones.
+pub(super) async fn check_present(
+    app: &App,
+    person: &Person,
+    typed: &str,
+    address: IpAddr,
+) -> Result<Problems> {
+    if typed.is_empty() {
+        return Ok(Problems::of("old_password", "Type your present password."));
     }
-    match credentials::authenticate(app, &person.username, old, device.address).await {
-        Ok(Some(_)) => Ok((StatusCode::UNPROCESSABLE_ENTITY, problems, None)),
-        refused => {
+    let found = credentials::authenticate(app, &person.username, typed, address).await?;
+    Ok(match found {
+        Some(_) => Problems::new(),
+        None => {
             let words = "This is not your present password. Type the one that you log in with.";
-            let (status, refused, wait) =
-                refusal(refused.map(|_| Problems::of("old_password", words)))?;
-            problems.extend(refused);
-            Ok((status, problems, wait))
+            Problems::of("old_password", words)
         }
-    }
+    })
 }
 
 impl PasswordPage {

@@ -2,6 +2,7 @@
 //! jobs, health, announcements, caches.
 
 pub mod announcements;
+pub mod api;
 pub mod cache;
 mod charts;
 mod csv;

@@ -13,6 +13,7 @@
 //! commits, whatever the node. A reader who has seen up to 41 asks for what came after; a hole is seen by the number
 //! that comes next. Decision 0027. What is not stored, and what is counted: decision 0029.
 
+pub mod api;
 mod asked;
 mod bar;
 mod editing;

@@ -26,7 +26,7 @@ use axum::extract::State;
 use axum::response::Response;
 use drawn::{Drawn, Line, draw};
 use moderate::{MUTES, SlowChoice, slow_choices};
-use rooms::{RoomEntry, list_rooms};
+pub(super) use rooms::{RoomEntry, list_rooms};
 use sea_orm::EntityTrait as _;
 use serde::Deserialize;
 

@@ -110,7 +110,11 @@ pub async fn cancel(
 }
 
 /// The newest file of a content, and the page that shows it.
-async fn processed(app: &App, person: &Person, content_id: i64) -> Result<(i64, String)> {
+pub(super) async fn processed(
+    app: &App,
+    person: &Person,
+    content_id: i64,
+) -> Result<(i64, String)> {
     let (content, item, module, _) = get_owned_content(app.db.read(), person, content_id).await?;
     let upload_id = item.next_upload_id.or(item.upload_id);
     let page = format!("/course/module/{}/#content-{}", module.id, content.id);

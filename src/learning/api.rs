@@ -1,6 +1,14 @@
 //! What programs do as students: enrolling in a course and leaving it, its contents, and how far she is.
 //!
-//! The list of her courses stands in `enrollments`.
+//! The list of her courses stands in `enrollments`; what her teachers do in `entry`, `requests` and `invitations`.
+
+mod entry;
+mod invitations;
+mod requests;
+mod standing;
+
+pub use invitations::invitations;
+pub use requests::requests;
 
 use super::admission::{self, Standing, ask_to_enroll};
 pub use super::enrollments::enrollments;
@@ -13,6 +21,7 @@ use crate::courses::{
 use crate::entities::upload::UploadState;
 use crate::entities::{content, course};
 use crate::error::{Error, Result};
+use crate::holds;
 use crate::media::{FileView, list_files};
 use crate::web::rest::{
     Access, Answer, Asked, Call, Cell, Declared, FIELDS, Field, Got, IS_AUTHENTICATED, IS_OWNER,
@@ -31,6 +40,9 @@ pub const IS_ENROLLED: Rule = Rule::Is("IsEnrolled", is_enrolled);
 
 /// Who may read what a course holds.
 const MAY_STUDY: Rule = Rule::Any(&[IS_STAFF, IS_OWNER, IS_ENROLLED]);
+
+/// Who manages a course, by the permission that its page asks for.
+const MANAGES: Rule = Rule::All(&[holds!(CHANGE_COURSE), Rule::Any(&[IS_OWNER, IS_STAFF])]);
 
 /// Whether she is in the course now.
 struct Enrolled(bool);
@@ -122,11 +134,11 @@ const POSITION: [Declared; 1] = [Declared::taken(
 
 /// Adds to the courses what students do with them.
 pub fn with_studies(courses: Resource) -> Resource {
-    courses
+    let courses = entry::with_entry(courses)
         .action(
             "enroll",
             "Enroll",
-            "Enrolls you in the course. Twice is once. Where its teacher decides who comes in, or all places are taken, your request stands in line: 202. Ask again to see how it stands.",
+            "Enrolls you in the course. Twice is once. Where its teacher decides who comes in, or all places are taken, your request stands in line: 202. Ask again, or at standing/, to see how it stands. Where the site lets in confirmed addresses alone, others are told so: 403.",
             Operation::new(Method::POST, "Enrolls the caller; the body is ignored.", enroll)
                 .only(IS_AUTHENTICATED)
                 .within(Scope::Learn)
@@ -163,12 +175,13 @@ pub fn with_studies(courses: Resource) -> Resource {
                 .about(find_course)
                 .looks_at(&[FIELDS])
                 .answers(declared(&FULL_COURSE)),
-        )
+        );
+    standing::with_standing(courses)
 }
 
 /// Adds to the contents what students do with them.
 pub fn with_marks(contents: Resource) -> Resource {
-    contents
+    let contents = contents
         .action(
             "done",
             "Done",
@@ -194,7 +207,8 @@ pub fn with_marks(contents: Resource) -> Resource {
                 .about(find_studied)
                 .takes(POSITION.to_vec())
                 .without_answer(),
-        )
+        );
+    standing::with_position(contents)
 }
 
 /// A content with its course, for those who study it.

@@ -25,11 +25,11 @@ use serde::Deserialize;
 use std::collections::HashMap;
 
 /// Places that a course may have.
-const MOST_PLACES: i64 = 1_000_000;
+pub(super) const MOST_PLACES: i64 = 1_000_000;
 /// Requests on the page; those after them come when these are decided.
 const SHOWN: u64 = 200;
 /// Characters of a reason.
-const LONGEST_REASON: usize = 500;
+pub(super) const LONGEST_REASON: usize = 500;
 
 /// The page.
 #[derive(Template)]
@@ -139,7 +139,8 @@ pub async fn set_rules(
     Ok(done(id, "rules"))
 }
 
-fn read_rules(form: &Form) -> Result<Rules, Problems> {
+/// Reads the form of places and approval.
+pub(super) fn read_rules(form: &Form) -> Result<Rules, Problems> {
     let typed = form.text("places");
     let places = typed
         .parse::<i64>()
@@ -234,9 +235,9 @@ pub async fn invite(
 async fn make(app: &App, person: &Person, id: i64, new: NewInvitation) -> Result<String> {
     let write = app.write().await?;
     let course = hold_course(&write, person, id).await?;
-    let path = invitations::create(app, &write, &course, person.id, new).await?;
+    let made = invitations::create(app, &write, &course, person.id, new).await?;
     write.commit().await?;
-    Ok(path)
+    Ok(made.path())
 }
 
 /// POST `/course/<id>/invitations/<invitation>/revoke/`.

@@ -32,11 +32,11 @@ use serde::Deserialize;
 use std::collections::HashMap;
 
 /// Characters of a note.
-const LONGEST_NOTE: usize = 200;
+pub(super) const LONGEST_NOTE: usize = 200;
 /// People who may come by one invitation, at most.
-const MOST_USES: i32 = 100_000;
+pub(super) const MOST_USES: i32 = 100_000;
 /// Days that one may last.
-const LONGEST_DAYS: i64 = 3_650;
+pub(super) const LONGEST_DAYS: i64 = 3_650;
 /// Invitations of one course that are open at once.
 const MOST: u64 = 100;
 /// Characters of the secret part.
@@ -45,7 +45,7 @@ const TOKEN_LENGTH: usize = 43;
 const COOKIE: &str = "lyceum_invitation";
 /// Time to make an account in between.
 const COOKIE_LIFETIME: TimeDelta = TimeDelta::days(1);
-const OVER: &str =
+pub(super) const OVER: &str =
     "This invitation does not work, or not any more. Ask whoever sent it to you for another one.";
 
 /// What a form says of an invitation to be made.
@@ -97,7 +97,22 @@ impl NewInvitation {
     }
 }
 
-/// Makes an invitation to a course that is held; answers the path of its link, which is stored nowhere.
+/// An invitation that was made just now.
+pub(super) struct Made {
+    /// Its number.
+    pub id: i64,
+    /// Its secret part, which is stored nowhere.
+    pub token: String,
+}
+
+impl Made {
+    /// The path of its link.
+    pub fn path(&self) -> String {
+        format!("/join/?key={}", self.token)
+    }
+}
+
+/// Makes an invitation to a course that is held.
 ///
 /// # Errors
 /// [`Error::Invalid`] when there are too many.
@@ -107,7 +122,7 @@ pub(super) async fn create(
     course: &course::Model,
     owner_id: i64,
     new: NewInvitation,
-) -> Result<String> {
+) -> Result<Made> {
     let now = app.clock.now();
     let open = invitation::Entity::find()
         .filter(invitation::Column::CourseId.eq(course.id))
@@ -129,10 +144,11 @@ pub(super) async fn create(
         revoked_at: Set(None),
         ..Default::default()
     };
-    invitation::Entity::insert(row)
-        .exec_without_returning(&**write)
-        .await?;
-    Ok(format!("/join/?key={token}"))
+    let inserted = invitation::Entity::insert(row).exec(&**write).await?;
+    Ok(Made {
+        id: inserted.last_insert_id,
+        token,
+    })
 }
 
 /// Takes an invitation of a course back; twice is once.
@@ -202,6 +218,14 @@ pub(super) async fn list(
         .order_by_desc(invitation::Column::Id)
         .all(db)
         .await?;
+    with_names(db, rows).await
+}
+
+/// These invitations, each with the names of who came by it.
+pub(super) async fn with_names(
+    db: &impl ConnectionTrait,
+    rows: Vec<invitation::Model>,
+) -> Result<Vec<(invitation::Model, Vec<String>)>> {
     let ids = rows.iter().map(|row| row.id);
     let uses = invitation_use::Entity::find()
         .filter(invitation_use::Column::InvitationId.is_in(ids))
@@ -286,16 +310,11 @@ pub async fn join(
     headers: HeaderMap,
 ) -> Result<Response> {
     let mut write = app.write().await?;
-    let Some((row, course)) = find(&app, &*write, &headers).await? else {
+    let token = token_in(&headers).unwrap_or_default();
+    let Some((course, standing)) = join_by(&app, &mut write, &token, person.id).await? else {
         drop(write);
         return over(shell);
     };
-    if !use_once(&app, &write, &row, person.id).await? {
-        drop(write);
-        return over(shell);
-    }
-    let standing =
-        admission::ask_to_enroll(&app, &mut write, person.id, course.id, Some(row.id)).await?;
     write.commit().await?;
     let path = match standing {
         Standing::Enrolled => lesson_path(course.id, None, None),
@@ -306,6 +325,28 @@ pub async fn join(
     let cookie = set_cookie(COOKIE, "", TimeDelta::zero(), true, is_https);
     response.headers_mut().append(SET_COOKIE, cookie);
     Ok(response)
+}
+
+/// Lets somebody in by the secret of an invitation, or puts her in line where the course is full; none when it does not work,
+/// and then nothing may last.
+///
+/// # Errors
+/// As [`admission::ask_to_enroll`].
+pub(super) async fn join_by(
+    app: &App,
+    write: &mut Write,
+    token: &str,
+    user_id: i64,
+) -> Result<Option<(course::Model, Standing)>> {
+    let Some((row, course)) = find_by(app, &**write, token).await? else {
+        return Ok(None);
+    };
+    if !use_once(app, write, &row, user_id).await? {
+        return Ok(None);
+    }
+    let invitation = Some(row.id);
+    let standing = admission::ask_to_enroll(app, write, user_id, course.id, invitation).await?;
+    Ok(Some((course, standing)))
 }
 
 /// Notes that she comes by an invitation, unless she is in the course or has come by it before; whether it lets her in. The
@@ -343,21 +384,35 @@ async fn use_once(app: &App, write: &Write, row: &invitation::Model, user_id: i6
     Ok(counted.rows_affected > 0)
 }
 
-/// The invitation whose secret this browser holds, with its course: while it is open, and the course no draft.
+/// The secret that this browser holds.
+fn token_in(headers: &HeaderMap) -> Option<String> {
+    let jar = CookieJar::from_headers(headers);
+    jar.get(COOKIE).map(|cookie| cookie.value().to_owned())
+}
+
+/// The invitation whose secret this browser holds, as [`find_by`] finds it.
 async fn find(
     app: &App,
     db: &impl ConnectionTrait,
     headers: &HeaderMap,
 ) -> Result<Option<(invitation::Model, course::Model)>> {
-    let jar = CookieJar::from_headers(headers);
-    let Some(token) = jar.get(COOKIE).map(|cookie| cookie.value().to_owned()) else {
-        return Ok(None);
-    };
+    match token_in(headers) {
+        Some(token) => find_by(app, db, &token).await,
+        None => Ok(None),
+    }
+}
+
+/// The invitation with this secret and its course: while it is open, and the course no draft.
+async fn find_by(
+    app: &App,
+    db: &impl ConnectionTrait,
+    token: &str,
+) -> Result<Option<(invitation::Model, course::Model)>> {
     if token.len() != TOKEN_LENGTH {
         return Ok(None);
     }
     let found = invitation::Entity::find()
-        .filter(invitation::Column::TokenHash.eq(hash(&token)))
+        .filter(invitation::Column::TokenHash.eq(hash(token)))
         .filter(is_open(app.clock.now()))
         .find_also_related(course::Entity)
         .one(db)

@@ -293,6 +293,32 @@ pub(super) async fn done(
     Ok(rows.into_iter().collect())
 }
 
+/// How many contents of each course each of these people has done, by person and course.
+pub(super) async fn done_by(
+    db: &impl ConnectionTrait,
+    people: &[i64],
+    courses: &[i64],
+) -> Result<HashMap<(i64, i64), i64>> {
+    let rows: Vec<(i64, i64, i64)> = done_mark::Entity::find()
+        .select_only()
+        .column(done_mark::Column::UserId)
+        .column(module::Column::CourseId)
+        .column_as(done_mark::Column::ContentId.count(), "done")
+        .join(JoinType::InnerJoin, done_mark::Relation::Content.def())
+        .join(JoinType::InnerJoin, content::Relation::Module.def())
+        .filter(done_mark::Column::UserId.is_in(people.iter().copied()))
+        .filter(module::Column::CourseId.is_in(courses.iter().copied()))
+        .group_by(done_mark::Column::UserId)
+        .group_by(module::Column::CourseId)
+        .into_tuple()
+        .all(db)
+        .await?;
+    let keyed = rows
+        .into_iter()
+        .map(|(person, course, done)| ((person, course), done));
+    Ok(keyed.collect())
+}
+
 /// The modules in which these contents stand now.
 async fn places(db: &impl ConnectionTrait, contents: &[i64]) -> Result<HashMap<i64, i64>> {
     if contents.is_empty() {

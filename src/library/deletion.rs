@@ -6,22 +6,27 @@ use super::store;
 use crate::app::App;
 use crate::courses;
 use crate::db::Write;
-use crate::entities::upload;
+use crate::entities::{upload, user};
 use crate::error::{Error, Result};
 use crate::media;
+use crate::web::audit::Facts;
 use crate::web::form::Form;
-use crate::web::identity::Author;
+use crate::web::identity::{Author, Person};
+use crate::web::permissions::{self, require};
 use crate::web::shell::{Place, Shell, page, page_with};
 use crate::web::{redirect, text};
 use askama::Template;
 use axum::extract::{RawQuery, State};
 use axum::http::StatusCode;
 use axum::response::Response;
-use sea_orm::EntityTrait as _;
+use sea_orm::{ActiveEnum as _, ConnectionTrait, EntityTrait as _};
 use std::collections::BTreeSet;
 
 /// So many files are deleted at once; a page of the library has fewer.
 const MOST: usize = 100;
+
+const ELSEWHERE: &str =
+    "A course of somebody else shows this file. Ask its teacher to take it out of there first.";
 
 const NOT_NAMED: &str = "Nothing was deleted: lessons have begun to use what you chose. ";
 
@@ -157,6 +162,7 @@ pub async fn delete(
     let mut write = app.write().await?;
     let files = store::list_own(&*write, person.id, &ids).await?;
     let losing = hold_losing(&app, &write, &files).await?;
+    require_hers(&write, &person, &losing).await?;
     if losing.shows.is_subset(&named) {
         delete_files(&app, &mut write, &files, losing).await?;
         write.commit().await?;
@@ -183,6 +189,30 @@ pub async fn delete_upload(app: &App, write: &mut Write, id: i64) -> Result<()> 
     let losing = hold_losing(app, write, &files).await?;
     media::take_out_of_room(write, id).await?;
     delete_files(app, write, &files, losing).await
+}
+
+/// What an upload consists of, for the log; `None` when there is none.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn upload_facts(db: &impl ConnectionTrait, id: i64) -> Result<Option<Facts>> {
+    let found = upload::Entity::find_by_id(id)
+        .find_also_related(user::Entity)
+        .one(db)
+        .await?;
+    Ok(found.map(|(row, owner)| Facts {
+        name: row.name.clone(),
+        fields: vec![
+            ("name", row.name),
+            ("kind", row.kind.to_value()),
+            (
+                "owner",
+                owner.map_or_else(String::new, |owner| owner.username),
+            ),
+            ("size", text::size(row.size_bytes)),
+            ("state", row.state.to_value()),
+        ],
+    }))
 }
 
 /// What loses something when files are deleted.
@@ -222,6 +252,23 @@ pub(super) async fn hold_losing(
             .map(|item| item.id)
             .collect(),
     })
+}
+
+/// Lets her go on who may delete what would go with files of hers: contents, in courses that are hers. A course that was
+/// given to another teacher goes on showing files of the one before, who deletes nothing there.
+///
+/// # Errors
+/// [`Error::Forbidden`] without the permission to delete contents, [`Error::Conflict`] when a course is somebody else's.
+pub(super) async fn require_hers(write: &Write, person: &Person, losing: &Losing) -> Result<()> {
+    if losing.shows.is_empty() {
+        return Ok(());
+    }
+    require(person, permissions::DELETE_CONTENT)?;
+    let is_elsewhere = store::are_in_courses_of_others(&**write, person.id, &losing.shows).await?;
+    if is_elsewhere && !person.is_staff {
+        return Err(Error::Conflict(ELSEWHERE.into()));
+    }
+    Ok(())
 }
 
 /// Deletes files that are [held](hold_losing), and the contents that show them.

@@ -13,4 +13,4 @@ pub mod sending;
 mod store;
 pub mod unfinished;
 
-pub use deletion::delete_upload;
+pub use deletion::{delete_upload, upload_facts};

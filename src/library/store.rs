@@ -9,7 +9,7 @@ use sea_orm::{
     ColumnTrait as _, Condition, ConnectionTrait, EntityTrait as _, FromQueryResult, JoinType,
     PaginatorTrait as _, QueryFilter as _, QueryOrder as _, QuerySelect as _, RelationTrait as _,
 };
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 /// Told who would delete a picture of a room as a file.
 const IN_A_ROOM: &str =
@@ -153,6 +153,20 @@ pub async fn list_contents(
         .await?;
     let keeps = |item: &item::Model| item.upload_id.is_none_or(|id| !upload_ids.contains(&id));
     Ok((rows, waiting.into_iter().filter(keeps).collect()))
+}
+
+/// Whether one of these contents stands in a course of somebody else.
+pub async fn are_in_courses_of_others(
+    db: &impl ConnectionTrait,
+    owner_id: i64,
+    content_ids: &BTreeSet<i64>,
+) -> Result<bool> {
+    let others = content::Entity::find()
+        .join(JoinType::InnerJoin, content::Relation::Module.def())
+        .join(JoinType::InnerJoin, module::Relation::Course.def())
+        .filter(content::Column::Id.is_in(content_ids.iter().copied()))
+        .filter(course::Column::OwnerId.ne(owner_id));
+    Ok(others.count(db).await? > 0)
 }
 
 /// The courses of these modules, in the order of their numbers.

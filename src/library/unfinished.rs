@@ -12,6 +12,7 @@ use crate::web::{redirect, text};
 use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
+use chrono::{DateTime, Utc};
 use futures::{StreamExt as _, stream};
 use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
@@ -31,6 +32,10 @@ pub struct UnfinishedRow {
     pub name: String,
     /// How large the file is, once that is known.
     pub size_bytes: Option<u64>,
+    /// How much of it has arrived, when the file store has told.
+    pub arrived_bytes: Option<u64>,
+    /// When it is forgotten, as a moment.
+    pub expires_at: DateTime<Utc>,
     /// `120 MB of 2.1 GB arrived`.
     pub words: String,
     /// 0-100, once the size is known and the file store has told how much of it there is.
@@ -82,6 +87,8 @@ async fn row(app: &App, person: &Person, upload: Unfinished, until: Instant) -> 
         words: words(arrived, upload.length_bytes),
         percent: total.and_then(part),
         size_bytes: upload.length_bytes,
+        arrived_bytes: arrived,
+        expires_at: upload.expires_at,
         expires: Moment::new(upload.expires_at, app.clock.now(), person.time_zone),
         id: upload.id,
         name: upload.name,

@@ -7,7 +7,9 @@ use super::{FileView, UploadKind, UploadState, cancel, get_file, list_files, ret
 use crate::app::App;
 use crate::entities::upload;
 use crate::error::{Error, Result};
+use crate::holds;
 use crate::web::identity::Person;
+use crate::web::permissions::admin;
 use crate::web::rest::{
     Access, Answer, Call, Cell, Declared, FIELDS, Field, IS_AUTHENTICATED, IS_OWNER, IS_STAFF,
     Kind, Listing, Object, Operation, PARAMETERS, Parameter, Resource, Rule, Takes, containing,
@@ -32,6 +34,9 @@ const ORDERS: [(&str, upload::Column); 4] = [
 
 /// Its owner, and staff.
 const MAY_HANDLE: Rule = Rule::Any(&[IS_OWNER, IS_STAFF]);
+
+/// They, and who sees everybody's uploads on the admin site.
+const MAY_SEE: Rule = Rule::Any(&[IS_OWNER, IS_STAFF, holds!(admin::VIEW_UPLOAD)]);
 
 /// A file as programs see it.
 pub struct UploadRow {
@@ -264,7 +269,7 @@ pub fn uploads() -> Resource {
     )
     .one(
         Operation::new(Method::GET, "How a file stands.", show)
-            .only(MAY_HANDLE)
+            .only(MAY_SEE)
             .about(find_upload)
             .looks_at(&[FIELDS])
             .answers(fields()),
@@ -304,7 +309,7 @@ async fn list(call: Call) -> Result<Answer> {
     if let Some(id) = owner {
         select = select.filter(Column::OwnerId.eq(id));
     }
-    if !person.is_staff {
+    if !person.may(admin::VIEW_UPLOAD) {
         select = select.filter(Column::OwnerId.eq(person.id));
     }
     if let Some(name) = call.parameter("kind") {
@@ -350,7 +355,8 @@ pub fn find_upload(call: &Call) -> BoxFuture<'_, Result<Box<dyn Object>>> {
     Box::pin(async move {
         let person = call.person()?;
         let view = get_file(call.app.db.read(), call.id).await?;
-        if !person.is_staff && view.upload.owner_id != person.id {
+        let sees_all = person.may(admin::VIEW_UPLOAD) || person.may(admin::DELETE_UPLOAD);
+        if !sees_all && view.upload.owner_id != person.id {
             return Err(Error::NotFound);
         }
         let object: Box<dyn Object> = Box::new(UploadRow::new(view, person));

@@ -247,7 +247,11 @@ pub async fn rename_in(write: &Write, person: &Person, upload_id: i64, name: &st
     store::set_name(write, upload_id, name).await
 }
 
-async fn get_file(db: &impl ConnectionTrait, upload_id: i64) -> Result<FileView> {
+/// A file with everything that is stored of it, whoever's it is.
+///
+/// # Errors
+/// [`Error::NotFound`].
+pub async fn get_file(db: &impl ConnectionTrait, upload_id: i64) -> Result<FileView> {
     let mut found = list_files(db, &[upload_id]).await?;
     found.remove(&upload_id).ok_or(Error::NotFound)
 }

@@ -40,7 +40,9 @@ impl Scope {
     pub const fn about(self) -> &'static str {
         match self {
             Self::Read => "Look at everything that you may see.",
-            Self::Learn => "Enroll in courses and leave them, mark lessons as done, read messages.",
+            Self::Learn => {
+                "Enroll in courses and leave them, mark lessons as done, read messages; speak in rooms, and moderate those of your courses."
+            }
             Self::Teach => "Write your courses and upload files.",
             Self::Admin => "Use your rights as staff.",
         }
@@ -124,7 +126,7 @@ impl Scopes {
             Scope::Teach
         } else {
             return Err(Error::Forbidden(
-                "A token with scopes does not send the forms of pages. The API at /api/ does the same.",
+                "A token with scopes does not send the forms of pages. What programs do stands at /api/docs/.",
             ));
         };
         self.check(scope)

@@ -1,17 +1,22 @@
 //! The REST API as programs find it (contract, section 4).
 
+mod acts;
 mod answers;
 mod authoring;
 mod browse;
 mod checks;
 mod conditions;
+mod entry;
 mod handling;
 mod kept;
 mod lists;
 mod making;
+mod parity;
 mod people;
 mod permissions;
 mod repeated;
+mod rooms;
+mod running;
 mod schema;
 mod studies;
 mod writing;

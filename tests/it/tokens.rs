@@ -12,7 +12,7 @@ use serde_json::json;
 const LIST: &str = "/accounts/tokens/";
 const NAME: &[(&str, &str)] = &[("filename", "a.pdf")];
 
-async fn key(site: &TestApp, user_id: i64, scopes: &[Scope]) -> String {
+pub async fn key(site: &TestApp, user_id: i64, scopes: &[Scope]) -> String {
     let new = NewToken {
         user_id,
         name: format!("{scopes:?}"),

@@ -6,7 +6,7 @@
 
 use super::users::{USER, UserRow, dressed};
 use crate::accounts::confirmation::hold_back;
-use crate::accounts::facts::user_facts;
+use crate::accounts::facts::{hold_touchable, user_facts};
 use crate::accounts::profile::{Profile, update_profile};
 use crate::accounts::rights::{
     hold_caller, hold_with, list_groups, numbers_of, require_still, set_groups, set_rights,
@@ -26,6 +26,8 @@ const NOT_BY_KEY: &str =
 /// Told when a key is used for rights.
 const NO_RIGHTS_BY_KEY: &str =
     "A token does not give or take rights. Log in, or use your password.";
+/// Told who runs a part of the site and gives rights.
+const STAFF_ALONE: &str = "Only staff say who runs the site, and who is in which group.";
 
 /// PATCH `/api/users/me/`
 pub(super) async fn change_me(call: Call) -> Result<Answer> {
@@ -45,7 +47,7 @@ pub(super) async fn change_me(call: Call) -> Result<Answer> {
 }
 
 /// What is asked of a key with scopes, as on the page of the settings.
-fn require_no_key(person: &Person) -> Result<()> {
+pub(super) fn require_no_key(person: &Person) -> Result<()> {
     match person.scopes {
         Some(_) => Err(Error::Forbidden(NOT_BY_KEY)),
         None => Ok(()),
@@ -59,6 +61,20 @@ fn require_no_key(person: &Person) -> Result<()> {
 pub(super) fn require_no_key_for_rights(person: &Person) -> Result<()> {
     if person.is_by_key {
         Err(Error::Forbidden(NO_RIGHTS_BY_KEY))
+    } else {
+        Ok(())
+    }
+}
+
+/// What is asked of whoever gives or takes what the admin site lets staff alone give and take; whoever changes accounts
+/// there opens and shuts them.
+///
+/// # Errors
+/// [`Error::Forbidden`].
+fn require_may_give(person: &Person, after: &Rights, before: &Rights) -> Result<()> {
+    let gives = after.is_staff != before.is_staff || after.groups != before.groups;
+    if gives && !person.is_staff {
+        Err(Error::Forbidden(STAFF_ALONE))
     } else {
         Ok(())
     }
@@ -126,7 +142,7 @@ impl Rights {
 /// PATCH `/api/users/<id>/`
 pub(super) async fn change_other(call: Call) -> Result<Answer> {
     let person = call.person()?;
-    let (mut write, row) = hold(&call).await?;
+    let (mut write, row) = hold_other(&call).await?;
     let told = user_facts(&*write, row.account.id).await?;
     let (id, held, before) = (row.account.id, Profile::of(&row.account), Rights::of(&row));
     let known = list_groups(&*write).await?;
@@ -148,6 +164,7 @@ pub(super) async fn change_other(call: Call) -> Result<Answer> {
     let changes_rights = rights != before;
     if changes_rights {
         require_no_key_for_rights(person)?;
+        require_may_give(person, &rights, &before)?;
     }
     call.unchanged(&USER, &row)?;
     if after != held {
@@ -196,6 +213,7 @@ pub(super) async fn create(call: Call) -> Result<Answer> {
         }
     })?;
     require_no_key_for_rights(person)?;
+    require_may_give(person, &rights, &Rights::of_new())?;
     let hash = call.app.passwords.hash(&password).await?;
     let mut write = call.app.write().await?;
     hold_caller(&write, person).await?;
@@ -256,6 +274,15 @@ async fn hold(call: &Call) -> Result<(Write, UserRow)> {
     let write = call.app.write().await?;
     let (caller, account) = hold_with(&write, person.id, id).await?;
     require_still(&caller, person)?;
+    let row = dressed(&*write, account).await?;
+    Ok((write, row))
+}
+
+/// The account of somebody else, held as [`hold_touchable`] says; or one's own.
+async fn hold_other(call: &Call) -> Result<(Write, UserRow)> {
+    let id = call.object::<UserRow>()?.account.id;
+    let write = call.app.write().await?;
+    let account = hold_touchable(&write, call.person()?, id).await?;
     let row = dressed(&*write, account).await?;
     Ok((write, row))
 }

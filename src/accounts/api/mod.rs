@@ -3,6 +3,7 @@
 //! Keys are not here: a key that could make another would outlive its own end. They are made on their page and at the
 //! terminal.
 
+mod acts;
 mod changing;
 mod groups;
 mod users;

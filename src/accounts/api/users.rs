@@ -1,14 +1,16 @@
 //! `/api/users/`: who somebody is herself (`me`), and for staff all accounts with their rights.
 
+use super::acts::{with_acts, with_own_acts};
 use super::changing::{change_me, change_other, create};
 use crate::accounts::rights::groups_of;
 use crate::accounts::store;
 use crate::app::App;
 use crate::entities::user;
 use crate::error::{Error, Result};
+use crate::runs;
 use crate::web::rest::{
-    Access, Answer, Call, Cell, Declared, FIELDS, Field, IS_AUTHENTICATED, IS_STAFF, Kind, Listing,
-    Object, Operation, PARAMETERS, Parameter, Resource, containing, declared, orders_of,
+    Access, Answer, Call, Cell, Declared, FIELDS, Field, IS_AUTHENTICATED, Kind, Listing, Object,
+    Operation, PARAMETERS, Parameter, Resource, containing, declared, orders_of,
 };
 use crate::web::scopes::Scope;
 use axum::http::Method;
@@ -127,11 +129,11 @@ pub fn users() -> Resource {
     let users = Resource::new(
         "users",
         "User",
-        "Accounts. You see your own, at /api/users/me/; staff see all.",
+        "Accounts. You see your own, at /api/users/me/; whoever runs the site sees all. Rights are given by staff alone.",
     )
     .all(
         Operation::new(Method::GET, "Lists the accounts by user name.", list)
-            .only(IS_STAFF)
+            .only(runs!(VIEW_USER))
             .list()
             .looks_at(&PARAMETERS)
             .looks_at(&[
@@ -144,7 +146,7 @@ pub fn users() -> Resource {
     )
     .one(
         Operation::new(Method::GET, "One account.", show)
-            .only(IS_STAFF)
+            .only(runs!(VIEW_USER))
             .about(find_user)
             .looks_at(&[FIELDS])
             .answers(fields()),
@@ -155,22 +157,23 @@ pub fn users() -> Resource {
             "Changes an account or its rights.",
             change_other,
         )
-        .only(IS_STAFF)
+        .only(runs!(CHANGE_USER))
         .within(Scope::Admin)
         .about(find_user)
         .takes(fields())
         .answers(fields()),
     );
-    with_me(
+    let users = with_me(
         users.all(
             Operation::new(Method::POST, "Makes an account for somebody.", create)
-                .only(IS_STAFF)
+                .only(runs!(ADD_USER))
                 .within(Scope::Admin)
                 .takes(new_account())
                 .answers(fields())
                 .creates(),
         ),
-    )
+    );
+    with_acts(with_own_acts(users))
 }
 
 /// The fields of a new account, which has a password.
@@ -263,11 +266,11 @@ pub(super) async fn dressed(db: &impl ConnectionTrait, account: user::Model) -> 
     rows.into_iter().next().ok_or(Error::NotFound)
 }
 
-fn find_user(call: &Call) -> BoxFuture<'_, Result<Box<dyn Object>>> {
+pub(super) fn find_user(call: &Call) -> BoxFuture<'_, Result<Box<dyn Object>>> {
     Box::pin(found(&call.app, call.id))
 }
 
-fn find_me(call: &Call) -> BoxFuture<'_, Result<Box<dyn Object>>> {
+pub(super) fn find_me(call: &Call) -> BoxFuture<'_, Result<Box<dyn Object>>> {
     Box::pin(async move { found(&call.app, call.person()?.id).await })
 }
 

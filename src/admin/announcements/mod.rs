@@ -6,6 +6,7 @@ mod sending;
 mod store;
 
 pub use sending::SendAnnouncement;
+pub use store::with_readers;
 
 use crate::app::App;
 use crate::db::Write;
@@ -86,16 +87,31 @@ pub async fn count(app: &App, new: &NewAnnouncement) -> Result<u64> {
 /// When the database does not answer.
 pub async fn send(app: &App, person: &Person, by: &By, new: &NewAnnouncement) -> Result<i64> {
     let mut write = app.write().await?;
+    let id = write_down(app, &mut write, person, by, new).await?;
+    write.commit().await?;
+    Ok(id)
+}
+
+/// The same within a transaction, with which it begins.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn write_down(
+    app: &App,
+    write: &mut Write,
+    person: &Person,
+    by: &By,
+    new: &NewAnnouncement,
+) -> Result<i64> {
     write.alone("announcements").await?;
     let since = app.clock.now() - SAME;
-    if let Some(same) = store::find_same(&write, person.id, new, since).await? {
+    if let Some(same) = store::find_same(write, person.id, new, since).await? {
         return Ok(same);
     }
-    let expected = store::count_recipients(&*write, new.audience, new.audience_id).await?;
-    let id = store::insert(app, &write, person, new, expected).await?;
-    jobs::enqueue(app, &mut write, &SendAnnouncement { id }).await?;
-    note(&write, by, "add", (id, &new.text)).await?;
-    write.commit().await?;
+    let expected = store::count_recipients(&**write, new.audience, new.audience_id).await?;
+    let id = store::insert(app, write, person, new, expected).await?;
+    jobs::enqueue(app, write, &SendAnnouncement { id }).await?;
+    note(write, by, "add", (id, &new.text)).await?;
     Ok(id)
 }
 

@@ -201,6 +201,17 @@ pub async fn list(db: &impl ConnectionTrait, most: u64) -> Result<Vec<(announcem
         .limit(most)
         .all(db)
         .await?;
+    with_readers(db, rows).await
+}
+
+/// These announcements, each with how many have read it; one query.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn with_readers(
+    db: &impl ConnectionTrait,
+    rows: Vec<announcement::Model>,
+) -> Result<Vec<(announcement::Model, u64)>> {
     let keys: Vec<String> = rows.iter().map(|row| dedupe_key(row.id)).collect();
     let read: Vec<(Option<String>, i64)> = message::Entity::find()
         .select_only()

@@ -2,10 +2,14 @@
 //! what concerns one person alone.
 
 use super::acts::{self, Act};
+use super::kinds::{KindNow, list_kinds};
+use super::steering;
 use crate::entities::job::{self, JobState};
 use crate::error::{Error, Result};
+use crate::jobs::EVERY_KIND;
+use crate::runs;
 use crate::web::rest::{
-    Answer, Call, Cell, Declared, FIELDS, Field, IS_STAFF, Kind, Listing, Object, Operation,
+    Access, Answer, Call, Cell, Declared, FIELDS, Field, Kind, Listing, Object, Operation,
     PARAMETERS, Parameter, Resource, Takes, declared, orders_of,
 };
 use crate::web::scopes::Scope;
@@ -99,14 +103,14 @@ impl Object for job::Model {
 /// `/api/jobs/`
 pub fn jobs() -> Resource {
     let fields: fn() -> Vec<Declared> = || declared(&JOB);
-    Resource::new(
+    let jobs = Resource::new(
         "jobs",
         "Job",
-        "What the site does outside of requests. For staff.",
+        "What the site does outside of requests, for those who run it.",
     )
     .all(
         Operation::new(Method::GET, "Lists the jobs, newest first.", list)
-            .only(IS_STAFF)
+            .only(runs!(VIEW_JOB))
             .list()
             .looks_at(&PARAMETERS)
             .looks_at(&[
@@ -119,7 +123,7 @@ pub fn jobs() -> Resource {
     )
     .one(
         Operation::new(Method::GET, "One job.", show)
-            .only(IS_STAFF)
+            .only(runs!(VIEW_JOB))
             .about(find)
             .looks_at(&[FIELDS])
             .answers(fields()),
@@ -129,7 +133,7 @@ pub fn jobs() -> Resource {
         "Retry",
         "Puts a job in line again that has failed or was stopped; one that waits to be tried again is tried at once.",
         Operation::new(Method::POST, "Tries it again.", retry)
-            .only(IS_STAFF)
+            .only(runs!(CHANGE_JOB))
             .within(Scope::Admin)
             .about(find)
             .may_answer(
@@ -143,12 +147,128 @@ pub fn jobs() -> Resource {
         "Cancel",
         "Stops a job that waits or runs; twice is once.",
         Operation::new(Method::POST, "Stops it.", cancel)
-            .only(IS_STAFF)
+            .only(runs!(CHANGE_JOB))
             .within(Scope::Admin)
             .about(find)
             .may_answer(StatusCode::CONFLICT, "It has ended by itself.")
             .answers(fields()),
+    );
+    with_kinds(jobs)
+}
+
+/// A kind of jobs, or all of them.
+const WHICH: [Declared; 1] = [Declared::taken(
+    "kind",
+    Kind::ShortText(100),
+    Access::Required,
+    "The name of a kind, or * for all of them.",
+)];
+
+const KIND: [Field<KindNow>; 8] = [
+    Field::new("kind", Kind::Text, "Its name.", |row| Cell::text(&row.kind)),
+    Field::new("about", Kind::Text, "What it does.", |row| {
+        Cell::text(&row.called)
+    }),
+    Field::new("waiting", Kind::Integer, "How many wait.", |row| {
+        Cell::Integer(row.waiting)
+    }),
+    Field::new("running", Kind::Integer, "How many run.", |row| {
+        Cell::Integer(row.running)
+    }),
+    Field::new("failed", Kind::Integer, "How many have failed.", |row| {
+        Cell::Integer(row.failed)
+    }),
+    Field::new(
+        "is_paused",
+        Kind::Boolean,
+        "Whether none of it is begun just now.",
+        |row| Cell::Boolean(row.paused.is_some()),
+    ),
+    Field::<KindNow>::new("paused_by", Kind::Text, "Who paused it.", |row| {
+        let paused = row.paused.as_ref();
+        paused.map_or(Cell::Null, |paused| Cell::text(&paused.by))
+    })
+    .or_null(),
+    Field::<KindNow>::new("paused", Kind::Time, "When it was paused.", |row| {
+        time(row.paused.as_ref().map(|paused| paused.at))
+    })
+    .or_null(),
+];
+
+/// What can be done with all jobs of a kind.
+fn with_kinds(jobs: Resource) -> Resource {
+    let steer = |about, does_pause| {
+        Operation::new(Method::POST, about, move |call| {
+            set_paused(call, does_pause)
+        })
+        .only(runs!(CHANGE_JOB))
+        .within(Scope::Admin)
+        .takes(WHICH.to_vec())
+        .answers(declared(&KIND))
+    };
+    jobs.action_on_all(
+        "kinds",
+        "Kinds of jobs",
+        "Every kind of jobs, how many of it stand how, and who paused it; * stands for all of them.",
+        Operation::new(Method::GET, "Lists the kinds, all of them together first.", kinds)
+            .only(runs!(VIEW_JOB))
+            .list()
+            .looks_at(&[FIELDS])
+            .answers(declared(&KIND)),
     )
+    .action_on_all(
+        "pause",
+        "Pause",
+        "Begins no job of a kind any more, on any node; what runs goes on to its end. Twice is once.",
+        steer("Pauses a kind of jobs.", true),
+    )
+    .action_on_all(
+        "resume",
+        "Resume",
+        "Begins jobs of a kind again. Twice is once.",
+        steer("Resumes a kind of jobs.", false),
+    )
+}
+
+/// All kinds, in front what holds for all of them together.
+async fn all_kinds(call: &Call) -> Result<Vec<KindNow>> {
+    let (kinds, everything) = list_kinds(call.app.db.read()).await?;
+    let sum = |of: fn(&KindNow) -> i64| kinds.iter().map(of).sum();
+    let all = KindNow {
+        kind: EVERY_KIND.to_owned(),
+        called: "Every kind".to_owned(),
+        waiting: sum(|kind| kind.waiting),
+        running: sum(|kind| kind.running),
+        failed: sum(|kind| kind.failed),
+        paused: everything,
+    };
+    Ok(std::iter::once(all).chain(kinds).collect())
+}
+
+async fn kinds(call: Call) -> Result<Answer> {
+    let rows = all_kinds(&call).await?;
+    call.many(&KIND, &rows)
+}
+
+async fn set_paused(call: Call, does_pause: bool) -> Result<Answer> {
+    let kind = call.given.checked()?.text("kind").unwrap_or_default();
+    let by = call.by()?;
+    let steered = if does_pause {
+        steering::pause(&call.app, kind, &by).await
+    } else {
+        steering::resume(&call.app, kind, &by).await
+    };
+    match steered {
+        Err(Error::NotFound) => {
+            let words = "There is no such kind: look at /api/jobs/kinds/.";
+            return Err(Error::invalid("kind", words));
+        }
+        other => other?,
+    }
+    tracing::info!(by = by.name, kind, does_pause, "jobs were steered");
+    let rows = all_kinds(&call).await?;
+    let row = rows.iter().find(|row| row.kind == kind);
+    call.one(&KIND, row.ok_or(Error::NotFound)?)
 }
 
 async fn list(call: Call) -> Result<Answer> {

@@ -5,6 +5,7 @@
 
 pub mod acts;
 pub mod api;
+mod kinds;
 pub mod pages;
 pub mod rows;
 pub mod steering;

@@ -1,15 +1,15 @@
 //! `/admin/jobs/`: the list, and what is done from it.
 
 use super::acts::{self, Act, Done};
+use super::kinds::list_kinds;
 use super::rows::{JobRow, Time, rows};
 use super::store::{self, Wanted};
-use super::words::{called, known};
 use super::{PATH, steering};
 use crate::admin::site::Side;
 use crate::app::App;
 use crate::entities::job::JobState;
 use crate::error::{Error, Result};
-use crate::jobs::{self, EVERY_KIND};
+use crate::jobs::Paused;
 use crate::web::audit::{By, Via};
 use crate::web::extract::Query;
 use crate::web::form::Form;
@@ -22,7 +22,7 @@ use axum::extract::State;
 use axum::response::Response;
 use sea_orm::ActiveEnum as _;
 use serde::Deserialize;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 /// With so many jobs something is done at once; the others stay for another time.
@@ -205,39 +205,22 @@ async fn kinds(
     side: &Side,
     wanted: &Wanted,
 ) -> Result<(Vec<KindRow>, Option<PausedView>)> {
-    let db = app.db.read();
     let now = app.clock.now();
-    let mut paused: BTreeMap<String, PausedView> = BTreeMap::new();
-    for one in jobs::list_paused(db).await? {
-        let view = PausedView {
-            by: one.by,
-            when: Time::of(one.at, now, &side.person),
-        };
-        paused.insert(one.kind, view);
-    }
-    let counts = store::count_kinds(db).await?;
-    let mut named: BTreeSet<String> = counts.iter().map(|(kind, ..)| kind.clone()).collect();
-    named.extend(known().map(str::to_owned));
-    let everything = paused.remove(EVERY_KIND);
-    let kinds = named.into_iter().map(|kind| {
-        let count = |state: JobState| {
-            let of = counts
-                .iter()
-                .find(|(of, found, _)| *of == kind && *found == state);
-            of.map_or(0, |(.., count)| *count)
-        };
-        KindRow {
-            called: called(&kind).to_owned(),
-            waiting: count(JobState::Waiting),
-            running: count(JobState::Running),
-            failed: count(JobState::Failed),
-            paused: paused.remove(&kind),
-            is_chosen: wanted.kind.as_ref() == Some(&kind),
-            kind,
-        }
+    let view = |one: Paused| PausedView {
+        by: one.by,
+        when: Time::of(one.at, now, &side.person),
+    };
+    let (kinds, everything) = list_kinds(app.db.read()).await?;
+    let rows = kinds.into_iter().map(|kind| KindRow {
+        called: kind.called,
+        waiting: kind.waiting,
+        running: kind.running,
+        failed: kind.failed,
+        paused: kind.paused.map(view),
+        is_chosen: wanted.kind.as_ref() == Some(&kind.kind),
+        kind: kind.kind,
     });
-    let kinds: Vec<KindRow> = kinds.collect();
-    Ok((kinds, everything))
+    Ok((rows.collect(), everything.map(view)))
 }
 
 /// What is told after something was done.

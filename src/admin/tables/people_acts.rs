@@ -2,17 +2,11 @@
 
 use crate::accounts;
 use crate::admin::table::{Action, Control, Doing, Entry, Look};
-use crate::entities::user;
-use crate::error::{Error, Problems, Result};
+use crate::error::{Error, Result};
 use crate::web::form::Form;
 use crate::web::permissions::admin;
-use crate::web::sessions;
-use sea_orm::EntityTrait as _;
 
 const NOT_ONESELF: &str = "Nobody shuts her own account here. Ask another member of the staff.";
-
-const NOT_ONES_OWN: &str =
-    "Turn your own two-factor log-in off under Settings, Security: that takes a code.";
 
 /// All of them.
 pub fn actions() -> Vec<Action> {
@@ -96,35 +90,19 @@ async fn set_active(doing: Doing<'_>, id: i64, is_active: bool) -> Result<()> {
 }
 
 async fn end_sessions(doing: Doing<'_>, id: i64) -> Result<()> {
-    accounts::hold_touchable(doing.write, doing.person, id).await?;
-    let kept = (doing.person.id == id).then_some(doing.person.session_id);
-    sessions::end_all(doing.write, id, kept.flatten()).await
+    accounts::end_sessions_of(doing.write, doing.person, id).await
 }
 
 /// Looks at the password that was typed, and hashes it.
 async fn hash(look: &Look, id: Option<i64>, form: &Form) -> Result<String> {
-    let found = user::Entity::find_by_id(id.ok_or(Error::NotFound)?);
-    let account = found
-        .one(look.app.db.read())
-        .await?
-        .ok_or(Error::NotFound)?;
-    let mut problems = Problems::new();
-    let password = form.get("password");
-    accounts::check_password(password, &account.username, "password", &mut problems);
-    problems.into_result()?;
-    look.app.passwords.hash(password).await
+    let id = id.ok_or(Error::NotFound)?;
+    accounts::hash_for(&look.app, id, form.get("password")).await
 }
 
 async fn reset_two_factor(doing: Doing<'_>, id: i64) -> Result<()> {
-    accounts::hold_touchable(doing.write, doing.person, id).await?;
-    if doing.person.id == id {
-        return Err(Error::Conflict(NOT_ONES_OWN.into()));
-    }
-    accounts::reset_two_factor(doing.app, doing.write, id).await?;
-    Ok(())
+    accounts::take_two_factor(doing.app, doing.write, doing.person, id).await
 }
 
 async fn set_password(doing: Doing<'_>, id: i64) -> Result<()> {
-    accounts::hold_touchable(doing.write, doing.person, id).await?;
-    accounts::set_password(doing.write, id, doing.prepared.to_owned()).await
+    accounts::give_password(doing.write, doing.person, id, doing.prepared.to_owned()).await
 }

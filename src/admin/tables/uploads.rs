@@ -169,23 +169,5 @@ async fn delete(doing: Doing<'_>, id: i64) -> Result<()> {
 }
 
 fn facts(write: &Write, id: i64) -> BoxFuture<'_, Result<Option<Facts>>> {
-    Box::pin(async move {
-        let found = upload::Entity::find_by_id(id)
-            .find_also_related(user::Entity)
-            .one(&**write)
-            .await?;
-        Ok(found.map(|(row, owner)| Facts {
-            name: row.name.clone(),
-            fields: vec![
-                ("name", row.name),
-                ("kind", row.kind.to_value()),
-                (
-                    "owner",
-                    owner.map_or_else(String::new, |owner| owner.username),
-                ),
-                ("size", text::size(row.size_bytes)),
-                ("state", row.state.to_value()),
-            ],
-        }))
-    })
+    Box::pin(async move { library::upload_facts(&**write, id).await })
 }

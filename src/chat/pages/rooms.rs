@@ -37,7 +37,8 @@ pub struct RoomEntry {
     pub unread: i64,
     /// It is the one that is open.
     pub is_here: bool,
-    said_at: Option<DateTime<Utc>>,
+    /// When that was said.
+    pub said_at: Option<DateTime<Utc>>,
 }
 
 impl RoomEntry {

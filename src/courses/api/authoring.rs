@@ -2,7 +2,8 @@
 
 use super::courses::{CourseHead, find_course};
 use super::views::{COURSE, CourseView, with_modules};
-use crate::courses::facts::{facts_for_others, log_for_others};
+use crate::courses::by_staff::{hold_any_course, set_owner};
+use crate::courses::facts::{course_facts, facts_for_others, log_for_others};
 use crate::courses::fields::{CourseChange, form_of};
 use crate::courses::order::set_module_places;
 use crate::courses::store;
@@ -10,16 +11,19 @@ use crate::courses::writing::{
     ModuleChange, delete_course, insert_course, insert_first_modules, list_subjects, update_course,
 };
 use crate::db::Write;
-use crate::entities::course;
+use crate::entities::{course, user};
 use crate::error::{Error, Problems, Result};
-use crate::holds;
-use crate::web::audit::Facts;
+use crate::web::audit::{Done, Facts, record};
 use crate::web::form::Form;
+use crate::web::permissions::admin;
 use crate::web::rest::{
     Access, Answer, Call, Declared, Fields, Given, Got, IS_OWNER, IS_STAFF, Kind, Operation,
     Resource, Rule, declared,
 };
+use crate::web::scopes::Scope;
+use crate::{holds, runs};
 use axum::http::Method;
+use sea_orm::EntityTrait as _;
 use std::collections::BTreeSet;
 
 /// Modules that come with a new course.
@@ -28,9 +32,26 @@ const MOST_MODULES: usize = 1_000;
 /// Whose a course is, with everything in it, and staff. Which permission is asked besides depends on what is done.
 pub const HERS: Rule = Rule::Any(&[IS_OWNER, IS_STAFF]);
 
-const MAY_CHANGE: Rule = Rule::All(&[holds!(CHANGE_COURSE), HERS]);
-const MAY_DELETE: Rule = Rule::All(&[holds!(DELETE_COURSE), HERS]);
-const MAY_ORDER: Rule = Rule::All(&[holds!(CHANGE_MODULE), HERS]);
+// Besides, whoever runs everybody's courses on the admin site.
+const MAY_CHANGE: Rule = Rule::Any(&[
+    Rule::All(&[holds!(CHANGE_COURSE), HERS]),
+    holds!(admin::CHANGE_COURSE),
+]);
+const MAY_DELETE: Rule = Rule::Any(&[
+    Rule::All(&[holds!(DELETE_COURSE), HERS]),
+    holds!(admin::DELETE_COURSE),
+]);
+const MAY_ORDER: Rule = Rule::Any(&[
+    Rule::All(&[holds!(CHANGE_MODULE), HERS]),
+    holds!(admin::CHANGE_COURSE),
+]);
+
+const TO_WHOM: [Declared; 1] = [Declared::taken(
+    "owner",
+    Kind::Reference("users"),
+    Access::Required,
+    "The number of the account whose course it is to be.",
+)];
 
 /// A module that comes with a new course.
 const NEW_MODULE: [Declared; 3] = [
@@ -132,6 +153,17 @@ fn with_acts(courses: Resource) -> Resource {
                 .takes(PLACES.to_vec())
                 .answers(fields()),
         )
+        .action(
+            "give",
+            "Give",
+            "Makes it the course of another teacher. The files in it stay those of who has sent them.",
+            Operation::new(Method::POST, "Gives the course to another teacher; twice is once.", give)
+                .only(runs!(CHANGE_COURSE))
+                .within(Scope::Admin)
+                .about(find_course)
+                .takes(TO_WHOM.to_vec())
+                .answers(fields()),
+        )
 }
 
 /// The fields of a new course: those that it will have, and its modules.
@@ -216,7 +248,7 @@ fn typed<'f>(fields: &'f Fields, name: &str) -> &'f str {
 }
 
 async fn change(call: Call) -> Result<Answer> {
-    let (write, before, told) = hold(&call).await?;
+    let (write, before, told) = hold(&call, admin::CHANGE_COURSE).await?;
     let subjects = list_subjects(&*write).await?;
     let form = form_of(&before.course);
     let change = call.given.judge_change(&COURSE, &before, |given| {
@@ -231,7 +263,7 @@ async fn change(call: Call) -> Result<Answer> {
 }
 
 async fn set_draft(call: Call, is_draft: bool) -> Result<Answer> {
-    let (write, before, told) = hold(&call).await?;
+    let (write, before, told) = hold(&call, admin::CHANGE_COURSE).await?;
     call.unchanged(&COURSE, &before)?;
     if before.course.is_draft == is_draft {
         return call.one(&COURSE, &before);
@@ -250,7 +282,7 @@ async fn order(call: Call) -> Result<Answer> {
         .checked()?
         .integers("modules")
         .unwrap_or_default();
-    let (write, before, told) = hold(&call).await?;
+    let (write, before, told) = hold(&call, admin::CHANGE_COURSE).await?;
     same_numbers(
         "modules",
         wanted,
@@ -288,7 +320,7 @@ pub fn same_numbers(field: &str, wanted: &[i64], all: impl Iterator<Item = i64>)
 }
 
 async fn destroy(call: Call) -> Result<Answer> {
-    let (mut write, before, told) = hold(&call).await?;
+    let (mut write, before, told) = hold(&call, admin::DELETE_COURSE).await?;
     call.unchanged(&COURSE, &before)?;
     let id = before.course.id;
     delete_course(&call.app, &mut write, id).await?;
@@ -297,12 +329,45 @@ async fn destroy(call: Call) -> Result<Answer> {
     Ok(Answer::nothing())
 }
 
-/// The course with its modules, held for a change, and what the log is to tell of it where it is another's.
-async fn hold(call: &Call) -> Result<(Write, CourseView, Option<Facts>)> {
+async fn give(call: Call) -> Result<Answer> {
+    let owner_id = call.given.checked()?.integer("owner").unwrap_or_default();
+    let write = call.app.write().await?;
+    let before = hold_any_course(&write, call.object::<CourseHead>()?.id).await?;
+    let owner = user::Entity::find_by_id(owner_id).one(&*write).await?;
+    if owner.is_none() {
+        let words = "There is no account of this number.";
+        return Err(Error::invalid("owner", words));
+    }
+    let told = course_facts(&*write, before.id).await?;
+    if before.owner_id != owner_id {
+        set_owner(&write, &before, owner_id).await?;
+    }
+    let after = course_facts(&*write, before.id).await?;
+    let line = Done {
+        act: "change",
+        kind: "course",
+        id: before.id,
+        before: told.as_ref(),
+        after: after.as_ref(),
+    };
+    record(&write, &call.by()?, line).await?;
+    let given = course::Model { owner_id, ..before };
+    let view = view(&write, given).await?;
+    write.commit().await?;
+    call.one(&COURSE, &view)
+}
+
+/// The course with its modules, held for a change, and what the log is to tell of it where it is another's. `of_all`: the
+/// permission by which somebody does it with everybody's courses.
+async fn hold(call: &Call, of_all: &str) -> Result<(Write, CourseView, Option<Facts>)> {
     let id = call.object::<CourseHead>()?.id;
     let person = call.person()?;
     let write = call.app.write().await?;
-    let course = store::hold_course(&write, person, id).await?;
+    let course = if person.may(of_all) {
+        hold_any_course(&write, id).await?
+    } else {
+        store::hold_course(&write, person, id).await?
+    };
     let told = facts_for_others(&write, person.id, &course).await?;
     let view = view(&write, course).await?;
     Ok((write, view, told))

@@ -6,6 +6,7 @@
 use super::authoring::HERS;
 use super::captions::with_captions;
 use super::content_view::{CONTENT, ContentRow, KINDS, dress, word};
+use super::processing::with_processing;
 use crate::courses::content_form::{self, Draft, Given as Judged, Source};
 use crate::courses::content_store::{Saved, Target, store_in};
 use crate::courses::contents::as_typed;
@@ -81,7 +82,7 @@ pub fn contents() -> Resource {
             .looks_at(&[FIELDS])
             .answers(fields()),
     );
-    with_captions(with_changes(contents))
+    with_processing(with_captions(with_changes(contents)))
 }
 
 /// What authors do with them.

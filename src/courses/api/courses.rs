@@ -6,6 +6,7 @@ use crate::app::App;
 use crate::courses::listing;
 use crate::entities::course;
 use crate::error::{Error, Result};
+use crate::web::permissions::admin;
 use crate::web::rest::{
     Answer, Call, Declared, FIELDS, Listing, Object, Operation, PARAMETERS, Parameter, Resource,
     Takes, declared, orders_of,
@@ -163,7 +164,8 @@ pub fn find_course(call: &Call) -> BoxFuture<'_, Result<Box<dyn Object>>> {
     Box::pin(async move {
         let head = head(&call.app, call.id).await?.ok_or(Error::NotFound)?;
         let person = call.person.as_deref();
-        let is_hers = person.is_some_and(|person| person.is_staff || person.id == head.owner_id);
+        let is_hers = person
+            .is_some_and(|person| person.may(admin::VIEW_COURSE) || person.id == head.owner_id);
         if head.is_draft && !is_hers {
             return Err(Error::NotFound);
         }

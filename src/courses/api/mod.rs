@@ -9,6 +9,7 @@ mod content_view;
 mod contents;
 mod courses;
 mod modules;
+mod processing;
 mod subjects;
 mod views;
 

@@ -6,10 +6,11 @@ use crate::courses::writing::{SubjectChange, delete_subject, hold_subject, save_
 use crate::db::Write;
 use crate::entities::subject;
 use crate::error::{Error, Problems, Result};
+use crate::runs;
 use crate::web::audit::{Done, Facts, record};
 use crate::web::rest::{
-    Access, Answer, Call, Cell, Declared, FIELDS, Field, Given, IS_STAFF, Kind, Listing, Object,
-    Operation, PARAMETERS, Parameter, Resource, containing, declared, orders_of,
+    Access, Answer, Call, Cell, Declared, FIELDS, Field, Given, Kind, Listing, Object, Operation,
+    PARAMETERS, Parameter, Resource, containing, declared, orders_of,
 };
 use crate::web::scopes::Scope;
 use crate::web::tags::Tag;
@@ -52,7 +53,7 @@ pub fn subjects() -> Resource {
     let fields: fn() -> Vec<Declared> = || declared(&SUBJECT_FIELDS);
     let change = |method, about| {
         Operation::new(method, about, change)
-            .only(IS_STAFF)
+            .only(runs!(CHANGE_SUBJECT))
             .within(Scope::Admin)
             .about(find_subject)
             .takes(fields())
@@ -78,7 +79,7 @@ pub fn subjects() -> Resource {
     )
     .all(
         Operation::new(Method::POST, "Makes a subject.", create)
-            .only(IS_STAFF)
+            .only(runs!(ADD_SUBJECT))
             .within(Scope::Admin)
             .takes(fields())
             .answers(fields())
@@ -92,7 +93,7 @@ pub fn subjects() -> Resource {
             "Deletes a subject under which no course stands.",
             destroy,
         )
-        .only(IS_STAFF)
+        .only(runs!(DELETE_SUBJECT))
         .within(Scope::Admin)
         .about(find_subject)
         .may_answer(StatusCode::CONFLICT, "Courses stand under it.")

@@ -94,6 +94,11 @@ impl Call {
         Ok(By::person(self.person()?, Via::Api, self.address, now))
     }
 
+    /// From where she asks.
+    pub fn address(&self) -> IpAddr {
+        self.address
+    }
+
     /// A parameter of the query; the last wins when it comes twice, and an empty one counts as absent.
     pub fn parameter(&self, name: &str) -> Option<&str> {
         let found = self.sent(name);
@@ -206,10 +211,31 @@ impl Call {
         row: &T,
         path: &str,
     ) -> Result<Answer> {
-        let answer = self.one(fields, row)?;
-        if let (Some(once), Content::Whole(bytes, tag)) = (&self.once, &answer.body) {
-            let version = tag.clone().unwrap_or_else(|| validator(bytes));
-            if !once.keep(&self.app, &write, (path, version), bytes).await? {
+        self.made_showing_once(write, fields, (row, row), path)
+            .await
+    }
+
+    /// As [`Call::made`], for what is shown this once: `shown` is answered, and `kept`, which lacks the secret, is what the
+    /// same request hears when it is sent again.
+    ///
+    /// # Errors
+    /// As [`Call::made`].
+    pub async fn made_showing_once<T>(
+        &self,
+        write: Write,
+        fields: &'static [Field<T>],
+        (shown, kept): (&T, &T),
+        path: &str,
+    ) -> Result<Answer> {
+        let answer = self.one(fields, shown)?;
+        if let Some(once) = &self.once
+            && let Content::Whole(bytes, tag) = self.one(fields, kept)?.body
+        {
+            let version = tag.unwrap_or_else(|| validator(&bytes));
+            if !once
+                .keep(&self.app, &write, (path, version), &bytes)
+                .await?
+            {
                 write.rollback().await?;
                 return Err(Error::Conflict(AT_ONCE.into()));
             }

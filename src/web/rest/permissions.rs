@@ -163,13 +163,24 @@ pub const IS_OWNER: Rule = Rule::Is("IsOwner", |asked| {
 /// Who is in a group that has a permission: its name in `web::permissions`.
 #[macro_export]
 macro_rules! holds {
-    ($permission:ident) => {
-        $crate::web::rest::Rule::Is($crate::web::permissions::$permission, |asked| {
+    ($($permission:ident)::+) => {
+        $crate::web::rest::Rule::Is($crate::web::permissions::$($permission)::+, |asked| {
             let may = |person: &$crate::web::identity::Person| {
-                person.may($crate::web::permissions::$permission)
+                person.may($crate::web::permissions::$($permission)::+)
             };
             $crate::web::rest::said(asked.person.is_some_and(may))
         })
+    };
+}
+
+/// Staff, and who is in a group that has this part of running the site: its name in `web::permissions::admin`.
+#[macro_export]
+macro_rules! runs {
+    ($permission:ident) => {
+        $crate::web::rest::Rule::Any(&[
+            $crate::web::rest::IS_STAFF,
+            $crate::holds!(admin::$permission),
+        ])
     };
 }
 

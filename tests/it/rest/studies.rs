@@ -1,6 +1,6 @@
 //! Enrolling and reading the contents of a course.
 
-use super::{call, set_draft, teacher};
+use super::{call, send, set_draft, teacher};
 use crate::kit::{PASSWORD, Role, TestApp};
 use reqwest::Method;
 use serde_json::json;
@@ -190,4 +190,26 @@ async fn the_client_of_the_book_lists_all_courses_and_enrolls_in_each() {
         assert_eq!(of_course[0].user_id, maya);
     }
     assert_eq!(list.len(), 3);
+}
+
+#[tokio::test]
+async fn where_a_film_stands_is_read_back() {
+    let site = TestApp::start().await;
+    let owner = teacher(&site).await;
+    let course = site.course(owner, "bow-hold").await.id;
+    let module = site.module(course, "First").await.id;
+    let film = site.film_content(module, "Film", 90.0).await.id;
+    site.person("maya", Role::Student).await;
+    let path = format!("/api/contents/{film}/position/");
+    call(&site, Method::GET, &path, "maya").await.expect(404);
+    let enroll = format!("/api/courses/{course}/enroll/");
+    call(&site, Method::POST, &enroll, "maya").await.expect(200);
+    let none = call(&site, Method::GET, &path, "maya").await;
+    assert_eq!(none.expect(200).json()["position"], 0.0);
+    let body = serde_json::json!({"position": 42.5});
+    send(&site, Method::POST, &path, "maya", &body)
+        .await
+        .expect(204);
+    let stands = call(&site, Method::GET, &path, "maya").await;
+    assert_eq!(stands.expect(200).json()["position"], 42.5);
 }

@@ -3,6 +3,7 @@
 use super::document::{Entries, SecurityScheme};
 use super::naming::camel;
 use crate::web::csrf;
+use crate::web::permissions::admin;
 use crate::web::rest::permissions::Rule;
 use crate::web::scopes::Scope;
 use axum::http::Method;
@@ -105,10 +106,11 @@ pub fn admits_visitors(rule: &Rule, method: &Method) -> bool {
     }
 }
 
-/// Whether the rule lets in nobody but staff, whose rights a token has with the scope `admin` alone.
+/// Whether the rule lets in nobody but those who run the site or a part of it, whose rights a token has with the scope
+/// `admin` alone.
 pub fn is_for_staff(rule: &Rule) -> bool {
     match rule {
-        Rule::Is(name, _) => *name == "IsStaff",
+        Rule::Is(name, _) => *name == "IsStaff" || name.starts_with(admin::PREFIX),
         Rule::All(rules) => rules.iter().any(is_for_staff),
         Rule::Any(rules) => rules.iter().all(is_for_staff),
         Rule::Not(_) => false,

@@ -20,7 +20,7 @@ const ABOUT: &str = "Addresses end with a slash. \
 Answers are JSON unless `Accept`, `?format=` or a suffix (`/api/courses.csv`) asks for another format. HEAD is GET \
 without the body; OPTIONS tells what a path is and takes. A list is a bare array unless a page of it is asked for, by \
 `page`, by `limit` and `offset`, or by `cursor`: one of the three. Faults are `{\"detail\": \"...\"}`, wrong fields \
-`{\"<field>\": [\"...\"]}`. They are looked for in this order: 401, 405, 406, 429, 404, 403, 415, 413, 400, 412, 409.";
+`{\"<field>\": [\"...\"]}`. They are looked for in this order: 401, 405, 406, 429, 404, 403, 415, 413, 400 for what cannot be read, 422, 400 for fields, 412, 409.";
 
 /// The document of these endpoints.
 pub fn document<'a>(endpoints: impl Iterator<Item = &'a Endpoint>) -> Document {
