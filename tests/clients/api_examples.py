@@ -45,12 +45,16 @@ def older_script(site):
     return [course["title"] for course in courses]
 
 
+def asker(command, site):
+    return lambda password: subprocess.run(
+        [*command, site.url, "student"], env={**os.environ, "LYCEUM_PASSWORD": password},
+        capture_output=True, text=True,
+    )
+
+
 def example(*command):
     def run(site):
-        ask = lambda password: subprocess.run(
-            [*command, site.url, "student"], env={**os.environ, "LYCEUM_PASSWORD": password},
-            capture_output=True, text=True,
-        )
+        ask = asker(command, site)
         wrong = ask("another password")
         if wrong.returncode == 0 or wrong.stdout.startswith("Enrolled") or PASSWORD in wrong.stderr:
             sys.exit(f"{command} takes a wrong password: {wrong.stdout}")
@@ -60,6 +64,39 @@ def example(*command):
         return [line.removeprefix("Enrolled in ") for line in done.stdout.splitlines()]
 
     return run
+
+
+def call(site, name, method, path, **body):
+    answer = requests.request(
+        method, f"{site.url}/api/{path}", auth=(name, PASSWORD), timeout=PATIENCE_SECONDS, json=body or None,
+    )
+    if not answer.ok:
+        sys.exit(f"{method} {path}: {answer.status_code} {answer.text}")
+    return answer.json()
+
+
+def without_a_place(name, command):
+    """Courses that do not take everybody at once: what is told is true, and none keeps the script from the others."""
+    with tempfile.TemporaryDirectory() as folder, Site(sys.argv[1], folder) as site:
+        site.write_courses(["Open", "Full", "Chosen", "Declined"])
+        numbers = {course["title"]: course["id"] for course in call(site, "teacher", "GET", "courses/")}
+        call(site, "teacher", "PATCH", f"courses/{numbers['Full']}/entry/", places=1)
+        call(site, "staff", "POST", f"courses/{numbers['Full']}/enroll/")
+        for title in ("Chosen", "Declined"):
+            call(site, "teacher", "PATCH", f"courses/{numbers[title]}/entry/", needs_approval=True)
+        call(site, "student", "POST", f"courses/{numbers['Declined']}/enroll/")
+        request = call(site, "teacher", "GET", f"requests/?course={numbers['Declined']}")[0]
+        call(site, "teacher", "POST", f"requests/{request['id']}/decline/", reason="Another time.")
+        done = asker(command, site)(PASSWORD)
+        told = done.stdout + done.stderr
+        for title, begins in {
+            "Open": "Enrolled", "Full": "Waiting", "Chosen": "Asked", "Declined": "Not enrolled",
+        }.items():
+            lines = [line for line in told.splitlines() if title in line]
+            if len(lines) != 1 or not lines[0].startswith(begins):
+                sys.exit(f"{name} tells of {title}: {told}")
+        if done.returncode != 1 or enrolled(site) != {numbers["Open"]}:
+            sys.exit(f"{name}: {done.returncode}, enrolled in {enrolled(site)}")
 
 
 def main():
@@ -77,7 +114,9 @@ def main():
                 told = enroll(site)
                 if len(told) != len(TITLES) or len(enrolled(site)) != len(TITLES):
                     sys.exit(f"{name}: told {told}, enrolled in {enrolled(site)}")
-    print(f"API: {', '.join(ways)} enroll in every course")
+    without_a_place("examples/enroll.py", [sys.executable, str(EXAMPLES / "enroll.py")])
+    without_a_place("examples/enroll.sh", [str(EXAMPLES / "enroll.sh")])
+    print(f"API: {', '.join(ways)} enroll in every course, and say where they are not let in")
 
 
 if __name__ == "__main__":
