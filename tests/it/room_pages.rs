@@ -1,7 +1,9 @@
 //! The pages of rooms: what is drawn without a script, her rooms with what is new in them, and the forms of moderators.
 
 use crate::kit::{Browser, Page, Role, Socket, TestApp};
-use lyceum::entities::course;
+use lyceum::entities::{chat_line, chat_room, course, enrollment};
+use sea_orm::ActiveValue::{NotSet, Set};
+use sea_orm::{ActiveModelTrait as _, EntityTrait as _};
 use serde_json::{Value, json};
 
 /// A course with its teacher and a student.
@@ -190,6 +192,64 @@ async fn the_bar_and_the_list_tell_which_rooms_hold_something_new_until_it_is_re
     school.maya.post(&leave, &[]).await.expect(303);
     assert_eq!(in_bar(&school.maya.get("/students/courses/").await), 0);
     school.maya.get("/chat/").await.has("No rooms yet");
+}
+
+#[tokio::test]
+async fn the_list_of_rooms_stands_however_many_courses_somebody_is_in() {
+    const ROOMS: i64 = 1_200;
+    let school = School::new().await;
+    let db = school.site.app.db.writer();
+    let maya = school.site.enrollments(school.course.id).await[0].user_id;
+    let mut ids = Vec::new();
+    for number in 0..ROOMS {
+        let course = course::ActiveModel {
+            id: NotSet,
+            title: Set(format!("Course {number}")),
+            slug: Set(format!("course-{number}")),
+            ..school.course.clone().into()
+        };
+        ids.push(course.insert(db).await.unwrap().id);
+    }
+    let now = school.site.clock.now();
+    let enrollments = ids.iter().map(|id| enrollment::ActiveModel {
+        user_id: Set(maya),
+        course_id: Set(*id),
+        created_at: Set(now),
+        ..Default::default()
+    });
+    let rooms = ids.iter().map(|id| chat_room::ActiveModel {
+        course_id: Set(*id),
+        last: Set(1),
+        last_line: Set(1),
+        said_at: Set(Some(now)),
+        ..Default::default()
+    });
+    let lines = ids.iter().map(|id| chat_line::ActiveModel {
+        course_id: Set(*id),
+        id: Set(1),
+        user_id: Set(Some(school.course.owner_id)),
+        text: Set(format!("a line of {id}")),
+        changed: Set(1),
+        created_at: Set(now),
+        ..Default::default()
+    });
+    enrollment::Entity::insert_many(enrollments)
+        .exec_without_returning(db)
+        .await
+        .unwrap();
+    chat_room::Entity::insert_many(rooms)
+        .exec_without_returning(db)
+        .await
+        .unwrap();
+    chat_line::Entity::insert_many(lines)
+        .exec_without_returning(db)
+        .await
+        .unwrap();
+    school.site.forget().await;
+    let list = school.maya.get("/chat/").await;
+    for id in [ids[0], ids[1_199]] {
+        list.expect(200).has(&format!("clara: a line of {id}"));
+    }
 }
 
 #[tokio::test]
