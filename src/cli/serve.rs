@@ -7,6 +7,7 @@ use crate::router::router;
 use crate::web::metrics::{self, nodes::Role};
 use crate::{admin, jobs, registry};
 use axum::serve::ListenerExt as _;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::io;
 use std::os::unix::fs::FileTypeExt as _;
 use std::path::Path;
@@ -54,6 +55,7 @@ fn reason(error: &io::Error) -> String {
 /// When an address cannot be listened on.
 pub async fn serve(app: App, with_worker: bool) -> Result<(), CliError> {
     let role = if with_worker { Role::Both } else { Role::Serve };
+    raise_file_limit();
     let listen = app.config.listen.clone();
     let failed = |error: io::Error| ListenError {
         listen: listen.clone(),
@@ -98,6 +100,19 @@ pub async fn serve(app: App, with_worker: bool) -> Result<(), CliError> {
     }
     close(app, background).await;
     Ok(())
+}
+
+/// Lets the process have as many connections open as it may: what it is given to begin with is often 1,024, for the sake
+/// of programs that wait by `select`, which takes no higher numbers.
+fn raise_file_limit() {
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit {
+        current: limit.maximum,
+        ..limit
+    };
+    if let Err(error) = setrlimit(Resource::Nofile, raised) {
+        tracing::warn!(%error, limit = limit.current, "no more connections and files than this can be open at once");
+    }
 }
 
 /// Listens on a socket file. One that a killed process left behind is replaced, one on which

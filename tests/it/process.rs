@@ -1,5 +1,6 @@
 //! The program itself: its exit codes, its words on stderr, and how it stops.
 
+use crate::kit::client;
 use std::net::TcpListener as StdListener;
 use std::path::Path;
 use std::process::Stdio;
@@ -51,7 +52,13 @@ struct Serving {
 async fn serve() -> Serving {
     let folder = tempfile::tempdir().unwrap();
     let mut command = lyceum(folder.path());
-    command.arg("serve").stderr(Stdio::piped());
+    command.arg("serve");
+    serve_with(command, folder).await
+}
+
+/// Runs what serves over the data of this folder.
+async fn serve_with(mut command: Command, folder: TempDir) -> Serving {
+    command.stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();
     let mut log = BufReader::new(child.stderr.take().unwrap());
     let line = line_with(&mut log, "listening on http://").await;
@@ -88,6 +95,78 @@ impl Serving {
     async fn connect(&self) -> TcpStream {
         TcpStream::connect(&self.address).await.unwrap()
     }
+}
+
+#[tokio::test]
+async fn a_site_may_have_as_many_connections_open_as_the_system_lets_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let plain = lyceum(folder.path());
+    let mut command = Command::new("prlimit");
+    let program = plain.as_std().get_program();
+    command.arg("--nofile=256:2048").arg(program).arg("serve");
+    for (name, value) in plain.as_std().get_envs() {
+        match value {
+            Some(value) => command.env(name, value),
+            None => command.env_remove(name),
+        };
+    }
+    command.current_dir(folder.path()).kill_on_drop(true);
+    let site = serve_with(command, folder).await;
+    let limits = format!("/proc/{}/limits", site.child.id().unwrap());
+    let limits = std::fs::read_to_string(limits).unwrap();
+    let files = limits.lines().find(|line| line.contains("open files"));
+    let numbers: Vec<&str> = files.unwrap().split_whitespace().skip(3).collect();
+    assert_eq!(numbers[..2], ["2048", "2048"]);
+}
+
+/// The most memory that a process has had, in KiB; pages of its program are counted.
+fn peak(child: &Child) -> u64 {
+    let status = format!("/proc/{}/status", child.id().unwrap());
+    let status = std::fs::read_to_string(status).unwrap();
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let number = peak.unwrap().split_whitespace().next().unwrap();
+    number.parse().unwrap()
+}
+
+#[tokio::test]
+async fn an_upload_goes_through_a_little_memory_however_large_it_is() {
+    const BYTES: u64 = 256 << 20;
+    let folder = tempfile::tempdir().unwrap();
+    let mut adding = lyceum(folder.path());
+    adding.args(["user", "add", "clara", "--instructor", "--password-stdin"]);
+    let adding = adding.stdin(Stdio::piped()).stdout(Stdio::null()).spawn();
+    let mut adding = adding.unwrap();
+    let mut input = adding.stdin.take().unwrap();
+    input.write_all(b"a harp in the attic 7\n").await.unwrap();
+    drop(input);
+    assert!(adding.wait().await.unwrap().success());
+    let key = run(lyceum(folder.path()).args(["user", "token", "clara"])).await;
+    let key = format!("Token {}", key.out.trim());
+    let mut command = lyceum(folder.path());
+    command.args(["serve", "--no-worker"]);
+    let site = serve_with(command, folder).await;
+    let client = client().build().unwrap();
+    let url = format!("http://{}/uploads/", site.address);
+    let made = client.post(&url).header("authorization", &key);
+    let made = made.header("tus-resumable", "1.0.0");
+    let made = made.header("upload-metadata", "filename ZmlsbS5tcDQ=");
+    let made = made.header("upload-length", BYTES.to_string()).send();
+    let made = made.await.unwrap();
+    assert_eq!(made.status(), 201, "{}", made.text().await.unwrap());
+    let address = made.headers()["location"].to_str().unwrap().to_owned();
+    let before = peak(&site.child);
+    let piece = bytes::Bytes::from(vec![7; 1 << 20]);
+    let pieces = (0..BYTES >> 20).map(move |_| Ok::<_, std::io::Error>(piece.clone()));
+    let sent = client
+        .patch(reqwest::Url::parse(&url).unwrap().join(&address).unwrap())
+        .header("authorization", &key)
+        .header("tus-resumable", "1.0.0")
+        .header("upload-offset", "0")
+        .header("content-type", "application/offset+octet-stream")
+        .body(reqwest::Body::wrap_stream(futures::stream::iter(pieces)));
+    assert_eq!(sent.send().await.unwrap().status(), 204);
+    let grown = peak(&site.child) - before;
+    assert!(grown < 64 << 10, "it took {grown} KiB more");
 }
 
 #[tokio::test]
@@ -300,7 +379,7 @@ async fn passwords_keys_and_cookies_never_reach_the_log() {
     let mut log = BufReader::new(child.stderr.take().unwrap());
     let line = line_with(&mut log, "listening on http://").await;
     let url = format!("http://{}", line.rsplit("http://").next().unwrap().trim());
-    let client = crate::kit::client().build().unwrap();
+    let client = client().build().unwrap();
     let wrong = client.get(&url).basic_auth("maya", Some("basicsecret"));
     assert_eq!(wrong.send().await.unwrap().status(), 401);
     let wrong = client.get(&url).bearer_auth("tokensecret");
