@@ -6,6 +6,7 @@ use crate::error::{Error, Result};
 use crate::web::assets;
 use crate::web::csrf::CsrfToken;
 use crate::web::identity::{Person, visitor_in};
+use crate::web::redirect::with_next;
 use crate::web::tags::Tag;
 use askama::Template;
 use askama::filters::Safe;
@@ -134,6 +135,28 @@ impl Shell {
     /// An icon with a class of its own.
     pub fn icon_of(&self, name: &str, class: &str) -> Safe<String> {
         icon_of(name, class)
+    }
+
+    /// Where a visitor logs in, to be led back to this page. Without its query, by which one kept page serves for many.
+    pub fn login_path(&self) -> String {
+        with_next("/accounts/login/", self.way_back())
+    }
+
+    /// Where a visitor makes an account, to be led back likewise.
+    pub fn register_path(&self) -> String {
+        with_next("/students/register/", self.way_back())
+    }
+
+    /// Empty where she is better led to her own courses.
+    fn way_back(&self) -> &str {
+        let path = self.path.split('?').next().unwrap_or_default();
+        let is_about_accounts = ["/accounts/", "/students/register/"]
+            .iter()
+            .any(|place| path.starts_with(place));
+        if path == "/" || is_about_accounts {
+            return "";
+        }
+        path
     }
 
     /// The entries of the bar.

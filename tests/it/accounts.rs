@@ -72,6 +72,29 @@ async fn logging_in_leads_to_next_only_on_this_site() {
 }
 
 #[tokio::test]
+async fn the_bar_leads_a_visitor_back_to_the_page_from_which_she_logs_in() {
+    let site = TestApp::start().await;
+    let owner = site.person("clara", Role::Instructor).await;
+    site.course(owner, "how-strings-sing").await;
+    let visitor = site.visitor();
+    // Twice: as it is made, and as it is kept for every query that means nothing.
+    for query in ["?utm_source=a", "?utm_source=b"] {
+        let page = visitor
+            .get(&format!("/course/how-strings-sing/{query}"))
+            .await;
+        page.expect(200)
+            .has("<a href=\"/accounts/login/?next=/course/how-strings-sing/\">Log in</a>")
+            .has("<a href=\"/students/register/?next=/course/how-strings-sing/\">Register</a>")
+            .lacks("utm_source");
+    }
+    // From the catalogue to her own courses.
+    visitor
+        .get("/")
+        .await
+        .has("<a href=\"/accounts/login/\">Log in</a>");
+}
+
+#[tokio::test]
 async fn logging_out_takes_a_post_and_ends_the_session() {
     let site = TestApp::start().await;
     let maya = site.login_as("maya", Role::Student).await;
