@@ -298,3 +298,26 @@ pub fn datetime(time: DateTime<Utc>) -> String {
 fn encode(value: &impl Serialize) -> Utf8Bytes {
     serde_json::to_string(value).unwrap_or_default().into()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_happened_is_encoded_once_and_shared_by_all_who_are_told() {
+        let deleted = Event::Deleted { id: 7 };
+        let frame = Frame::new(9, true, &deleted);
+        let readers: Vec<Frame> = (0..3).map(|_| frame.clone()).collect();
+        for reader in &readers {
+            for knows_types in [true, false] {
+                let text = reader.text_for(knows_types).map(|text| text.as_str());
+                assert_eq!(text, Some(r#"{"type":"chat_delete","id":7}"#));
+                assert_eq!(
+                    text.map(str::as_ptr),
+                    Some(frame.text.0.as_str().as_ptr()),
+                    "not a copy"
+                );
+            }
+        }
+    }
+}

@@ -1,9 +1,12 @@
 //! Requests that no browser sends: malformed bytes, absurd sizes, nonsense. Nothing of it is a 5xx.
 
 use crate::kit::{Role, TestApp};
+use lyceum::entities::user;
 use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;
 use proptest::test_runner::{Config, TestRunner};
+use sea_orm::ActiveValue::Set;
+use sea_orm::EntityTrait as _;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
@@ -363,4 +366,91 @@ async fn whatever_is_asked_the_site_does_not_break() {
         let head = answer.split("\r\n\r\n").next().unwrap_or("");
         assert!(status(&answer) < 500, "{request}\n\n{head}");
     }
+}
+
+#[tokio::test]
+async fn a_name_with_markup_is_text_wherever_it_is_shown() {
+    const NAME: &str = "<b>Eve</b> \"><img src=x onerror=alert(1)>";
+    let site = TestApp::start().await;
+    for (username, role) in [
+        ("eve", Role::Instructor),
+        ("maya", Role::Student),
+        ("leila", Role::Staff),
+    ] {
+        let id = site.person(username, role).await;
+        let named = user::ActiveModel {
+            id: Set(id),
+            name: Set(NAME.to_owned()),
+            ..Default::default()
+        };
+        user::Entity::update(named)
+            .exec(site.app.db.writer())
+            .await
+            .unwrap();
+    }
+    let eve = site.login("eve").await;
+    let maya = site.login("maya").await;
+    let leila = site.login("leila").await;
+    let account = leila
+        .get("/api/users/?search=maya")
+        .await
+        .expect(200)
+        .json();
+    let maya_id = account[0]["id"].as_i64().unwrap();
+    let owner = leila.get("/api/users/?search=eve").await.expect(200).json();
+    let course = site
+        .course(owner[0]["id"].as_i64().unwrap(), "how-strings-sing")
+        .await;
+    let module = site.module(course.id, "Strings").await;
+    site.text(module.id, "Sound", "It sounds.").await;
+    site.enrollment(maya_id, course.id).await;
+    site.changed_course(course.id).await;
+    let id = course.id;
+    let mut socket = maya.socket(&format!("/ws/chat/room/{id}/?v=2")).await;
+    socket.expect("ready").await;
+    socket.say("Hello, @eve").await;
+    let said = socket.expect("chat_message").await;
+    assert_eq!(said["name"], NAME, "clients are told it as it is");
+    let room = format!("/chat/room/{id}/");
+    let log = format!("{room}log/");
+    let (lesson, entry) = (
+        format!("/students/course/{id}/"),
+        format!("/course/{id}/entry/"),
+    );
+    let places = [
+        (&site.visitor(), vec!["/course/how-strings-sing/"]),
+        (
+            &maya,
+            vec![
+                &room,
+                &lesson,
+                "/chat/",
+                "/students/courses/",
+                "/accounts/profile/",
+            ],
+        ),
+        (
+            &eve,
+            vec![&room, &log, &entry, "/course/mine/", "/messages/"],
+        ),
+        (
+            &leila,
+            vec![
+                "/admin/",
+                "/admin/users/",
+                "/admin/courses/",
+                "/admin/enrollments/",
+                "/admin/log/",
+            ],
+        ),
+    ];
+    let mut shown = 0;
+    for (browser, paths) in places {
+        for path in paths {
+            let page = browser.get(path).await;
+            page.expect(200).lacks("<b>Eve").lacks("<img src=x");
+            shown += usize::from(page.text().contains("&#60;b&#62;Eve&#60;/b&#62;"));
+        }
+    }
+    assert!(shown >= 9, "its name stands on {shown} pages");
 }

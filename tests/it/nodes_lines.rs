@@ -119,14 +119,15 @@ async fn copy(
 }
 
 /// A node: a process of its own, which can be killed.
-struct Node {
+pub struct Node {
     child: Child,
     /// Where it listens; elsewhere each time, since its port may be another's when it comes back.
     address: watch::Sender<String>,
 }
 
 impl Node {
-    async fn start(site: &TestApp) -> Self {
+    /// Starts one over the data of a site.
+    pub async fn start(site: &TestApp) -> Self {
         let (child, address) = serve(site).await;
         Self {
             child,
@@ -134,7 +135,13 @@ impl Node {
         }
     }
 
-    async fn kill(&mut self) {
+    /// Where it is.
+    pub fn url(&self) -> String {
+        format!("http://{}", *self.address.borrow())
+    }
+
+    /// Ends it without a word.
+    pub async fn kill(&mut self) {
         self.child.start_kill().unwrap();
         self.child.wait().await.unwrap();
     }
@@ -160,6 +167,8 @@ async fn serve(site: &TestApp) -> (Child, String) {
         .env("LYCEUM_FILES", &config.files)
         .env("LYCEUM_SECRET", &config.secret.0)
         .env("LYCEUM_CHAT_RATE", "100000/second")
+        .env("LYCEUM_CHAT_SOCKETS_PER_USER", "1000")
+        .env("LYCEUM_CHAT_SOCKETS_PER_ADDRESS", "1000")
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(log.reopen().unwrap())

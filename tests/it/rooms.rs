@@ -1,6 +1,7 @@
 //! The room of a course: what is said there, who hears it, who does not come in, and what happens when something breaks.
 
 mod answers;
+mod crowds;
 mod doors;
 mod history;
 mod moderation;
@@ -228,13 +229,24 @@ async fn what_breaks_the_protocol_is_closed_with_its_code_and_nobody_else_notice
         head.extend([0; 4]);
         head
     };
-    let faults: [(Vec<u8>, u16); 4] = [
+    let faults: [(Vec<u8>, u16); 6] = [
         ([unmasked_head(0x81, 2), vec![0xff, 0xfe]].concat(), 1007),
         // A reserved bit, as a compressed frame has it.
         ([unmasked_head(0xc1, 2), b"{}".to_vec()].concat(), 1002),
         // Not masked, which a client must do.
         (vec![0x81, 0x02, b'{', b'}'], 1002),
         (unmasked_head(0x81, 10_000_000), 1009),
+        // The rest of a message that never began.
+        ([unmasked_head(0x80, 2), b"{}".to_vec()].concat(), 1002),
+        // In parts that are each small enough.
+        (
+            [
+                [unmasked_head(0x01, 60_000), vec![b' '; 60_000]].concat(),
+                [unmasked_head(0x80, 60_000), vec![b' '; 60_000]].concat(),
+            ]
+            .concat(),
+            1009,
+        ),
     ];
     for (bytes, code) in faults {
         let mut socket = school.enter(&school.maya).await;
@@ -242,6 +254,20 @@ async fn what_breaks_the_protocol_is_closed_with_its_code_and_nobody_else_notice
         raw.write_all(&bytes).await.unwrap();
         assert_eq!(socket.closed().await, code, "{:x?}", &bytes[..4]);
     }
+    // In parts, with a ping between them: a message like any other.
+    let mut socket = school.enter(&school.maya).await;
+    let parts = [
+        [unmasked_head(0x01, 14), br#"{"message": "i"#.to_vec()].concat(),
+        unmasked_head(0x89, 0),
+        [unmasked_head(0x00, 3), b"n p".to_vec()].concat(),
+        [unmasked_head(0x80, 6), br#"arts"}"#.to_vec()].concat(),
+    ];
+    let raw = socket.stream.get_mut();
+    for part in parts {
+        raw.write_all(&part).await.unwrap();
+    }
+    let said = kwame.expect("chat_message").await;
+    assert_eq!(said["message"], "in parts");
     // Half a frame, and then nothing more.
     let mut socket = school.enter(&school.maya).await;
     let raw = socket.stream.get_mut();
