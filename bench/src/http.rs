@@ -68,12 +68,25 @@ impl Connection {
 
     /// Sends a form.
     pub fn post(&mut self, path: &str, headers: &str, fields: &str) -> Outcome<Answer> {
-        let length = fields.len();
-        let kind = "Content-Type: application/x-www-form-urlencoded\r\n";
-        let headers = format!("{headers}{kind}Content-Length: {length}\r\n");
+        let headers = format!("{headers}Content-Type: application/x-www-form-urlencoded\r\n");
+        self.post_body(path, &headers, fields)
+    }
+
+    /// Sends a body that `headers` tells the kind of.
+    pub fn post_body(&mut self, path: &str, headers: &str, body: &str) -> Outcome<Answer> {
+        let headers = format!("{headers}Content-Length: {}\r\n", body.len());
         self.begin("POST", path, &headers)?;
-        self.stream.write_all(fields.as_bytes())?;
+        self.stream.write_all(body.as_bytes())?;
         self.answer(false)
+    }
+
+    /// Reads until these bytes have come; what was read is forgotten.
+    pub fn wait_for(&mut self, bytes: &[u8]) -> Outcome {
+        while find(self.filled(), bytes).is_none() {
+            self.fill()?;
+        }
+        self.filled = 0;
+        Ok(())
     }
 
     /// Sends the head of a request.

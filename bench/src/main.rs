@@ -26,6 +26,7 @@ mod server;
 mod sink;
 mod site;
 mod socket;
+mod student;
 mod upload;
 
 use clap::{Parser, Subcommand};
@@ -142,6 +143,14 @@ enum Measure {
         #[arg(long, env = "LYCEUM_TEST_REDIS", hide_env_values = true)]
         bus: String,
     },
+    /// What somebody who studies costs: pages, a film, and the connections that she has open
+    Student {
+        #[command(flatten)]
+        common: Common,
+        /// Length of one turn
+        #[arg(long, default_value_t = 3)]
+        seconds: u64,
+    },
     /// The bare broadcast alone, as `room` starts it
     #[command(hide = true)]
     BareRoom,
@@ -187,6 +196,7 @@ fn main() -> ExitCode {
             database,
             bus,
         } => room::measure_nodes(&common, sizes, &database, &bus),
+        Measure::Student { common, seconds } => student::measure(&common, seconds),
         Measure::BareRoom => bare_room::run(),
         Measure::Bare { folder } => bare::run(folder),
         Measure::Sink { folder } => sink::run(folder),

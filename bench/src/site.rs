@@ -5,6 +5,7 @@ use crate::server::{Server, free_port};
 use crate::{Common, Outcome};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use serde_json::{Value, json};
 use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io::Write as _;
@@ -67,12 +68,15 @@ impl Program {
             .command(&arguments)
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
+            .stderr(Stdio::piped())
             .spawn()?;
         if let Some(mut input) = adding.stdin.take() {
             input.write_all(format!("{PASSWORD}\n").as_bytes())?;
         }
-        if !adding.wait()?.success() {
-            return Err(format!("the account {name} could not be made").into());
+        let added = adding.wait_with_output()?;
+        if !added.status.success() {
+            let said = String::from_utf8_lossy(&added.stderr);
+            return Err(format!("the account {name} could not be made: {said}").into());
         }
         let token = self.command(&["user", "token", name]).output()?;
         let token = String::from_utf8(token.stdout)?;
@@ -146,29 +150,32 @@ impl Site {
         Ok(())
     }
 
-    /// More courses, `/course/bench-0/` and so on, each of so many modules with a text; answers
-    /// their numbers.
+    /// More courses, `/course/bench-0/` and so on, each of so many modules; answers their numbers.
     pub fn write_courses(&self, courses: usize, modules: usize) -> Outcome<Vec<String>> {
         let mut connection = self.connect()?;
+        let headers = format!("{}Content-Type: application/json\r\n", self.teacher);
+        let modules: Vec<_> = (0..modules)
+            .map(|module| {
+                json!({
+                    "title": format!("Module {module}"),
+                    "description": "What stands in it, in the words of its teacher: what comes first, what follows from \
+                                    it, and what to read and to try before the next one begins.",
+                })
+            })
+            .collect();
         let mut ids = Vec::with_capacity(courses);
         for course in 0..courses {
-            let fields = format!(
-                "subject=1&title=Course+number+{course}&slug=bench-{course}&overview=What+this+course+is+about.%0A%0A\
-                 %23%23+What+you+will+learn%0A%0A-+One+thing%0A-+Another+thing%0A%0AAnd+more+words+of+it."
-            );
-            let made = connection.post("/course/create/", &self.teacher, &fields)?;
-            let id = number_in(&made.expect(303)?)?;
-            for module in 0..modules {
-                let path = format!("/course/{id}/module/add/");
-                let fields = format!(
-                    "title=Module+{module}&description=What+stands+in+it,+in+the+words+of+its+teacher:+what+comes+first,\
-                     +what+follows+from+it,+and+what+to+read+and+to+try+before+the+next+one+begins."
-                );
-                connection
-                    .post(&path, &self.teacher, &fields)?
-                    .expect(303)?;
-            }
-            ids.push(id);
+            let body = json!({
+                "subject": 1,
+                "title": format!("Course number {course}"),
+                "slug": format!("bench-{course}"),
+                "overview": "What this course is about.\n\n## What you will learn\n\n- One thing\n- Another thing\n\n\
+                             And more words of it.",
+                "modules": modules,
+            });
+            let made = connection.post_body("/api/courses/", &headers, &body.to_string())?;
+            let made: Value = serde_json::from_slice(&made.expect(201)?.body)?;
+            ids.push(made["id"].to_string());
         }
         Ok(ids)
     }
