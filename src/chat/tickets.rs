@@ -12,6 +12,7 @@ use crate::error::{Error, Result};
 use crate::web::extract::Path;
 use crate::web::identity::{Person, Student};
 use crate::web::scopes::Scopes;
+use crate::web::second_factor::load_person_within;
 use crate::web::sessions;
 use axum::extract::State;
 use axum::http::header::CACHE_CONTROL;
@@ -80,7 +81,7 @@ async fn make_room(app: &App, write: &Write, user_id: i64) -> Result<()> {
 ///
 /// # Errors
 /// [`Error::Forbidden`] for one that was used, is over, is for another room, or was asked for by somebody whose session
-/// has ended or whose rights have changed since.
+/// has ended or whose password has changed since. What she may is what she may now.
 pub async fn redeem(app: &App, ticket: &str, course_id: i64) -> Result<Arc<Person>> {
     let refused = || Error::Forbidden("This ticket is not good any more. Ask for another one.");
     let hash = sessions::hash(ticket);
@@ -101,10 +102,10 @@ pub async fn redeem(app: &App, ticket: &str, course_id: i64) -> Result<Arc<Perso
     if !is_good {
         return Err(refused());
     }
-    let mut person = sessions::load_person(app.db.read(), account).await?;
+    let mut person = load_person_within(app, account).await?;
     person.session_id = row.session_id;
     let person = match &row.scopes {
-        Some(names) => person.within(Scopes::stored(names)),
+        Some(names) => person.by_key().within(Scopes::stored(names)),
         None => person,
     };
     if person.session_id.is_some() && !sessions::is_open(app, &person).await? {

@@ -18,6 +18,7 @@ use crate::web::extract::Query;
 use crate::web::headers::address_in;
 use crate::web::identity::{Person, Visitor};
 use crate::web::metrics::Open;
+use crate::web::second_factor::load_person_within;
 use crate::web::sessions;
 use axum::Extension;
 use axum::extract::ws::WebSocketUpgrade;
@@ -202,12 +203,23 @@ impl Visit {
         let account = user::Entity::find_by_id(self.person.id);
         let account = account.one(self.app.db.read()).await;
         let account = account.map_err(|error| End::from(&Error::from(error)))?;
-        if account.is_some_and(|now| now.credential_version == self.person.credential_version) {
+        let now = match account {
+            Some(account) => load_person_within(&self.app, account).await.map(Some),
+            None => Ok(None),
+        };
+        let now = now.map_err(|error| End::from(&error))?;
+        if now.is_some_and(|now| self.is_still(&now)) {
             Ok(())
         } else {
             let words = "What you may do has changed. Come back.";
             Err(End::Close(code::RESTART, words))
         }
+    }
+
+    /// Whether she has the password and the rights of the handshake.
+    fn is_still(&self, now: &Person) -> bool {
+        now.credential_version == self.person.credential_version
+            && now.is_staff == self.person.is_staff
     }
 
     /// Whether she may still be here, and whether she still teaches what she taught.

@@ -44,7 +44,7 @@ pub struct Person {
     pub time_zone: Tz,
     /// `system`, `light` or `dark`.
     pub theme: String,
-    /// Grows with every change of password or rights.
+    /// Grows with every change of the password.
     pub credential_version: i64,
     /// The session, when a cookie told who she is.
     pub session_id: Option<i64>,

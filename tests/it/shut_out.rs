@@ -59,3 +59,25 @@ async fn whoever_is_shut_out_on_one_process_is_out_of_the_other_at_once() {
         assert_eq!(browser.socket_with(&room, &[]).await.err(), Some(403));
     }
 }
+
+#[tokio::test]
+async fn whoever_is_taken_from_the_staff_is_out_of_the_rooms_of_others_at_once() {
+    let site = TestApp::start().await;
+    let owner = site.person("ines", Role::Instructor).await;
+    let course = site.course(owner, "strings").await;
+    let root = site.login_as("root", Role::Staff).await;
+    let room = format!("/ws/chat/room/{}/?v=2", course.id);
+    let mut socket = root.socket(&room).await;
+    socket.expect("ready").await;
+    let found = accounts::find_user(site.app.db.read(), "root").await;
+    let id = found.unwrap().unwrap().id;
+    let mut write = site.app.write().await.unwrap();
+    accounts::set_staff(&mut write, id, false).await.unwrap();
+    write.commit().await.unwrap();
+    assert_eq!(socket.closed().await, 1012);
+    until("her rights are looked up anew", async || {
+        let refused = root.socket_with(&room, &[]).await.err();
+        (refused == Some(403)).then_some(())
+    })
+    .await;
+}
