@@ -2,7 +2,7 @@
 //! Who may at all is for the caller to have asked; that nobody takes a right over by somebody else's account is seen to
 //! here.
 
-use super::{check_password, hold_touchable, reset_two_factor, set_password};
+use super::{ChangedBy, check_password, hold_touchable, reset_two_factor, set_password};
 use crate::app::App;
 use crate::db::Write;
 use crate::entities::user;
@@ -27,18 +27,19 @@ pub async fn hash_for(app: &App, id: i64, password: &str) -> Result<String> {
     app.passwords.hash(password).await
 }
 
-/// Gives somebody another password, by its hash. Her sessions end.
+/// Gives somebody another password, by its hash. Her sessions end, and she is told.
 ///
 /// # Errors
 /// As [`hold_touchable`].
 pub async fn give_password(
+    app: &App,
     write: &mut Write,
     person: &Person,
     id: i64,
     hash: String,
 ) -> Result<()> {
     hold_touchable(write, person, id).await?;
-    set_password(write, id, hash).await
+    set_password(app, write, id, hash, ChangedBy::Staff).await
 }
 
 /// Ends the sessions of somebody; of herself all but the one by which she asks.

@@ -2,7 +2,7 @@
 //!
 //! A new address stands in its link until that is used; the one before counts until then, and is told.
 
-use super::entering::{self, Pending};
+use super::entering::{self, LOGIN, Pending};
 use super::links::{self, Held, LinkState};
 use super::{Profile, check_email, store};
 use crate::app::App;
@@ -15,8 +15,9 @@ use crate::web::extract::Query;
 use crate::web::form::{FaultLine, Field, Form, fault_lines_in};
 use crate::web::identity::Student;
 use crate::web::redirect;
-use crate::web::sessions;
+use crate::web::sessions::{self, Device, hash};
 use crate::web::shell::{Shell, page, page_with};
+use crate::web::throttle::{self, Limit, address_key};
 use askama::Template;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
@@ -25,6 +26,7 @@ use chrono::TimeDelta;
 use sea_orm::sea_query::Expr;
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder};
 use serde::Deserialize;
+use std::time::Duration;
 
 const LINK: LinkPurpose = LinkPurpose::Email;
 /// So many letters to confirm addresses are sent for one account in an hour.
@@ -50,6 +52,8 @@ struct ConfirmPage {
     refusal: &'static str,
     username: String,
     email: String,
+    /// Where she logs in, and goes from there.
+    login_path: String,
 }
 
 /// The page for whoever needs a confirmed address to get in.
@@ -59,6 +63,8 @@ struct NeededPage {
     shell: Shell,
     /// To where a letter was sent just now.
     sent_to: String,
+    /// Where she logs in once it is confirmed, and goes from there.
+    login_path: String,
     email: Field,
     faults: Vec<FaultLine>,
 }
@@ -95,6 +101,49 @@ pub(super) async fn address_of(
     }))
 }
 
+/// How often letters go to an address that nobody has confirmed, whoever types it wherever: it may be a stranger's.
+const WRITTEN_TO: Limit = Limit {
+    name: "letters-to",
+    most: 6,
+    window: Duration::from_secs(60 * 60),
+    wait: Duration::from_secs(60 * 60),
+    words: TOO_MANY,
+};
+/// How often from one address of the network: a class that registers together has one.
+const WRITTEN_FROM: Limit = Limit {
+    name: "letters-from",
+    most: 201,
+    ..WRITTEN_TO
+};
+
+/// Counts a letter to an address that somebody has typed and nobody has confirmed. To be asked before a transaction begins.
+///
+/// # Errors
+/// [`Error::Invalid`] at `email` after too many of them.
+pub(super) async fn may_write_to(app: &App, address: &str) -> Result<()> {
+    if !app.config.sends_mail() {
+        return Ok(());
+    }
+    match throttle::pace(app, &WRITTEN_TO, &hash(&address.to_lowercase())).await {
+        Err(Error::TooMany { .. }) => Err(Error::invalid("email", TOO_MANY)),
+        other => other,
+    }
+}
+
+/// The same for somebody who registers: whether a letter may go out.
+pub(super) async fn may_write_first(app: &App, device: &Device, address: &str) -> Result<bool> {
+    let from_here = throttle::pace(app, &WRITTEN_FROM, &address_key(device.address)).await;
+    let asked = match from_here {
+        Ok(()) => may_write_to(app, address).await,
+        refused => refused,
+    };
+    match asked {
+        Ok(()) => Ok(true),
+        Err(Error::TooMany { .. } | Error::Invalid(_)) => Ok(false),
+        Err(other) => Err(other),
+    }
+}
+
 /// A profile that she has changed herself, as it counts at once: a new address waits for its link, which is sent here.
 ///
 /// # Errors
@@ -109,7 +158,7 @@ pub(super) async fn hold_back(
         return Ok(profile);
     }
     if profile.email.is_empty() {
-        links::end_all(app, write, account.id, LINK).await?;
+        links::end_those(app, write, account.id, LINK).await?;
     } else {
         let wanted = std::mem::replace(&mut profile.email, account.email.clone());
         ask(app, write, account, &wanted).await?;
@@ -132,7 +181,7 @@ pub(super) async fn ask(
     if links::count_since(app, &**write, account.id, LINK, hour).await? >= MOST_LINKS {
         return Err(Error::invalid("email", TOO_MANY));
     }
-    links::end_all(app, write, account.id, LINK).await?;
+    links::end_those(app, write, account.id, LINK).await?;
     links::ask(app, write, account.id, LINK, email).await
 }
 
@@ -141,7 +190,8 @@ async fn tell_old(app: &App, write: &mut Write, account: &user::Model, what: &st
     let site = &app.config.site_name;
     let text = format!(
         "Hello {},\n\nthe mail address of your account at {site} {what}.\n\n\
-         If it was not you, change your password at once and tell the staff of the site:\n\n{}{}\n",
+         If it was not you, change your password at once: that takes back what is not done yet, and ends every session. \
+         Then tell the staff of the site.\n\n{}{}\n",
         account.username,
         app.config.site_url(),
         entering::SECURITY
@@ -166,8 +216,13 @@ pub async fn confirm_form(
         refusal: "",
         username: String::new(),
         email: String::new(),
+        login_path: LOGIN.into(),
     };
     if shown.is_done {
+        // In the browser in which she began to log in it is known where she wanted to go.
+        if let Some((pending, _)) = Pending::of(&app, &headers, entering::ADDRESS).await? {
+            shown.login_path = redirect::with_next(LOGIN, pending.next());
+        }
         return page(&shown);
     }
     let held = Held::of(&headers, LINK);
@@ -195,6 +250,7 @@ pub async fn confirm(State(app): State<App>, shell: Shell, headers: HeaderMap) -
                 refusal: "",
                 username: String::new(),
                 email: String::new(),
+                login_path: LOGIN.into(),
             };
             return refused(shown, &other);
         }
@@ -214,6 +270,8 @@ async fn take_over(app: &App, write: &mut Write, link: &account_link::Model) -> 
         .filter(user::Column::Id.eq(link.user_id))
         .exec(&**write)
         .await?;
+    // Those that lie in the mailbox before it, too.
+    links::end_all(app, write, link.user_id).await?;
     if before.email != link.email {
         tell_old(app, write, &before, "was changed").await?;
         tracing::info!(user = link.user_id, "a mail address was changed");
@@ -242,9 +300,8 @@ pub async fn send(State(app): State<App>, Student(person): Student) -> Result<Re
 /// # Errors
 /// [`Error::Conflict`] where the site sends no mail, [`Error::TooMany`].
 pub(super) async fn send_again(app: &App, user_id: i64) -> Result<()> {
-    let mut write = app.write().await?;
-    let account = super::rights::hold_user(&write, user_id).await?;
-    let Some(address) = address_of(app, &*write, &account).await? else {
+    let account = store::get_user(app.db.read(), user_id).await?;
+    let Some(address) = address_of(app, app.db.read(), &account).await? else {
         return Err(Error::Conflict("This site sends no mail.".into()));
     };
     let wanted = match (address.awaited.as_str(), address.is_confirmed) {
@@ -253,7 +310,7 @@ pub(super) async fn send_again(app: &App, user_id: i64) -> Result<()> {
         (awaited, _) => awaited,
     };
     if !wanted.is_empty() {
-        match ask(app, &mut write, &account, wanted).await {
+        match ask_anew(app, account.id, wanted, true).await {
             Err(Error::Invalid(_)) => {
                 return Err(Error::TooMany {
                     message: TOO_MANY.into(),
@@ -263,7 +320,7 @@ pub(super) async fn send_again(app: &App, user_id: i64) -> Result<()> {
             asked => asked?,
         }
     }
-    write.commit().await
+    Ok(())
 }
 
 /// POST `/accounts/email/keep/`: the address stays as it is.
@@ -275,7 +332,7 @@ pub async fn keep(State(app): State<App>, Student(person): Student) -> Result<Re
 /// Keeps somebody's address as it is: the links that would change it do nothing any more.
 pub(super) async fn keep_address(app: &App, user_id: i64) -> Result<()> {
     let write = app.write().await?;
-    links::end_all(app, &write, user_id, LINK).await?;
+    links::end_those(app, &write, user_id, LINK).await?;
     write.commit().await
 }
 
@@ -286,14 +343,16 @@ pub async fn needed_form(
     headers: HeaderMap,
 ) -> Result<Response> {
     match Pending::of(&app, &headers, entering::ADDRESS).await? {
-        Some((_, account)) if entering::lacks_address(&app, &account) => {
+        Some((pending, account)) if entering::lacks_address(&app, &account) => {
             let awaited = address_of(&app, app.db.read(), &account).await?;
             let sent_to = awaited.map(|address| address.awaited).unwrap_or_default();
             let email = match sent_to.as_str() {
                 "" => account.email,
                 sent_to => sent_to.to_owned(),
             };
-            page(&NeededPage::new(shell, &email, sent_to, &Problems::new()))
+            let mut shown = NeededPage::new(shell, &email, &pending, &Problems::new());
+            shown.sent_to = sent_to;
+            page(&shown)
         }
         _ => Ok(redirect::see_other("/accounts/login/")),
     }
@@ -306,7 +365,7 @@ pub async fn needed(
     headers: HeaderMap,
     form: Form,
 ) -> Result<Response> {
-    let Some((_, account)) = Pending::of(&app, &headers, entering::ADDRESS).await? else {
+    let Some((pending, account)) = Pending::of(&app, &headers, entering::ADDRESS).await? else {
         return Ok(redirect::see_other("/accounts/login/"));
     };
     if !entering::lacks_address(&app, &account) {
@@ -317,31 +376,39 @@ pub async fn needed(
     problems.check(!email.is_empty(), "email", "Type your mail address.");
     check_email(email, "email", &mut problems);
     let asked = match problems.into_result() {
-        Ok(()) => ask_anew(&app, account.id, email).await,
+        Ok(()) => ask_anew(&app, account.id, email, false).await,
         faulty => faulty,
     };
     match asked {
         Ok(()) => Ok(redirect::see_other(entering::ADDRESS)),
         Err(Error::Invalid(problems)) => {
-            let shown = NeededPage::new(shell, email, String::new(), &problems);
+            let shown = NeededPage::new(shell, email, &pending, &problems);
             page_with(StatusCode::UNPROCESSABLE_ENTITY, &shown)
         }
         Err(other) => Err(other),
     }
 }
 
-async fn ask_anew(app: &App, user_id: i64, email: &str) -> Result<()> {
+/// `is_known`: it is her address, or the one that she waits for; should it not be that any more, nothing is sent.
+async fn ask_anew(app: &App, user_id: i64, email: &str, is_known: bool) -> Result<()> {
+    may_write_to(app, email).await?;
     let mut write = app.write().await?;
     let account = super::rights::hold_user(&write, user_id).await?;
+    let awaited = address_of(app, &*write, &account).await?;
+    let awaits = awaited.is_some_and(|address| address.awaited == email);
+    if is_known && account.email != email && !awaits {
+        return Ok(());
+    }
     ask(app, &mut write, &account, email).await?;
     write.commit().await
 }
 
 impl NeededPage {
-    fn new(shell: Shell, email: &str, sent_to: String, problems: &Problems) -> Self {
+    fn new(shell: Shell, email: &str, pending: &Pending, problems: &Problems) -> Self {
         Self {
             shell,
-            sent_to,
+            sent_to: String::new(),
+            login_path: redirect::with_next(LOGIN, pending.next()),
             email: Field::new("email", email, problems),
             faults: fault_lines_in(problems, &["email"]),
         }

@@ -2,6 +2,7 @@
 //!
 //! Between the steps the browser carries, sealed, who has shown which password when; nothing of it is stored.
 
+use super::rights::hold_user;
 use super::store;
 use crate::app::App;
 use crate::config::ConfirmedEmail;
@@ -23,6 +24,8 @@ use serde::{Deserialize, Serialize};
 
 /// Where one goes who is logged in and asked for nothing else.
 pub(super) const HOME: &str = "/students/courses/";
+/// Where one logs in.
+pub(super) const LOGIN: &str = "/accounts/login/";
 /// Where a code is asked for.
 pub(super) const CODE: &str = "/accounts/login/code/";
 /// Where a confirmed mail address is asked for.
@@ -73,10 +76,31 @@ impl Pending {
         Ok(account.map(|account| (pending, account)))
     }
 
+    /// What she has shown.
+    pub fn shown(&self) -> Shown {
+        Shown {
+            user_id: self.user_id,
+            version: self.version,
+            code: false,
+        }
+    }
+
     /// Where she wanted to go.
     pub fn next(&self) -> &str {
         &self.next
     }
+}
+
+/// What somebody has shown who logs in. Between that and her session others may change her password, her second factor or
+/// whether she comes in at all: it is looked at once more when the session begins.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Shown {
+    /// Whose account it is.
+    pub user_id: i64,
+    /// Of the credentials that were found right.
+    pub version: i64,
+    /// Whether a code was shown, too.
+    pub code: bool,
 }
 
 /// The right password was shown: begins a session, or leads to the step that is still to be taken.
@@ -86,33 +110,31 @@ pub(super) async fn after_password(
     device: &Device,
     next: &str,
 ) -> Result<Response> {
+    let shown = Shown {
+        user_id: person.id,
+        version: person.credential_version,
+        code: false,
+    };
     if second_factor::is_on(app.db.read(), person.id).await? {
-        return step(app, person.id, person.credential_version, next, CODE);
+        return step(app, shown, next, CODE);
     }
-    begin(app, person.id, device, next, false).await
+    begin(app, shown, device, next).await
 }
 
 /// The right code was shown too.
-pub(super) async fn after_code(
-    app: &App,
-    user_id: i64,
-    device: &Device,
-    next: &str,
-) -> Result<Response> {
-    begin(app, user_id, device, next, true).await
+pub(super) async fn after_code(app: &App, pending: &Pending, device: &Device) -> Result<Response> {
+    let shown = Shown {
+        code: true,
+        ..pending.shown()
+    };
+    begin(app, shown, device, pending.next()).await
 }
 
-/// Begins a session, unless an address is still to be confirmed. `has_steps`: there was a step before.
-async fn begin(
-    app: &App,
-    user_id: i64,
-    device: &Device,
-    next: &str,
-    has_steps: bool,
-) -> Result<Response> {
-    let account = store::get_user(app.db.read(), user_id).await?;
+/// Begins a session, unless an address is still to be confirmed.
+async fn begin(app: &App, shown: Shown, device: &Device, next: &str) -> Result<Response> {
+    let account = store::get_user(app.db.read(), shown.user_id).await?;
     if lacks_address(app, &account) {
-        return step(app, user_id, account.credential_version, next, ADDRESS);
+        return step(app, shown, next, ADDRESS);
     }
     let must_set_up = app.config.requires_staff_two_factor
         && second_factor::load_person_within(app, account)
@@ -120,10 +142,12 @@ async fn begin(
             .lacks_second_factor;
     let next = if must_set_up { SECURITY } else { next };
     let mut write = app.write().await?;
-    let entry = Entry::begin(app, &mut write, user_id, device).await?;
+    let Some(entry) = Entry::begin(app, &mut write, shown, device).await? else {
+        return Ok(redirect::see_other(LOGIN));
+    };
     write.commit().await?;
     let mut response = entry.lead_to(app, next);
-    if has_steps {
+    if shown.code {
         let is_https = app.config.is_https();
         let over = set_cookie(COOKIE, "", TimeDelta::zero(), true, is_https);
         response.headers_mut().append(SET_COOKIE, over);
@@ -142,16 +166,10 @@ pub(super) fn lacks_address(app: &App, account: &user::Model) -> bool {
 ///
 /// # Errors
 /// Should it not be sealed.
-pub(super) fn step(
-    app: &App,
-    user_id: i64,
-    version: i64,
-    next: &str,
-    path: &str,
-) -> Result<Response> {
+pub(super) fn step(app: &App, shown: Shown, next: &str, path: &str) -> Result<Response> {
     let pending = Pending {
-        user_id,
-        version,
+        user_id: shown.user_id,
+        version: shown.version,
         until: (app.clock.now() + LIFETIME).timestamp(),
         path: path.to_owned(),
         next: redirect::local(next).unwrap_or_default().to_owned(),
@@ -171,13 +189,20 @@ pub(super) struct Entry {
 }
 
 impl Entry {
-    /// Ends the session that the browser holds, begins another, and notes the log-in.
+    /// Ends the session that the browser holds, begins another, and notes the log-in. Nothing when what was shown does not
+    /// suffice any more: she has to log in anew.
     pub async fn begin(
         app: &App,
         write: &mut Write,
-        user_id: i64,
+        shown: Shown,
         device: &Device,
-    ) -> Result<Self> {
+    ) -> Result<Option<Self>> {
+        let user_id = shown.user_id;
+        let account = hold_user(write, user_id).await?;
+        let is_same = account.is_active && account.credential_version == shown.version;
+        if !is_same || (!shown.code && second_factor::is_on(&**write, user_id).await?) {
+            return Ok(None);
+        }
         sessions::end_held(write, device).await?;
         let token = sessions::begin(app, write, user_id, device).await?;
         user::Entity::update_many()
@@ -185,7 +210,7 @@ impl Entry {
             .filter(user::Column::Id.eq(user_id))
             .exec(&**write)
             .await?;
-        Ok(Self { token })
+        Ok(Some(Self { token }))
     }
 
     /// After the commit: the answer that leads to `next` on this site, or to one's courses.

@@ -22,12 +22,14 @@ use axum_extra::extract::CookieJar;
 use backends::mail::Letter;
 use chrono::TimeDelta;
 use sea_orm::sea_query::Expr;
-use sea_orm::{ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter};
+use sea_orm::{
+    ActiveValue::Set, ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter,
+};
 use serde::{Deserialize, Serialize};
 
 /// Characters of the secret part.
 const TOKEN_LENGTH: usize = 43;
-/// How long a letter may take before the row of its link is of no use.
+/// How long a letter may take at least before its link is given up: nobody waits for it any more.
 const LETTER_TAKES: TimeDelta = TimeDelta::hours(1);
 /// Links that are over are remembered this long, so that they can be told from what never was one.
 const REMEMBERED: TimeDelta = TimeDelta::days(7);
@@ -75,10 +77,10 @@ impl LinkState {
         match (self, purpose) {
             (Self::Good(_), _) => "",
             (Self::Used, LinkPurpose::Password) => {
-                "This link has been used already: each works once. If it was not you who used it, ask for a new one now."
+                "This link has been used already, or a newer password has ended it: each works once. If it was not you, ask for a new one now."
             }
             (Self::Used, LinkPurpose::Email) => {
-                "This link has done its work already, or a newer one took its place. You do not need it any more."
+                "This link has done its work already, a newer one took its place, or the change was taken back. Your profile tells how your address stands."
             }
             (Self::Late, LinkPurpose::Password) => {
                 "This link is too old: it works for half an hour. Ask for a new one."
@@ -115,12 +117,13 @@ impl Job for SendLink {
         let Some((link, Some(account))) = found else {
             return Ok(());
         };
-        if link.used_at.is_some() || !account.is_active {
+        let place = place(link.purpose);
+        let too_late = link.created_at + LETTER_TAKES.max(place.lifetime);
+        if link.used_at.is_some() || !account.is_active || too_late <= app.clock.now() {
             return Ok(());
         }
         let token = app.clock.random_token();
         let write = context.write().await?;
-        let place = place(link.purpose);
         let expires_at = app.clock.now() + place.lifetime;
         let renewed = account_link::Entity::update_many()
             .col_expr(account_link::Column::TokenHash, Expr::value(hash(&token)))
@@ -202,16 +205,26 @@ pub(super) async fn ask(
 }
 
 /// Ends all links of somebody for one purpose.
-pub(super) async fn end_all(
+pub(super) async fn end_those(
     app: &App,
     write: &Write,
     user_id: i64,
     purpose: LinkPurpose,
 ) -> Result<()> {
+    let are_these = account_link::Column::Purpose.eq(purpose);
+    end_where(app, write, user_id, Condition::all().add(are_these)).await
+}
+
+/// Ends all links of somebody, whatever they are for.
+pub(super) async fn end_all(app: &App, write: &Write, user_id: i64) -> Result<()> {
+    end_where(app, write, user_id, Condition::all()).await
+}
+
+async fn end_where(app: &App, write: &Write, user_id: i64, these: Condition) -> Result<()> {
     account_link::Entity::update_many()
         .col_expr(account_link::Column::UsedAt, Expr::value(app.clock.now()))
         .filter(account_link::Column::UserId.eq(user_id))
-        .filter(account_link::Column::Purpose.eq(purpose))
+        .filter(these)
         .filter(account_link::Column::UsedAt.is_null())
         .exec(&**write)
         .await?;
@@ -264,7 +277,7 @@ pub(super) async fn take(
     if taken.rows_affected == 0 {
         return Ok(LinkState::Used);
     }
-    end_all(app, write, link.user_id, purpose).await?;
+    end_those(app, write, link.user_id, purpose).await?;
     Ok(LinkState::Good(link))
 }
 

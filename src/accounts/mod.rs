@@ -144,8 +144,26 @@ pub async fn add_to_group(write: &mut Write, user_id: i64, name: &str) -> Result
     sessions::changed(write, user_id).await
 }
 
-/// Gives a person another password and ends all her sessions.
-pub async fn set_password(write: &mut Write, user_id: i64, password_hash: String) -> Result<()> {
+/// Who has changed a password: what the letter about it says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ChangedBy {
+    /// She herself, who knew the one before.
+    Herself,
+    /// Whoever had the link of a letter.
+    Link,
+    /// The staff of the site.
+    Staff,
+}
+
+/// Gives a person another password and tells her so by a letter. All her sessions end, and every link to her account that
+/// lies in a mailbox: what somebody began who had one of them goes no further.
+pub async fn set_password(
+    app: &App,
+    write: &mut Write,
+    user_id: i64,
+    password_hash: String,
+    by: ChangedBy,
+) -> Result<()> {
     let version = Expr::col(user::Column::CredentialVersion).add(1);
     user::Entity::update_many()
         .col_expr(user::Column::PasswordHash, Expr::value(password_hash))
@@ -153,5 +171,7 @@ pub async fn set_password(write: &mut Write, user_id: i64, password_hash: String
         .filter(user::Column::Id.eq(user_id))
         .exec(&**write)
         .await?;
+    links::end_all(app, write, user_id).await?;
+    recovery::tell_changed(app, write, user_id, by).await?;
     sessions::end_all(write, user_id, None).await
 }

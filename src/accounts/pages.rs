@@ -1,7 +1,7 @@
 //! Registering, logging in and logging out.
 
-use super::entering::{self, ADDRESS, Entry, HOME};
-use super::{NewUser, create_user, links, recovery, store};
+use super::entering::{self, ADDRESS, Entry, HOME, Shown};
+use super::{NewUser, confirmation, create_user, links, store};
 use crate::app::App;
 use crate::config::ConfirmedEmail;
 use crate::entities::account_link::LinkPurpose;
@@ -243,7 +243,7 @@ async fn create_and_enter(
     let hash = app.passwords.hash(password).await?;
     let is_mailed = app.config.sends_mail()
         && !new.email.is_empty()
-        && recovery::may_write_to(app, device, &new.email).await?;
+        && confirmation::may_write_first(app, device, &new.email).await?;
     let mut write = app.write().await?;
     let account = create_user(app, &mut write, new, hash).await?;
     if is_mailed {
@@ -257,11 +257,17 @@ async fn create_and_enter(
         .await?;
     }
     let next = form.get("next");
+    let shown = Shown {
+        user_id: account.id,
+        version: account.credential_version,
+        code: false,
+    };
     if needs_email {
         write.commit().await?;
-        return entering::step(app, account.id, account.credential_version, next, ADDRESS);
+        return entering::step(app, shown, next, ADDRESS);
     }
-    let entry = Entry::begin(app, &mut write, account.id, device).await?;
+    let entry = Entry::begin(app, &mut write, shown, device).await?;
+    let entry = entry.ok_or(Error::NotFound)?;
     write.commit().await?;
     Ok(entry.lead_to(app, next))
 }

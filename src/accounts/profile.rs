@@ -1,6 +1,7 @@
 //! What a person tells of herself: name, mail address, time zone, theme.
 
-use super::check_email;
+use super::{check_email, links};
+use crate::app::App;
 use crate::db::Write;
 use crate::entities::user;
 use crate::error::{Error, Problems, Result};
@@ -92,20 +93,29 @@ fn is_theme(theme: &str) -> bool {
     matches!(theme, "system" | "light" | "dark")
 }
 
-/// Stores a profile that was found good.
-pub async fn update_profile(write: &mut Write, user_id: i64, profile: Profile) -> Result<()> {
+/// Stores a profile that was found good. With another address the links end that were sent to the one before, or wait to take
+/// its place.
+pub async fn update_profile(
+    app: &App,
+    write: &mut Write,
+    user_id: i64,
+    profile: Profile,
+) -> Result<()> {
     let is_named_so = user::Entity::find_by_id(user_id)
         .filter(user::Column::Name.eq(profile.name.as_str()))
         .one(&**write)
         .await?;
     // Nobody knows yet whether letters reach her at another one.
     let unconfirmed: Option<DateTime<Utc>> = None;
-    user::Entity::update_many()
+    let readdressed = user::Entity::update_many()
         .col_expr(user::Column::EmailConfirmedAt, Expr::value(unconfirmed))
         .filter(user::Column::Id.eq(user_id))
         .filter(user::Column::Email.ne(profile.email.as_str()))
         .exec(&**write)
         .await?;
+    if readdressed.rows_affected > 0 {
+        links::end_all(app, write, user_id).await?;
+    }
     user::Entity::update_many()
         .col_expr(user::Column::Name, Expr::value(profile.name))
         .col_expr(user::Column::Email, Expr::value(profile.email))

@@ -4,8 +4,10 @@
 //! Advice followed: OWASP, Forgot Password Cheat Sheet.
 
 use super::links::{self, Held, LinkState};
-use super::{check_password, set_password, store};
+use super::rights::hold_user;
+use super::{ChangedBy, check_password, set_password, store};
 use crate::app::App;
+use crate::db::Write;
 use crate::entities::account_link::LinkPurpose;
 use crate::entities::user;
 use crate::error::{Error, Problems, Result};
@@ -37,10 +39,10 @@ const MOST_ACCOUNTS: u64 = 5;
 /// So many links are sent to one account in an hour, whoever asks for them.
 const MOST_LINKS: u64 = 3;
 
-/// How often links are asked for from one address of the network.
+/// How often links are asked for from one address of the network; the one with which the pause begins is refused.
 const ASKED_FROM: Limit = Limit {
     name: "forgot-from",
-    most: 20,
+    most: 21,
     window: Duration::from_secs(15 * 60),
     wait: Duration::from_secs(15 * 60),
     words: "Too many new passwords were asked for from here. Please wait a quarter of an hour, then try again.",
@@ -48,7 +50,7 @@ const ASKED_FROM: Limit = Limit {
 /// How often for one name, whether somebody is called so or not.
 const ASKED_FOR: Limit = Limit {
     name: "forgot-for",
-    most: 5,
+    most: 6,
     words: "A new password was asked for this name several times. Look for the letters, or try again in a quarter of an hour.",
     ..ASKED_FROM
 };
@@ -153,22 +155,10 @@ fn who_problems(who: &str) -> Problems {
     problems
 }
 
+/// Counts before it looks, so that of many at once no more are heard than of one after the other.
 async fn may_ask(app: &App, device: &Device, who: &str) -> Result<()> {
-    let (from, name) = (address_key(device.address), hash(&who.to_lowercase()));
-    throttle::check_limit(app, &ASKED_FROM, &from).await?;
-    throttle::check_limit(app, &ASKED_FOR, &name).await?;
-    throttle::count(app, &ASKED_FROM, &from).await?;
-    throttle::count(app, &ASKED_FOR, &name).await?;
-    Ok(())
-}
-
-/// Whether a letter may go to an address that somebody from here has typed and nobody has confirmed; counts it.
-pub(super) async fn may_write_to(app: &App, device: &Device, address: &str) -> Result<bool> {
-    match may_ask(app, device, address).await {
-        Ok(()) => Ok(true),
-        Err(Error::TooMany { .. }) => Ok(false),
-        Err(other) => Err(other),
-    }
+    throttle::pace(app, &ASKED_FROM, &address_key(device.address)).await?;
+    throttle::pace(app, &ASKED_FOR, &hash(&who.to_lowercase())).await
 }
 
 impl ForgotPage {
@@ -198,9 +188,12 @@ impl Job for FindForgetful {
 
     async fn run(self, context: JobContext) -> Result<(), JobError> {
         let app = &context.app;
-        let accounts = find_forgetful(app.db.read(), &self.who).await?;
+        let mut accounts = find_forgetful(app.db.read(), &self.who).await?;
+        accounts.sort_unstable_by_key(|account| account.id);
         let mut write = context.write().await?;
         for account in accounts {
+            // Of two letters that are asked for in the same instant one job waits for the other.
+            hold_user(&write, account.id).await?;
             let hour = TimeDelta::hours(1);
             let sent = links::count_since(app, &*write, account.id, LINK, hour).await?;
             if sent < MOST_LINKS {
@@ -211,7 +204,8 @@ impl Job for FindForgetful {
     }
 }
 
-/// Who may be sent a link: open accounts with a password and an address. Who logs in elsewhere has no password here.
+/// Who may be sent a link: open accounts with a password and an address. Who logs in elsewhere has no password here. Of many
+/// that gave the same address first those who have confirmed it, then those who were here last: others cannot crowd them out.
 async fn find_forgetful(db: &impl ConnectionTrait, who: &str) -> Result<Vec<user::Model>> {
     let lowered = |expression| Expr::expr(Func::lower(expression));
     let has_address = lowered(Expr::col(user::Column::Email)).eq(lowered(Expr::value(who)));
@@ -224,6 +218,9 @@ async fn find_forgetful(db: &impl ConnectionTrait, who: &str) -> Result<Vec<user
         .filter(user::Column::IsActive.eq(true))
         .filter(user::Column::PasswordHash.ne(""))
         .filter(user::Column::Email.ne(""))
+        .order_by_asc(user::Column::EmailConfirmedAt.is_null())
+        .order_by_desc(user::Column::LastLoginAt.is_not_null())
+        .order_by_desc(user::Column::LastLoginAt)
         .order_by_asc(user::Column::Id)
         .limit(MOST_ACCOUNTS);
     Ok(found.all(db).await?)
@@ -274,11 +271,10 @@ pub async fn reset(
         LinkState::Good(link) => link,
         other => return refused(shell, &other),
     };
-    set_password(&mut write, link.user_id, password_hash).await?;
+    let by = ChangedBy::Link;
+    set_password(&app, &mut write, link.user_id, password_hash, by).await?;
     // The letter has reached her.
     store::confirm_address(&app, &write, link.user_id, &link.email).await?;
-    let (subject, text) = told(&app, &account);
-    write_letter_to(&app, &mut write, &account.email, &subject, &text).await?;
     write.commit().await?;
     tracing::info!(user = link.user_id, "a password was chosen anew by a link");
     let mut response = redirect::see_other("/accounts/login/?reset=yes");
@@ -298,19 +294,35 @@ fn password_problems(form: &Form, username: &str) -> Problems {
     problems
 }
 
-/// The letter that follows.
-fn told(app: &App, account: &user::Model) -> (String, String) {
+/// Writes to her that her password was changed. Whoever has none here is not written to.
+pub(super) async fn tell_changed(
+    app: &App,
+    write: &mut Write,
+    user_id: i64,
+    by: ChangedBy,
+) -> Result<()> {
+    let account = store::get_user(&**write, user_id).await?;
+    if account.password_hash.is_empty() {
+        return Ok(());
+    }
     let site = &app.config.site_name;
+    let how = match by {
+        ChangedBy::Herself => "on the page of its settings",
+        ChangedBy::Link => "by a link that was sent to this address",
+        ChangedBy::Staff => "by the staff of the site",
+    };
     let text = format!(
         "Hello {},\n\n\
-         the password of your account at {site} was changed by a link that was sent to this address.\n\
-         Wherever you were logged in, you are not any more. Tokens of programs go on working.\n\n\
-         If it was not you, ask for a new password at once:\n\n{}/accounts/password/forgot/\n\n\
+         the password of your account at {site} was changed {how}.\n\
+         Wherever else you were logged in, you are not any more, and a change of your mail address that was begun is taken back. \
+         Tokens of programs go on working.\n\n\
+         If you know nothing of it, ask for a new password at once:\n\n{}/accounts/password/forgot/\n\n\
          and tell the staff of the site.\n",
         account.username,
         app.config.site_url()
     );
-    (format!("Your password at {site} was changed"), text)
+    let subject = format!("Your password at {site} was changed");
+    write_letter_to(app, write, &account.email, &subject, &text).await
 }
 
 fn refused(shell: Shell, state: &LinkState) -> Result<Response> {

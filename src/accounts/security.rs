@@ -132,7 +132,7 @@ pub async fn set_up(
     let (mut status, mut problems, mut wait) = known(&app, &person, &device, &form).await?;
     if problems.is_empty() {
         let account = store::get_user(app.db.read(), person.id).await?;
-        let confirmed = two_factor::confirm(&app, &account, form.get("code")).await;
+        let confirmed = two_factor::confirm(&app, &person, &account, form.get("code")).await;
         match confirmed {
             Ok(Some(codes)) => {
                 return page(&CodesPage {
@@ -355,7 +355,7 @@ pub async fn code(
         two_factor::try_code(&app, &account, typed).await
     };
     let refused = match tried {
-        Ok(true) => return entering::after_code(&app, account.id, &device, pending.next()).await,
+        Ok(true) => return entering::after_code(&app, &pending, &device).await,
         Ok(false) => Ok(Problems::of("code", WRONG_CODE)),
         Err(Error::Invalid(problems)) => Ok(problems),
         Err(other) => Err(other),

@@ -4,7 +4,7 @@ use super::confirmation::{self, Address};
 use super::entering::enter;
 use super::pages::{refusal, with_wait};
 use super::rights::hold_user;
-use super::{Profile, devices, set_password, set_theme, store, update_profile};
+use super::{ChangedBy, Profile, devices, set_password, set_theme, store, update_profile};
 use crate::app::App;
 use crate::entities::session;
 use crate::error::{Error, Problems, Result};
@@ -42,6 +42,8 @@ struct ProfilePage {
     email: Field,
     time_zone: Field,
     theme: Field,
+    /// Her password, where she has one: it is asked for when the mail address changes.
+    password: Option<Field>,
     faults: Vec<FaultLine>,
     is_saved: bool,
     /// Whether a letter was sent.
@@ -92,18 +94,21 @@ pub async fn profile_form(
 ) -> Result<Response> {
     let db = app.db.read();
     let account = store::get_user(db, person.id).await?;
-    let mut shown = ProfilePage::new(shell, &Profile::of(&account), &Problems::new());
+    let has_password = !account.password_hash.is_empty();
+    let profile = Profile::of(&account);
+    let mut shown = ProfilePage::new(shell, &profile, &Problems::new(), has_password);
     shown.is_saved = !saved.is_empty();
     shown.is_sent = !sent.is_empty();
     shown.address = confirmation::address_of(&app, db, &account).await?;
     page(&shown)
 }
 
-/// POST `/accounts/profile/`.
+/// POST `/accounts/profile/`. Another mail address takes the password: whoever has the address gets the account.
 pub async fn profile(
     State(app): State<App>,
     Student(person): Student,
     shell: Shell,
+    device: Device,
     form: Form,
 ) -> Result<Response> {
     let profile = Profile {
@@ -112,37 +117,63 @@ pub async fn profile(
         time_zone: form.text("timezone").to_owned(),
         theme: form.text("theme").to_owned(),
     };
-    let saved = match profile.problems().into_result() {
-        Ok(()) => save_profile(&app, &person, profile.clone()).await,
+    let account = store::get_user(app.db.read(), person.id).await?;
+    let has_password = !account.password_hash.is_empty();
+    let is_readdressed = profile.email != account.email;
+    let (status, mut problems, wait) = if is_readdressed && has_password {
+        let typed = form.get("password");
+        let missing = (
+            "password",
+            "Your mail address changes with this: type your password.",
+        );
+        refusal(check_typed(&app, &person, typed, device.address, missing).await)?
+    } else {
+        (StatusCode::UNPROCESSABLE_ENTITY, Problems::new(), None)
+    };
+    problems.extend(profile.problems());
+    let saved = match problems.into_result() {
+        Ok(()) => save_profile(&app, &person, profile.clone(), &account.email).await,
         faulty => faulty,
     };
     match saved {
         Ok(()) => Ok(redirect::see_other("/accounts/profile/?saved=yes")),
         Err(Error::Invalid(problems)) => {
-            let shown = ProfilePage::new(shell, &profile, &problems);
-            page_with(StatusCode::UNPROCESSABLE_ENTITY, &shown)
+            let shown = ProfilePage::new(shell, &profile, &problems, has_password);
+            Ok(with_wait(page_with(status, &shown)?, wait))
         }
         Err(other) => Err(other),
     }
 }
 
-async fn save_profile(app: &App, person: &Person, profile: Profile) -> Result<()> {
+/// Stores it. `email`: her address when the password was asked for, or was not; had it changed since, that would be no answer.
+async fn save_profile(app: &App, person: &Person, profile: Profile, email: &str) -> Result<()> {
+    if profile.email != email && !profile.email.is_empty() {
+        confirmation::may_write_to(app, &profile.email).await?;
+    }
     let mut write = app.write().await?;
     let account = hold_user(&write, person.id).await?;
+    if account.email != email {
+        let words = "Your mail address was changed meanwhile. Look at it, and save once more.";
+        return Err(Error::invalid("email", words));
+    }
     let profile = confirmation::hold_back(app, &mut write, &account, profile).await?;
-    update_profile(&mut write, person.id, profile).await?;
+    update_profile(app, &mut write, person.id, profile).await?;
     write.commit().await
 }
 
 impl ProfilePage {
-    fn new(shell: Shell, profile: &Profile, problems: &Problems) -> Self {
+    fn new(shell: Shell, profile: &Profile, problems: &Problems, has_password: bool) -> Self {
         Self {
             shell,
+            password: has_password.then(|| Field::new("password", "", problems)),
             name: Field::new("name", profile.name.as_str(), problems),
             email: Field::new("email", profile.email.as_str(), problems),
             time_zone: Field::new("timezone", profile.time_zone.as_str(), problems),
             theme: Field::new("theme", profile.theme.as_str(), problems),
-            faults: fault_lines_in(problems, &["name", "email", "timezone", "theme"]),
+            faults: fault_lines_in(
+                problems,
+                &["name", "email", "password", "timezone", "theme"],
+            ),
             is_saved: false,
             is_sent: false,
             address: None,
@@ -204,58 +235,69 @@ pub async fn password(
 ) -> Result<Response> {
     let (status, problems, wait) = password_problems(&app, &person, &device, &form).await?;
     if !problems.is_empty() {
-        let shown = page_with(status, &PasswordPage::new(shell, &problems, false))?;
-        return Ok(with_wait(shown, wait));
+        let shown = PasswordPage::new(shell, &problems, false);
+        return Ok(with_wait(page_with(status, &shown)?, wait));
     }
     let hash = app.passwords.hash(form.get("new_password1")).await?;
     let mut write = app.write().await?;
-    set_password(&mut write, person.id, hash).await?;
+    set_password(&app, &mut write, person.id, hash, ChangedBy::Herself).await?;
     let token = sessions::begin(&app, &write, person.id, &device).await?;
     write.commit().await?;
     Ok(enter(&app, &token, "/accounts/password/?saved=yes"))
 }
 
-/// Everything that is wrong at once; a wrong present password counts as a failed log-in, so that
-/// an open page does not let anybody guess it.
+/// Everything that is wrong at once.
 async fn password_problems(
     app: &App,
     person: &Person,
     device: &Device,
     form: &Form,
 ) -> Result<(StatusCode, Problems, Option<u64>)> {
-    let (old, new) = (form.get("old_password"), form.get("new_password1"));
-    let mut problems = Problems::new();
+    let present = check_present(app, person, form.get("old_password"), device.address).await;
+    let (status, mut problems, wait) = refusal(present)?;
+    let new = form.get("new_password1");
     super::check_password(new, &person.username, "new_password1", &mut problems);
     problems.check(
         new == form.get("new_password2"),
         "new_password2",
         "The two new passwords differ. Type the same one twice.",
     );
-    let present = check_present(app, person, old, device.address).await;
-    let (status, present, wait) = refusal(present)?;
-    problems.extend(present);
     Ok((status, problems, wait))
 }
 
-/// What is wrong with what somebody typed as her present password, at `old_password`. A wrong one counts as a failed log-in.
-///
-/// # Errors
-/// [`Error::TooMany`] when there were too many wrong ones.
+/// What is wrong with what somebody typed as her present password, at `old_password`; as [`check_typed`].
 pub(super) async fn check_present(
     app: &App,
     person: &Person,
     typed: &str,
     address: IpAddr,
 ) -> Result<Problems> {
+    let missing = ("old_password", "Type your present password.");
+    check_typed(app, person, typed, address, missing).await
+}
+
+/// What is wrong with what somebody typed as her present password. `missing`: the field, and what is told there when nothing
+/// was typed. A wrong one counts as a failed log-in, so that an open page does not let anybody guess it.
+///
+/// # Errors
+/// [`Error::TooMany`] when there were too many wrong ones.
+async fn check_typed(
+    app: &App,
+    person: &Person,
+    typed: &str,
+    address: IpAddr,
+    missing: (&str, &str),
+) -> Result<Problems> {
+    let (field, words) = missing;
     if typed.is_empty() {
-        return Ok(Problems::of("old_password", "Type your present password."));
+        return Ok(Problems::of(field, words));
     }
     let found = credentials::authenticate(app, &person.username, typed, address).await?;
     Ok(match found {
         Some(_) => Problems::new(),
         None => {
             let words = "This is not your present password. Type the one that you log in with.";
-            Problems::of("old_password", words)
+            Problems::of(field, words)
         }
     })
 }

@@ -10,6 +10,7 @@ use crate::db::Write;
 use crate::entities::{recovery_code, second_factor, user};
 use crate::error::{Error, Result};
 use crate::messages::write_letter;
+use crate::web::identity::Person;
 use crate::web::throttle::{self, Limit};
 use crate::web::{sealed, sessions};
 use chrono::{DateTime, Utc};
@@ -175,9 +176,11 @@ fn unsealed(app: &App, row: &second_factor::Model) -> Result<Vec<u8>> {
     })
 }
 
-/// Turns two-factor log-in on with the first code, and answers the recovery codes; nothing when the code is wrong.
+/// Turns two-factor log-in on with the first code, and answers the recovery codes; nothing when the code is wrong. All her other
+/// sessions end: none of them has shown a code.
 pub(super) async fn confirm(
     app: &App,
+    person: &Person,
     account: &user::Model,
     code: &str,
 ) -> Result<Option<Vec<String>>> {
@@ -200,7 +203,7 @@ pub(super) async fn confirm(
         .exec(&*write)
         .await?;
     let codes = draw_codes(app, &write, account.id).await?;
-    sessions::changed(&mut write, account.id).await?;
+    sessions::end_all(&mut write, account.id, person.session_id).await?;
     tell(
         app,
         &mut write,

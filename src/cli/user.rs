@@ -3,7 +3,7 @@
 mod token;
 
 use super::{CliResult, say};
-use crate::accounts::{self, INSTRUCTORS, NewUser};
+use crate::accounts::{self, ChangedBy, INSTRUCTORS, NewUser};
 use crate::app::App;
 use crate::db::Write;
 use crate::entities::user;
@@ -140,7 +140,7 @@ async fn passwd(app: &App, username: &str, from_stdin: bool) -> CliResult {
     let hash = app.passwords.hash(&chosen.password).await?;
     let mut write = app.write().await?;
     let before = accounts::user_facts(&*write, account.id).await?;
-    accounts::set_password(&mut write, account.id, hash).await?;
+    accounts::set_password(app, &mut write, account.id, hash, ChangedBy::Staff).await?;
     log(app, &write, "password", account.id, before).await?;
     write.commit().await?;
     show(

@@ -119,6 +119,17 @@ pub async fn count(app: &App, limit: &Limit, key: &str) -> Result<bool> {
     }
 }
 
+/// Counts once more for this key, and only then looks whether there is a pause: of many at once no more get through than of
+/// one after the other. With the limit itself the pause begins, so that one less gets through.
+///
+/// # Errors
+/// [`Error::TooMany`] when there is one.
+pub async fn pace(app: &App, limit: &Limit, key: &str) -> Result<()> {
+    check_limit(app, limit, key).await?;
+    count(app, limit, key).await?;
+    check_limit(app, limit, key).await
+}
+
 /// Forgets what was counted for this key: it went well.
 pub async fn forget(app: &App, limit: &Limit, key: &str) -> Result<()> {
     let counter = format!("{}-failures:{key}", limit.name);

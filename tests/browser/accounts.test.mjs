@@ -71,7 +71,7 @@ async function examine(page, name) {
 
 test("who has forgotten her password chooses another by a letter", async () => {
   const maya = await register(browser, site, "maya");
-  await maya.send("/accounts/profile/", { name: "", email: "maya@example.org", timezone: "UTC", theme: "system" });
+  await maya.send("/accounts/profile/", { name: "", email: "maya@example.org", password: PASSWORD, timezone: "UTC", theme: "system" });
   const confirm = await maya.open(linkIn(await letterTo("maya@example.org")));
   await examine(confirm, "address-confirm");
   await confirm.getByRole("button", { name: "Confirm the address" }).click();
@@ -191,7 +191,7 @@ test("a teacher decides who comes in, and students see how they stand", async ()
   for (const name of ["anna", "ben"]) await page.getByRole("checkbox", { name: new RegExp(name) }).check();
   await examine(page, "entry");
   await page.getByRole("button", { name: "Let the chosen in" }).click();
-  await page.getByText("Accepted.").waitFor();
+  await page.getByText("2 are accepted").waitFor();
   const [anna, ben] = students;
   await ben.overview.reload();
   await ben.overview.getByText("You get the next place").waitFor();

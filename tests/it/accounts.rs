@@ -1,6 +1,6 @@
 //! Accounts: registering, logging in and out, what a person sets for herself, her sessions.
 
-use crate::kit::{Browser, PASSWORD, Role, TestApp};
+use crate::kit::{Browser, PASSWORD, Role, TestApp, until};
 use lyceum::accounts;
 use lyceum::entities::{session, user};
 use sea_orm::{ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter};
@@ -425,6 +425,7 @@ async fn a_profile_is_kept_and_holds_from_the_next_request_on() {
     let fields = [
         ("name", "Maya Okafor"),
         ("email", "maya@example.org"),
+        ("password", PASSWORD),
         ("timezone", "Africa/Lagos"),
         ("theme", "dark"),
     ];
@@ -441,6 +442,7 @@ async fn a_profile_is_kept_and_holds_from_the_next_request_on() {
     let faulty = [
         ("name", long.as_str()),
         ("email", "nonsense"),
+        ("password", PASSWORD),
         ("timezone", "Mars/Olympus"),
         ("theme", "pink"),
     ];
@@ -614,4 +616,39 @@ async fn a_form_of_more_than_a_megabyte_or_of_odd_bytes_is_refused_in_words() {
         .post(LOGIN, &[("username", &long), ("password", &long)])
         .await
         .expect(422);
+}
+
+#[tokio::test]
+async fn a_log_in_under_way_does_not_outlive_a_change_of_the_password() {
+    for shuts in [false, true] {
+        let site = TestApp::start().await;
+        let id = site.person("maya", Role::Student).await;
+        let thief = site.visitor();
+        thief.get("/accounts/login/").await.expect(200);
+        let hash = site.app.passwords.hash("amber kettle 42").await.unwrap();
+        let mut write = site.app.write().await.unwrap();
+        if shuts {
+            accounts::set_active(&mut write, id, false).await.unwrap();
+        } else {
+            let by = accounts::ChangedBy::Herself;
+            accounts::set_password(&site.app, &mut write, id, hash, by)
+                .await
+                .unwrap();
+        }
+        let before = site.app.passwords.checks();
+        let fields = [("username", "maya"), ("password", PASSWORD)];
+        let (page, ()) = tokio::join!(thief.post("/accounts/login/", &fields), async {
+            // The account was read as it was by then, and the password is found right.
+            until("the password is looked at", async || {
+                (site.app.passwords.checks() > before).then_some(())
+            })
+            .await;
+            write.commit().await.unwrap();
+        });
+        page.expect(303);
+        assert_eq!(page.location(), "/accounts/login/");
+        assert_eq!(thief.cookie("sessionid"), None);
+        let sessions = session::Entity::find();
+        assert_eq!(sessions.count(site.app.db.read()).await.unwrap(), 0);
+    }
 }

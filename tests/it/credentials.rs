@@ -1,7 +1,7 @@
 //! Basic and Token credentials, on any page; who is refused, counted, and made to wait.
 
 use crate::kit::{Browser, PASSWORD, Page, Role, TestApp};
-use lyceum::accounts::{self, NewToken};
+use lyceum::accounts::{self, ChangedBy, NewToken};
 use lyceum::entities::token;
 use reqwest::Method;
 use sea_orm::EntityTrait;
@@ -32,7 +32,7 @@ async fn key_of(site: &TestApp, user_id: i64) -> String {
 async fn give_password(site: &TestApp, user_id: i64, password: &str) {
     let hash = site.app.passwords.hash(password).await.unwrap();
     let mut write = site.app.write().await.unwrap();
-    accounts::set_password(&mut write, user_id, hash)
+    accounts::set_password(&site.app, &mut write, user_id, hash, ChangedBy::Staff)
         .await
         .unwrap();
     write.commit().await.unwrap();

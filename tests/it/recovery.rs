@@ -1,9 +1,8 @@
 //! A forgotten password: the letter, its link, and everything that may happen to both on the way.
 
 use crate::kit::{Browser, PASSWORD, Page, Role, TestApp, WITH_MAIL};
-use lyceum::entities::account_link;
-use lyceum::entities::job;
-use sea_orm::EntityTrait;
+use lyceum::entities::{account_link, job, user};
+use sea_orm::{ActiveModelTrait, ActiveValue::Set, EntityTrait};
 
 const FORGOT: &str = "/accounts/password/forgot/";
 const RESET: &str = "/accounts/password/reset/";
@@ -168,6 +167,65 @@ async fn a_new_password_ends_every_other_link_to_the_account() {
     other.get("/accounts/login/").await.expect(200);
     choose(&other, PASSWORD).await.expect(410);
     assert_eq!(log_in(&site, NEW).await, 303);
+    // One that was chosen in the settings, too.
+    site.letters().await;
+    ask(&site.visitor(), "maya").await.expect(303);
+    let letter = site.letter_to(ADDRESS).await;
+    let maya = site.visitor();
+    maya.get("/accounts/login/").await.expect(200);
+    let fields = [("username", "maya"), ("password", NEW)];
+    maya.post("/accounts/login/", &fields).await.expect(303);
+    let fields = [
+        ("old_password", NEW),
+        ("new_password1", PASSWORD),
+        ("new_password2", PASSWORD),
+    ];
+    maya.post("/accounts/password/", &fields).await.expect(303);
+    let told = site.letter_to(ADDRESS).await;
+    assert!(told.text.contains("of its settings"), "{told:?}");
+    let late = site.visitor();
+    late.get(&letter.link()).await.expect(303);
+    late.get(RESET).await.expect(410);
+}
+
+#[tokio::test]
+async fn others_cannot_crowd_an_account_out_that_has_confirmed_its_address() {
+    let site = TestApp::start_with(&WITH_MAIL).await;
+    for number in 0..6 {
+        let id = site
+            .person(&format!("squatter{number}"), Role::Student)
+            .await;
+        site.address(id, ADDRESS).await;
+    }
+    let maya = site.person("maya", Role::Student).await;
+    site.address(maya, ADDRESS).await;
+    let row = user::ActiveModel {
+        id: Set(maya),
+        email_confirmed_at: Set(Some(site.clock.now())),
+        ..Default::default()
+    };
+    row.update(site.app.db.writer()).await.unwrap();
+    ask(&site.visitor(), ADDRESS).await.expect(303);
+    let letters = site.letters().await;
+    assert_eq!(letters.len(), 5, "{letters:?}");
+    assert!(
+        letters
+            .iter()
+            .any(|letter| letter.text.contains("Hello maya")),
+        "{letters:?}"
+    );
+}
+
+#[tokio::test]
+async fn of_many_who_ask_at_once_no_more_are_heard_than_one_after_the_other() {
+    let site = school().await;
+    let browser = site.visitor();
+    browser.get(FORGOT).await.expect(200);
+    let asked = (0..30).map(|_| browser.post(FORGOT, &[("who", "maya")]));
+    let pages = futures::future::join_all(asked).await;
+    let heard = pages.iter().filter(|page| page.status == 303).count();
+    assert!(heard <= 5, "{heard}");
+    assert_eq!(site.letters().await.len(), heard.min(3));
 }
 
 #[tokio::test]
@@ -286,7 +344,8 @@ async fn links_go_only_to_open_accounts_with_a_password() {
     lyceum::accounts::set_active(&mut write, gone, false)
         .await
         .unwrap();
-    lyceum::accounts::set_password(&mut write, elsewhere, String::new())
+    let by = lyceum::accounts::ChangedBy::Staff;
+    lyceum::accounts::set_password(&site.app, &mut write, elsewhere, String::new(), by)
         .await
         .unwrap();
     write.commit().await.unwrap();

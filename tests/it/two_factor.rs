@@ -425,6 +425,63 @@ async fn staff_who_must_have_it_run_the_site_only_with_it() {
 }
 
 #[tokio::test]
+async fn setting_it_up_ends_every_session_that_has_shown_no_code() {
+    let site = TestApp::start_with(&[("staff_two_factor", "required")]).await;
+    let root = site.login_as("root", Role::Staff).await;
+    let thief = site.login("root").await;
+    thief.get("/messages/").await.expect(200);
+    set_up_of(&site, &root).await;
+    thief.get("/messages/").await.expect(302);
+    thief.get("/admin/cache/").await.expect(302);
+    root.get("/admin/cache/").await.expect(200);
+}
+
+#[tokio::test]
+async fn keys_and_tickets_give_staff_no_more_than_their_log_in_does() {
+    let site = TestApp::start_with(&[("staff_two_factor", "required")]).await;
+    let id = site.person("root", Role::Staff).await;
+    let owner = site.person("ines", Role::Instructor).await;
+    let course = site.course(owner, "strings").await;
+    let write = site.app.write().await.unwrap();
+    let new = accounts::NewToken::unbounded(id, "script");
+    let key = accounts::create_token(&site.app, &write, new)
+        .await
+        .unwrap();
+    write.commit().await.unwrap();
+    let browser = site.visitor();
+    let by_key = async |path: &str| {
+        let request = browser.request(reqwest::Method::GET, path);
+        browser
+            .send(request.header("authorization", format!("Token {key}")))
+            .await
+    };
+    by_key("/api/users/").await.expect(403);
+    by_key("/api/users/me/").await.expect(200);
+    let root = site.login("root").await;
+    let ticket = format!("/chat/room/{}/ticket/", course.id);
+    root.post(&ticket, &[]).await.expect(403);
+    // In a course of her own choice she is a student like others.
+    let number = course.id.to_string();
+    root.post("/students/enroll-course/", &[("course", number.as_str())])
+        .await
+        .expect(303);
+    let ticket = root.post(&ticket, &[]).await;
+    let ticket = ticket.expect(200).json()["ticket"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let room = format!("/ws/chat/room/{}/?v=2&ticket={ticket}", course.id);
+    let mut socket = site.visitor().socket(&room).await;
+    socket.expect("ready").await;
+    socket
+        .send(&serde_json::json!({"type": "lock", "is_locked": true}))
+        .await;
+    socket.expect("error").await;
+    set_up_of(&site, &root).await;
+    by_key("/api/users/").await.expect(200);
+}
+
+#[tokio::test]
 async fn another_secret_of_the_site_opens_nothing_and_says_so() {
     let site = TestApp::start().await;
     let (_, phone, codes) = set_up(&site).await;

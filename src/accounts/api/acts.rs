@@ -5,7 +5,9 @@ use super::changing::{require_no_key, require_no_key_for_rights};
 use super::users::{UserRow, find_me, find_user};
 use crate::accounts::confirmation::{keep_address, send_again};
 use crate::accounts::settings::check_present;
-use crate::accounts::{by_staff, check_password, devices, set_password, store, user_facts};
+use crate::accounts::{
+    ChangedBy, by_staff, check_password, devices, set_password, store, user_facts,
+};
 use crate::db::Write;
 use crate::entities::session;
 use crate::error::{Error, Result};
@@ -198,7 +200,8 @@ async fn change_password(call: Call) -> Result<Answer> {
     problems.into_result()?;
     let hash = call.app.passwords.hash(new).await?;
     let mut write = call.app.write().await?;
-    set_password(&mut write, person.id, hash).await?;
+    let by = ChangedBy::Herself;
+    set_password(&call.app, &mut write, person.id, hash, by).await?;
     write.commit().await?;
     Ok(Answer::nothing())
 }
@@ -256,7 +259,7 @@ async fn give_password(call: Call) -> Result<Answer> {
     let password = call.given.checked()?.text("password").unwrap_or_default();
     let hash = by_staff::hash_for(&call.app, id, password).await?;
     let mut write = call.app.write().await?;
-    by_staff::give_password(&mut write, person, id, hash).await?;
+    by_staff::give_password(&call.app, &mut write, person, id, hash).await?;
     done(&call, write, "password", id).await
 }
 

@@ -5,7 +5,7 @@
 //! from herself, somebody of the staff is always left.
 
 use super::users::{USER, UserRow, dressed};
-use crate::accounts::confirmation::hold_back;
+use crate::accounts::confirmation::{hold_back, may_write_to};
 use crate::accounts::facts::{hold_touchable, user_facts};
 use crate::accounts::profile::{Profile, update_profile};
 use crate::accounts::rights::{
@@ -23,6 +23,8 @@ use std::collections::BTreeMap;
 /// Told when a key is used for the settings of its owner.
 const NOT_BY_KEY: &str =
     "A token does not change the settings of its owner. Log in, or use your password.";
+/// Told when a session or a key is used for the mail address.
+const TAKES_PASSWORD: &str = "Your mail address is changed on your profile page, which asks for your password, or by a program that shows name and password.";
 /// Told when a key is used for rights.
 const NO_RIGHTS_BY_KEY: &str =
     "A token does not give or take rights. Log in, or use your password.";
@@ -33,15 +35,23 @@ const STAFF_ALONE: &str = "Only staff say who runs the site, and who is in which
 pub(super) async fn change_me(call: Call) -> Result<Answer> {
     let person = call.person()?;
     require_no_key(person)?;
+    // Before the transaction, since what is counted may lie in the same database.
+    let typed = call.given.text("email").unwrap_or_default().trim();
+    if !typed.is_empty() && typed != person.email {
+        may_write_to(&call.app, typed).await?;
+    }
     let (mut write, before) = hold(&call).await?;
     let held = Profile::of(&before.account);
     let after = call
         .given
         .judge_change(&USER, &before, |given| profile(given, &held))?;
     call.unchanged(&USER, &before)?;
+    if after.email != held.email {
+        require_password_shown(person, &before)?;
+    }
     let after = hold_back(&call.app, &mut write, &before.account, after).await?;
     if after != held {
-        update_profile(&mut write, before.account.id, after).await?;
+        update_profile(&call.app, &mut write, before.account.id, after).await?;
     }
     done(&call, write, before.account.id).await
 }
@@ -51,6 +61,17 @@ pub(super) fn require_no_key(person: &Person) -> Result<()> {
     match person.scopes {
         Some(_) => Err(Error::Forbidden(NOT_BY_KEY)),
         None => Ok(()),
+    }
+}
+
+/// What is asked of who changes her own mail address: whoever has that gets the account. Her page asks for the password; a
+/// program has shown it with its request.
+fn require_password_shown(person: &Person, row: &UserRow) -> Result<()> {
+    let is_shown = person.session_id.is_none() && !person.is_by_key;
+    if is_shown || row.account.password_hash.is_empty() {
+        Ok(())
+    } else {
+        Err(Error::Forbidden(TAKES_PASSWORD))
     }
 }
 
@@ -168,7 +189,7 @@ pub(super) async fn change_other(call: Call) -> Result<Answer> {
     }
     call.unchanged(&USER, &row)?;
     if after != held {
-        update_profile(&mut write, id, after).await?;
+        update_profile(&call.app, &mut write, id, after).await?;
     }
     if (rights.is_staff, rights.is_active) != (before.is_staff, before.is_active) {
         set_rights(&mut write, id, rights.is_staff, rights.is_active).await?;
@@ -219,7 +240,7 @@ pub(super) async fn create(call: Call) -> Result<Answer> {
     hold_caller(&write, person).await?;
     let id = create_user(&call.app, &mut write, new, hash).await?.id;
     if about != blank {
-        update_profile(&mut write, id, about).await?;
+        update_profile(&call.app, &mut write, id, about).await?;
     }
     if rights.is_staff || !rights.is_active {
         set_rights(&mut write, id, rights.is_staff, rights.is_active).await?;

@@ -104,5 +104,6 @@ async fn reset_two_factor(doing: Doing<'_>, id: i64) -> Result<()> {
 }
 
 async fn set_password(doing: Doing<'_>, id: i64) -> Result<()> {
-    accounts::give_password(doing.write, doing.person, id, doing.prepared.to_owned()).await
+    let hash = doing.prepared.to_owned();
+    accounts::give_password(doing.app, doing.write, doing.person, id, hash).await
 }

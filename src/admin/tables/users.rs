@@ -357,7 +357,7 @@ async fn add(doing: Doing<'_>) -> Result<i64> {
     let blank = Profile::of(&account);
     let wanted = profile(doing.form, &blank);
     if wanted != blank {
-        accounts::update_profile(doing.write, account.id, wanted).await?;
+        accounts::update_profile(doing.app, doing.write, account.id, wanted).await?;
     }
     if doing.person.is_staff {
         give(doing, &account).await?;
@@ -374,7 +374,7 @@ async fn change(doing: Doing<'_>, id: i64) -> Result<i64> {
     problems.check(!doing.person.is_staff || !takes_own, "staff", NOT_ONESELF);
     problems.into_result()?;
     if wanted != before {
-        accounts::update_profile(doing.write, id, wanted).await?;
+        accounts::update_profile(doing.app, doing.write, id, wanted).await?;
     }
     if doing.person.is_staff {
         give(doing, &account).await?;
