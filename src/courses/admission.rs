@@ -4,7 +4,11 @@
 use crate::entities::enrollment_request::{self, RequestState};
 use crate::entities::{course, enrollment};
 use crate::error::Result;
+use chrono::TimeDelta;
 use sea_orm::{ColumnTrait, Condition, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter};
+
+/// Whoever was declined may ask again after this long.
+pub const ASK_AGAIN: TimeDelta = TimeDelta::days(1);
 
 /// Whether one gets into the course only by a place or a decision.
 pub fn is_limited(course: &course::Model) -> bool {

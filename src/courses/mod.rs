@@ -37,7 +37,7 @@ mod syllabus;
 mod video;
 mod writing;
 
-pub use admission::{count_taken, find_request, is_limited, place_in_line};
+pub use admission::{ASK_AGAIN, count_taken, find_request, is_limited, place_in_line};
 pub use api::{ContentView, CourseHead, CourseView, FULL_COURSE, find_course, with_modules};
 pub use by_staff::{hold_any_course, insert_course_of, place_modules, set_owner};
 pub use content_form::title_of;

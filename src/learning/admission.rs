@@ -4,29 +4,27 @@
 //! other: never more are let in than there are places, and each once, in the order in which they asked. An invitation
 //! stands for the teacher's decision, but not for a place.
 
-use super::store;
+use super::{by_staff, store};
 use crate::app::App;
 use crate::config::ConfirmedEmail;
-use crate::courses::{count_taken, find_request, is_limited, place_in_line};
+use crate::courses::{ASK_AGAIN, count_taken, find_request, is_limited, place_in_line};
 use crate::db::Write;
 use crate::entities::enrollment_request::{self, RequestState};
 use crate::entities::{course, user};
 use crate::error::{Error, Result};
-use crate::jobs::{Job, JobContext, JobError, PRIORITY_NORMAL};
+use crate::jobs::{self, Job, JobContext, JobError, PRIORITY_NORMAL};
 use crate::messages::{self, MessageLevel, NewMessage, write_letter};
+use crate::web::identity::Person;
 use crate::web::text;
-use chrono::TimeDelta;
 use sea_orm::{
-    ActiveModelTrait, ActiveValue::Set, ColumnTrait, EntityTrait, ModelTrait, PaginatorTrait,
-    QueryFilter, QueryOrder, QuerySelect,
+    ActiveModelTrait, ActiveValue::Set, ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter,
+    QueryOrder, QuerySelect,
 };
 use serde::{Deserialize, Serialize};
 
-/// Whoever was declined may ask again after this long.
-pub(super) const ASK_AGAIN: TimeDelta = TimeDelta::days(1);
 /// Characters of a title in a message.
 const TITLE: usize = 120;
-/// So many are let in by one statement.
+/// So many are let in by one transaction, so that nobody else's change waits long for it; a job lets in those after them.
 const AT_ONCE: u64 = 200;
 
 const UNCONFIRMED: &str =
@@ -53,24 +51,31 @@ pub enum Standing {
 pub async fn ask_to_enroll(
     app: &App,
     write: &mut Write,
-    user_id: i64,
+    person: &Person,
     course_id: i64,
     invitation_id: Option<i64>,
 ) -> Result<Standing> {
+    let user_id = person.id;
     let found = course::Entity::find_by_id(course_id).one(&**write).await?;
     let found = found.ok_or(Error::NotFound)?;
-    let manages =
-        (is_limited(&found) || found.is_draft) && store::manages(&**write, user_id, &found).await?;
+    // What she may here and now: her account may run the site, while her key, or the lack of a second factor, does not.
+    let manages = store::manages(person, &found);
     if found.is_draft && !manages {
         return Err(Error::NotFound);
+    }
+    if store::is_enrolled(&**write, user_id, course_id).await? {
+        return Ok(Standing::Enrolled);
     }
     if app.config.confirmed_email == ConfirmedEmail::Enroll && found.owner_id != user_id {
         require_confirmed(write, user_id).await?;
     }
     if !is_limited(&found) || manages {
         let course = store::enroll(app, write, user_id, course_id).await?;
+        // What is refused here is dropped with the transaction, of which nothing is committed.
+        if course.is_draft && !manages {
+            return Err(Error::NotFound);
+        }
         if is_limited(&course) && !is_limited(&found) {
-            // Dropped with the transaction, of which nothing is committed.
             return Err(Error::Conflict(CHANGED.into()));
         }
         forget_request(write, user_id, course_id).await?;
@@ -84,14 +89,14 @@ pub async fn ask_to_enroll(
         forget_request(write, user_id, course_id).await?;
         return Ok(Standing::Enrolled);
     }
-    stand_in_line(app, write, &course, user_id, invitation_id).await?;
+    let is_news = stand_in_line(app, write, &course, user_id, invitation_id).await?;
     let let_in = move_up(app, write, &course).await?;
     // She sees it herself.
     let others = let_in.into_iter().filter(|id| *id != user_id);
     announce(app, write, &course, others.map(let_in_told).collect()).await?;
     let standing = standing(write, user_id, course_id).await?;
-    if standing == Standing::Asked {
-        tell_teacher(app, write, &course).await?;
+    if is_news && standing == Standing::Asked {
+        tell_teacher(app, write, &course, user_id).await?;
     }
     Ok(standing)
 }
@@ -100,6 +105,22 @@ pub async fn ask_to_enroll(
 async fn hold(write: &Write, course_id: i64) -> Result<course::Model> {
     let held = course::Entity::find_by_id(course_id).lock_exclusive();
     held.one(&**write).await?.ok_or(Error::NotFound)
+}
+
+/// The course into which somebody comes, held as coming in holds it: from others who come where places are counted or somebody
+/// decides, else only from being changed. To be asked before anything else is held.
+pub(super) async fn hold_to_enter(write: &Write, course_id: i64) -> Result<course::Model> {
+    let found = course::Entity::find_by_id(course_id).one(&**write).await?;
+    if is_limited(&found.ok_or(Error::NotFound)?) {
+        return hold(write, course_id).await;
+    }
+    let held = course::Entity::find_by_id(course_id).lock_shared();
+    let course = held.one(&**write).await?.ok_or(Error::NotFound)?;
+    if is_limited(&course) {
+        // Two who share it would wait for each other.
+        return Err(Error::Conflict(CHANGED.into()));
+    }
+    Ok(course)
 }
 
 async fn require_confirmed(write: &Write, user_id: i64) -> Result<()> {
@@ -123,14 +144,15 @@ async fn standing(write: &Write, user_id: i64, course_id: i64) -> Result<Standin
     }
 }
 
-/// Her place in the line of a course that is held: the one that she has, or one at its end.
+/// Her place in the line of a course that is held: the one that she has, or one at its end. Answers whether she did not
+/// stand so before.
 async fn stand_in_line(
     app: &App,
     write: &Write,
     course: &course::Model,
     user_id: i64,
     invitation_id: Option<i64>,
-) -> Result<()> {
+) -> Result<bool> {
     let now = app.clock.now();
     let is_free = !course.needs_approval || invitation_id.is_some();
     let state = if is_free {
@@ -149,7 +171,7 @@ async fn stand_in_line(
             }
             false
         }
-        Some(request) if request.state == state || !is_free => return Ok(()),
+        Some(request) if request.state == state || !is_free => return Ok(false),
         Some(_) => true,
         None => false,
     };
@@ -174,11 +196,17 @@ async fn stand_in_line(
             row.insert(&**write).await?;
         }
     }
-    Ok(())
+    Ok(true)
 }
 
-/// Tells the teacher that somebody asks, unless others have asked before her and are not decided upon.
-async fn tell_teacher(app: &App, write: &mut Write, course: &course::Model) -> Result<()> {
+/// Tells the teacher that somebody asks, unless others have asked before her and are not decided upon; once a day of each, so
+/// that taking a request back and asking anew is no noise.
+async fn tell_teacher(
+    app: &App,
+    write: &mut Write,
+    course: &course::Model,
+    user_id: i64,
+) -> Result<()> {
     let others = enrollment_request::Entity::find()
         .filter(enrollment_request::Column::CourseId.eq(course.id))
         .filter(enrollment_request::Column::State.eq(RequestState::Asked));
@@ -186,13 +214,13 @@ async fn tell_teacher(app: &App, write: &mut Write, course: &course::Model) -> R
         return Ok(());
     }
     let title = text::shorten(&course.title, TITLE);
+    let day = app.clock.now().date_naive();
     let message = NewMessage {
         recipient_id: course.owner_id,
         text: format!("Somebody asks to be let into “{title}”."),
         level: MessageLevel::Info,
         link: entry_path(course.id),
-        // Asking twice is asking once, and nobody is told again of one whom she has seen.
-        dedupe_key: None,
+        dedupe_key: Some(format!("asks:{}:{user_id}:{day}", course.id)),
     };
     messages::send(app, write, message).await
 }
@@ -213,7 +241,7 @@ pub(super) async fn withdraw(write: &Write, user_id: i64, course_id: i64) -> Res
     Ok(())
 }
 
-/// Forgets a request of hers: she is in the course, or leaves it.
+/// Forgets a request of hers, whatever became of it: she is in the course.
 async fn forget_request(write: &Write, user_id: i64, course_id: i64) -> Result<()> {
     enrollment_request::Entity::delete_many()
         .filter(enrollment_request::Column::CourseId.eq(course_id))
@@ -223,37 +251,67 @@ async fn forget_request(write: &Write, user_id: i64, course_id: i64) -> Result<(
     Ok(())
 }
 
-/// Lets in those who wait for a course that is held, in their order, while there are places; answers who they are.
-pub(super) async fn move_up(app: &App, write: &Write, course: &course::Model) -> Result<Vec<i64>> {
-    if course.is_draft {
-        return Ok(Vec::new());
+/// Lets in the first of those who wait for a course that is held; answers who they are. Should there be more than are let in
+/// at once, a job goes on.
+pub(super) async fn move_up(
+    app: &App,
+    write: &mut Write,
+    course: &course::Model,
+) -> Result<Vec<i64>> {
+    let let_in = let_in(app, write, course).await?;
+    if u64::try_from(let_in.len()).unwrap_or(0) >= AT_ONCE {
+        jobs::enqueue(app, write, &FillPlaces {}).await?;
     }
+    Ok(let_in)
+}
+
+/// Lets in those who wait for a course that is held, in their order, while there are places, but so many at most; answers who
+/// they are.
+async fn let_in(app: &App, write: &Write, course: &course::Model) -> Result<Vec<i64>> {
     let mut let_in = Vec::new();
+    if course.is_draft {
+        return Ok(let_in);
+    }
     loop {
         let free = match course.places {
             Some(places) => i64::from(places) - count_taken(&**write, course).await?,
             None => i64::MAX,
         };
-        let most = u64::try_from(free).unwrap_or(0).min(AT_ONCE);
+        let left = AT_ONCE.saturating_sub(u64::try_from(let_in.len()).unwrap_or(AT_ONCE));
+        let most = u64::try_from(free).unwrap_or(0).min(left);
         let next = if most == 0 {
             Vec::new()
         } else {
             list_next(write, course.id, most).await?
         };
         if next.is_empty() {
-            break;
+            return Ok(let_in);
         }
-        for request in next {
-            let user_id = request.user_id;
-            // Staff may have put her in meanwhile: then her request goes, and the place to the next.
-            if !store::is_enrolled(&**write, user_id, course.id).await? {
-                store::insert(app, write, user_id, course.id).await?;
-                let_in.push(user_id);
-            }
-            request.delete(&**write).await?;
-        }
+        let_in.extend(admit(app, write, course.id, &next).await?);
     }
-    Ok(let_in)
+}
+
+/// Turns requests for a course that is held into enrollments; answers whose are new. Staff may have put somebody in
+/// meanwhile: then her request goes, and the place to the next.
+async fn admit(
+    app: &App,
+    write: &Write,
+    course_id: i64,
+    requests: &[enrollment_request::Model],
+) -> Result<Vec<i64>> {
+    let pairs: Vec<(i64, i64)> = requests
+        .iter()
+        .map(|request| (request.user_id, course_id))
+        .collect();
+    let inside = by_staff::list_enrolled(&**write, &pairs).await?;
+    let new = pairs.iter().filter(|pair| !inside.contains(pair));
+    let new: Vec<i64> = new.map(|(user_id, _)| *user_id).collect();
+    store::insert(app, write, &new, course_id).await?;
+    enrollment_request::Entity::delete_many()
+        .filter(enrollment_request::Column::Id.is_in(requests.iter().map(|request| request.id)))
+        .exec(&**write)
+        .await?;
+    Ok(new)
 }
 
 pub(super) fn let_in_told(user_id: i64) -> (i64, Told) {
@@ -363,12 +421,12 @@ async fn tell(
 pub(super) async fn leave(
     app: &App,
     write: &mut Write,
-    person: &crate::web::identity::Person,
+    person: &Person,
     course_id: i64,
 ) -> Result<()> {
     let course = hold_limited(write, course_id).await?;
     store::leave(write, person, course_id).await?;
-    forget_request(write, person.id, course_id).await?;
+    withdraw(write, person.id, course_id).await?;
     match course {
         Some(course) => fill(app, write, &course).await,
         None => Ok(()),
@@ -408,16 +466,30 @@ impl Job for FillPlaces {
             .all(app.db.read())
             .await?;
         for id in ids {
-            let mut write = app.write().await?;
-            match hold(&write, id).await {
-                Ok(course) => fill(app, &mut write, &course).await?,
-                // It was deleted meanwhile.
-                Err(Error::NotFound) => continue,
-                Err(error) => return Err(error.into()),
-            }
-            write.commit().await?;
-            context.got_on();
+            fill_up(&context, id).await?;
         }
         Ok(())
+    }
+}
+
+/// Lets in all who may come into a course, some at a time.
+async fn fill_up(context: &JobContext, course_id: i64) -> Result<(), JobError> {
+    let app = &context.app;
+    loop {
+        let mut write = app.write().await?;
+        let course = match hold(&write, course_id).await {
+            Ok(course) => course,
+            // It was deleted meanwhile.
+            Err(Error::NotFound) => return Ok(()),
+            Err(error) => return Err(error.into()),
+        };
+        let let_in = let_in(app, &mut write, &course).await?;
+        let news = let_in.iter().copied().map(let_in_told).collect();
+        announce(app, &mut write, &course, news).await?;
+        write.commit().await?;
+        context.got_on();
+        if u64::try_from(let_in.len()).unwrap_or(0) < AT_ONCE {
+            return Ok(());
+        }
     }
 }

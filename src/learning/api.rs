@@ -285,7 +285,7 @@ async fn leave(call: Call) -> Result<Answer> {
 async fn enroll(call: Call) -> Result<Answer> {
     let person = call.person()?;
     let mut write = call.app.write().await?;
-    let standing = ask_to_enroll(&call.app, &mut write, person.id, call.id, None).await?;
+    let standing = ask_to_enroll(&call.app, &mut write, person, call.id, None).await?;
     write.commit().await?;
     match standing {
         Standing::Enrolled => call.one(&ENROLLED, &Enrolled(true)),

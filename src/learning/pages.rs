@@ -61,7 +61,7 @@ pub async fn enroll(
 ) -> Result<Response> {
     let course_id = form.number("course").ok_or(Error::NotFound)?;
     let mut write = app.write().await?;
-    let standing = ask_to_enroll(&app, &mut write, person.id, course_id, None).await?;
+    let standing = ask_to_enroll(&app, &mut write, &person, course_id, None).await?;
     write.commit().await?;
     let path = match standing {
         Standing::Enrolled => lesson_path(course_id, None, None),

@@ -2,7 +2,7 @@
 
 use crate::app::App;
 use crate::db::Write;
-use crate::entities::{content, course, enrollment, item, module, user};
+use crate::entities::{content, course, enrollment, item, module};
 use crate::error::{Error, Result};
 use crate::web::changes;
 use crate::web::identity::Person;
@@ -25,7 +25,7 @@ pub async fn may_study(
     person: &Person,
     course: &course::Model,
 ) -> Result<bool> {
-    if course.owner_id == person.id || person.is_staff {
+    if manages(person, course) {
         return Ok(true);
     }
     if course.is_draft {
@@ -34,12 +34,11 @@ pub async fn may_study(
     is_enrolled(db, person.id, course.id).await
 }
 
-/// Puts her into the course, however full it is and whoever decides: for staff, and where nothing is asked. Twice is once,
-/// also when both arrive at the same time. Whoever comes by herself asks
-/// [`ask_to_enroll`](super::admission::ask_to_enroll).
+/// Puts somebody into the course, however full it is, whoever decides, and while it is a draft. Twice is once, also when both
+/// arrive at the same time. Whoever comes by herself asks [`ask_to_enroll`](super::admission::ask_to_enroll).
 ///
 /// # Errors
-/// [`Error::NotFound`] when there is no such course, or it is somebody else's draft.
+/// [`Error::NotFound`] when there is no such course.
 pub async fn enroll(
     app: &App,
     write: &Write,
@@ -50,44 +49,39 @@ pub async fn enroll(
     // The lock keeps the course from being deleted between this look and the insertion.
     let course = course::Entity::find_by_id(course_id).lock_shared();
     let course = course.one(db).await?.ok_or(Error::NotFound)?;
-    if course.is_draft && course.owner_id != user_id && !is_staff(db, user_id).await? {
-        return Err(Error::NotFound);
-    }
-    insert(app, write, user_id, course_id).await?;
+    insert(app, write, &[user_id], course_id).await?;
     Ok(course)
 }
 
-/// Adds an enrollment to a course that is held, unless it is there.
-pub async fn insert(app: &App, write: &Write, user_id: i64, course_id: i64) -> Result<()> {
-    let row = enrollment::ActiveModel {
+/// Adds enrollments of these people to a course that is held, unless they are there.
+pub async fn insert(app: &App, write: &Write, user_ids: &[i64], course_id: i64) -> Result<()> {
+    if user_ids.is_empty() {
+        return Ok(());
+    }
+    let now = app.clock.now();
+    let rows = user_ids.iter().map(|user_id| enrollment::ActiveModel {
         course_id: Set(course_id),
-        user_id: Set(user_id),
-        created_at: Set(app.clock.now()),
+        user_id: Set(*user_id),
+        created_at: Set(now),
         ..Default::default()
-    };
+    });
     let once = OnConflict::columns([enrollment::Column::CourseId, enrollment::Column::UserId])
         .do_nothing()
         .to_owned();
-    enrollment::Entity::insert(row)
+    enrollment::Entity::insert_many(rows)
         .on_conflict(once)
         .exec_without_returning(&**write)
         .await?;
-    changes::students(write, course_id, user_id);
+    for user_id in user_ids {
+        changes::students(write, course_id, *user_id);
+    }
     Ok(())
 }
 
-/// Whether she manages the course, and so comes in as she likes: its owner, and staff.
-pub async fn manages(
-    db: &impl ConnectionTrait,
-    user_id: i64,
-    course: &course::Model,
-) -> Result<bool> {
-    Ok(course.owner_id == user_id || is_staff(db, user_id).await?)
-}
-
-async fn is_staff(db: &impl ConnectionTrait, user_id: i64) -> Result<bool> {
-    let account = user::Entity::find_by_id(user_id).one(db).await?;
-    Ok(account.is_some_and(|account| account.is_staff))
+/// Whether she manages the course, and so comes in as she likes: its owner, and staff, as far as what told who she is
+/// lets her be staff.
+pub fn manages(person: &Person, course: &course::Model) -> bool {
+    course.owner_id == person.id || person.is_staff
 }
 
 /// Her enrollment in the course, with the place where she stopped.
@@ -114,8 +108,7 @@ pub async fn get_studied_course(
     let course = course::Entity::find_by_id(course_id).one(db).await?;
     let course = course.ok_or(Error::NotFound)?;
     let enrollment = find_enrollment(db, person.id, course_id).await?;
-    let manages = course.owner_id == person.id || person.is_staff;
-    if manages || (enrollment.is_some() && !course.is_draft) {
+    if manages(person, &course) || (enrollment.is_some() && !course.is_draft) {
         Ok((course, enrollment))
     } else {
         Err(Error::NotFound)
@@ -189,8 +182,7 @@ pub async fn leave(write: &Write, person: &Person, course_id: i64) -> Result<()>
         return Ok(());
     }
     let course = course::Entity::find_by_id(course_id).one(&**write).await?;
-    let is_seen = course
-        .is_some_and(|course| !course.is_draft || course.owner_id == person.id || person.is_staff);
+    let is_seen = course.is_some_and(|course| !course.is_draft || manages(person, &course));
     if is_seen {
         Ok(())
     } else {

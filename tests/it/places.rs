@@ -2,8 +2,8 @@
 
 use crate::kit::{Browser, Page, Role, TestApp, WITH_MAIL};
 use lyceum::entities::enrollment_request::RequestState;
-use lyceum::entities::{course, enrollment, enrollment_request, message};
-use lyceum::learning;
+use lyceum::entities::{course, enrollment, enrollment_request, message, user};
+use lyceum::{accounts, learning};
 use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, QueryOrder};
 
 /// A course with its teacher.
@@ -79,7 +79,6 @@ impl School {
     }
 
     async fn name(&self, user_id: i64) -> String {
-        use lyceum::entities::user;
         let found = user::Entity::find_by_id(user_id)
             .one(self.site.app.db.read())
             .await;
@@ -97,7 +96,7 @@ impl School {
 
     /// What somebody was told, the newest first.
     async fn told(&self, username: &str) -> Vec<String> {
-        let account = lyceum::accounts::find_user(self.site.app.db.read(), username).await;
+        let account = accounts::find_user(self.site.app.db.read(), username).await;
         let rows = message::Entity::find()
             .filter(message::Column::RecipientId.eq(account.unwrap().unwrap().id))
             .order_by_desc(message::Column::Id)
@@ -242,6 +241,9 @@ async fn the_teacher_lets_in_who_asks_and_everybody_is_told() {
         .has("The class &#60;b&#62;is")
         .lacks("<b>is</b>");
     school.ask(&ben).await.expect(409).has("a day later");
+    // Leaving a course in which he is not makes nobody forget it.
+    school.leaves(&ben).await;
+    school.ask(&ben).await.expect(409).has("a day later");
     school.site.wait_seconds(24 * 60 * 60);
     school.ask(&ben).await.expect(303);
     assert_eq!(school.requests().await[0].state, RequestState::Asked);
@@ -333,7 +335,7 @@ async fn whoever_cannot_log_in_any_more_is_passed_over_and_keeps_her_place() {
     let ben = school.requests().await[0].user_id;
     let set = async |is_active| {
         let mut write = school.site.app.write().await.unwrap();
-        lyceum::accounts::set_active(&mut write, ben, is_active)
+        accounts::set_active(&mut write, ben, is_active)
             .await
             .unwrap();
         write.commit().await.unwrap();
@@ -499,4 +501,238 @@ async fn a_draft_lets_nobody_up_and_a_visitor_reads_what_awaits_her() {
     school.set_rules("1", "").await.expect(303);
     assert_eq!(school.students().await, Vec::<String>::new());
     school.ask(&anna).await.expect(404);
+}
+
+#[tokio::test]
+async fn a_program_that_asks_again_how_it_stands_sends_the_teacher_one_message() {
+    let school = School::open(None, true).await;
+    let (anna, _) = school.asks("anna").await;
+    for _ in 0..3 {
+        school.ask(&anna).await.expect(303);
+    }
+    assert_eq!(school.told("ines").await.len(), 1);
+    // Nor does taking it back and asking anew make noise; the day after it is news again.
+    let withdraw = format!("/students/course/{}/withdraw/", school.course.id);
+    for _ in 0..3 {
+        anna.post(&withdraw, &[]).await.expect(303);
+        school.ask(&anna).await.expect(303);
+    }
+    assert_eq!(school.told("ines").await.len(), 1);
+    anna.post(&withdraw, &[]).await.expect(303);
+    school.asks("ben").await;
+    assert_eq!(school.told("ines").await.len(), 2);
+    let ben = school.site.login("ben").await;
+    ben.post(&withdraw, &[]).await.expect(303);
+    school.site.wait_seconds(24 * 60 * 60);
+    school.ask(&anna).await.expect(303);
+    assert_eq!(school.told("ines").await.len(), 3);
+}
+
+#[tokio::test]
+async fn a_key_of_staff_that_is_for_learning_comes_in_as_a_student_does() {
+    let school = School::open(Some(1), true).await;
+    let root = school.site.person("root", Role::Staff).await;
+    let write = school.site.app.write().await.unwrap();
+    let new = accounts::NewToken {
+        scopes: Some(lyceum::web::scopes::Scopes::stored("learn")),
+        ..accounts::NewToken::unbounded(root, "script")
+    };
+    let key = accounts::create_token(&school.site.app, &write, new)
+        .await
+        .unwrap();
+    write.commit().await.unwrap();
+    let browser = school.site.visitor();
+    let enroll = async |id: i64| {
+        let path = format!("/api/courses/{id}/enroll/");
+        let request = browser.request(reqwest::Method::POST, &path);
+        browser
+            .send(request.header("authorization", format!("Token {key}")))
+            .await
+    };
+    let page = enroll(school.course.id).await;
+    page.expect(202).has("asked");
+    let draft = school
+        .site
+        .course_with(school.course.owner_id, "hidden", |row| {
+            row.is_draft = Set(true);
+        })
+        .await;
+    enroll(draft.id).await.expect(404);
+    assert_eq!(school.students().await, Vec::<String>::new());
+    // She herself comes in as she likes.
+    let herself = school.site.login("root").await;
+    school.ask(&herself).await.expect(303);
+    assert_eq!(school.students().await, ["root"]);
+}
+
+#[tokio::test]
+async fn the_teacher_is_told_how_many_it_was_that_she_decided_about() {
+    let school = School::open(Some(1), true).await;
+    for name in ["anna", "ben", "carl"] {
+        school.asks(name).await;
+    }
+    let ids: Vec<i64> = school.requests().await.iter().map(|row| row.id).collect();
+    let told = async |page: Page| {
+        page.expect(303);
+        school.teacher.get(&page.location()).await
+    };
+    let page = school.decide("accept", &ids[..2], "").await;
+    told(page).await.has("2 are accepted");
+    // One waits now: she is not let in by being accepted once more, and nobody says so.
+    let page = school.decide("accept", &ids[1..2], "").await;
+    told(page)
+        .await
+        .has("none of the chosen asks any more")
+        .has("1 waits for a place");
+    assert_eq!(school.students().await, ["anna"]);
+    let path = format!("{}requests/", school.entry());
+    school
+        .teacher
+        .post(&path, &[("act", "remove")])
+        .await
+        .expect(422)
+        .has("id=\"line-fault\"");
+    let waiting = ids[1].to_string();
+    let fields = [
+        ("act", "remove"),
+        ("request", waiting.as_str()),
+        ("line_reason", "The course is over."),
+    ];
+    let page = school.teacher.post(&path, &fields).await;
+    told(page).await.has("One is declined");
+    let ben = school.site.login("ben").await;
+    ben.get(&school.overview())
+        .await
+        .has("The course is over.")
+        .has("You may ask again from")
+        .lacks("Ask again<");
+    school.site.wait_seconds(24 * 60 * 60);
+    ben.get(&school.overview()).await.has("Ask again<");
+}
+
+#[tokio::test]
+async fn a_form_of_forty_thousand_requests_is_refused_with_words() {
+    let school = School::open(None, true).await;
+    school.asks("anna").await;
+    let path = format!("{}requests/", school.entry());
+    let ids: Vec<String> = (0..40_000).map(|number| number.to_string()).collect();
+    let mut fields = vec![("act", "accept")];
+    fields.extend(ids.iter().map(|id| ("request", id.as_str())));
+    school
+        .teacher
+        .post(&path, &fields)
+        .await
+        .expect(422)
+        .has("up to 200 at once");
+    let same = ids[7].as_str();
+    let mut fields = vec![("act", "accept")];
+    fields.extend((0..40_000).map(|_| ("request", same)));
+    school.teacher.post(&path, &fields).await.expect(303);
+}
+
+#[tokio::test]
+async fn leaving_says_what_it_costs_to_come_back() {
+    for (places, needs_approval, words) in [
+        (None, false, "you can enroll again at any time"),
+        (Some(1), false, "Your place goes to the next in line"),
+        (None, true, "ask the teacher again"),
+        (Some(1), true, "and to wait for a place"),
+    ] {
+        let school = School::open(places, needs_approval).await;
+        let anna = school.site.person("anna", Role::Student).await;
+        let write = school.site.app.write().await.unwrap();
+        learning::enroll(&school.site.app, &write, anna, school.course.id)
+            .await
+            .unwrap();
+        write.commit().await.unwrap();
+        let anna = school.site.login("anna").await;
+        let path = format!("/students/course/{}/leave/", school.course.id);
+        anna.get(&path).await.expect(200).has(words);
+    }
+}
+
+#[tokio::test]
+async fn of_a_long_line_some_come_in_at_once_and_the_others_by_a_job() {
+    let school = School::open(Some(1), false).await;
+    let site = &school.site;
+    let hash = site.app.passwords.hash(crate::kit::PASSWORD).await.unwrap();
+    let rows = (0..450).map(|number| user::ActiveModel {
+        username: Set(format!("student{number}")),
+        name: Set(String::new()),
+        email: Set(String::new()),
+        password_hash: Set(hash.clone()),
+        is_staff: Set(false),
+        is_active: Set(true),
+        time_zone: Set("UTC".into()),
+        theme: Set("system".into()),
+        credential_version: Set(1),
+        created_at: Set(site.clock.now()),
+        ..Default::default()
+    });
+    user::Entity::insert_many(rows)
+        .exec_without_returning(site.app.db.writer())
+        .await
+        .unwrap();
+    let students = user::Entity::find()
+        .filter(user::Column::Username.like("student%"))
+        .order_by_asc(user::Column::Id)
+        .all(site.app.db.read())
+        .await
+        .unwrap();
+    let ids: Vec<i64> = students.iter().map(|account| account.id).collect();
+    let rows = ids.iter().map(|id| enrollment_request::ActiveModel {
+        course_id: Set(school.course.id),
+        user_id: Set(*id),
+        state: Set(RequestState::Waiting),
+        reason: Set(String::new()),
+        invitation_id: Set(None),
+        created_at: Set(site.clock.now() + chrono::TimeDelta::seconds(*id)),
+        ..Default::default()
+    });
+    enrollment_request::Entity::insert_many(rows)
+        .exec_without_returning(site.app.db.writer())
+        .await
+        .unwrap();
+    school.set_rules("440", "").await.expect(303);
+    let inside = site.enrollments(school.course.id).await.len();
+    assert_eq!(inside, 200, "one transaction takes no more");
+    site.drain().await;
+    let mut inside: Vec<i64> = site
+        .enrollments(school.course.id)
+        .await
+        .iter()
+        .map(|row| row.user_id)
+        .collect();
+    inside.sort_unstable();
+    assert_eq!(inside, ids[..440], "in the order in which they asked");
+    assert_eq!(school.requests().await.len(), 10);
+    assert_eq!(school.told("student439").await.len(), 1);
+    assert_eq!(school.told("student440").await.len(), 0);
+    school
+        .teacher
+        .get(&school.entry())
+        .await
+        .expect(200)
+        .has("10 wait for a place");
+    school.set_rules("1", "").await.expect(303);
+    let rows = ids[..300].iter().map(|id| enrollment_request::ActiveModel {
+        course_id: Set(school.course.id),
+        user_id: Set(*id),
+        state: Set(RequestState::Waiting),
+        reason: Set(String::new()),
+        invitation_id: Set(None),
+        created_at: Set(site.clock.now()),
+        ..Default::default()
+    });
+    enrollment_request::Entity::insert_many(rows)
+        .exec_without_returning(site.app.db.writer())
+        .await
+        .unwrap();
+    school
+        .teacher
+        .get(&school.entry())
+        .await
+        .expect(200)
+        .has("310 wait for a place")
+        .has("And 110 more after them");
 }
