@@ -12,7 +12,7 @@ use crate::courses::{
     modules, moves, order, outline, overview, preview,
 };
 use crate::learning::{
-    api as studies, entry, invitations, lesson, marks, pages as learning, transcript,
+    api as studies, entry, joining, lesson, marks, pages as learning, transcript,
 };
 use crate::library;
 
@@ -240,7 +240,7 @@ fn learning_routes() -> Router<App> {
         .at("/students/course/{id}/", get(lesson::course))
         .at("/students/course/{id}/{module_id}/", get(lesson::module))
         .at("/students/course/{id}/withdraw/", post(learning::withdraw))
-        .at("/join/", get(invitations::show).post(invitations::join))
+        .at("/join/", get(joining::show).post(joining::join))
         .at(
             "/course/{id}/entry/",
             get(entry::show).post(entry::set_rules),

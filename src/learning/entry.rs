@@ -1,7 +1,8 @@
 //! `/course/<id>/entry/`: how one gets into a course, for its teacher: places, requests, invitations.
 
 use super::admission::entry_path;
-use super::deciding::{self, Rules};
+use super::deciding::{self, Rules, read_decision};
+use super::handed::Handed;
 use super::invitations::{self, InvitationState, NewInvitation};
 use crate::app::App;
 use crate::courses::{count_taken, get_owned_course, hold_course};
@@ -12,22 +13,23 @@ use crate::web::extract::{Path, Query};
 use crate::web::form::{FaultLine, Field, Form, fault_lines_in};
 use crate::web::identity::{Author, Person};
 use crate::web::permissions::{self, require};
-use crate::web::redirect;
 use crate::web::shell::{Place, Shell, page, page_with};
-use crate::web::text;
+use crate::web::{redirect, text};
 use askama::Template;
 use axum::extract::State;
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use chrono::{DateTime, Utc};
-use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect,
+};
 use serde::Deserialize;
 use std::collections::HashMap;
 
 /// Places that a course may have.
 pub(super) const MOST_PLACES: i64 = 1_000_000;
 /// Requests on the page; those after them come when these are decided.
-const SHOWN: u64 = 200;
+pub(super) const SHOWN: u64 = 200;
 /// Characters of a reason.
 pub(super) const LONGEST_REASON: usize = 500;
 
@@ -43,15 +45,34 @@ struct EntryPage {
     places: Field,
     needs_approval: bool,
     taken: i64,
-    asked: Vec<RequestView>,
-    waiting: Vec<RequestView>,
-    reason: Field,
+    asked: Requests,
+    waiting: Requests,
     invitations: Vec<InvitationView>,
+    /// Whether there are older ones that are over.
+    has_older: bool,
     note: Field,
     uses: Field,
     days: Field,
     /// The link that was made just now: shown this once.
     made: Option<String>,
+}
+
+/// The first requests in one state.
+struct Requests {
+    /// How many there are.
+    count: u64,
+    shown: Vec<RequestView>,
+    /// What is wrong with the choice.
+    chosen: Field,
+    reason: Field,
+}
+
+impl Requests {
+    /// How many there are besides those that are shown.
+    fn left(&self) -> u64 {
+        let shown = u64::try_from(self.shown.len()).unwrap_or(u64::MAX);
+        self.count.saturating_sub(shown)
+    }
 }
 
 struct RequestView {
@@ -79,10 +100,18 @@ struct Moment {
 }
 
 impl Moment {
-    fn of(at: DateTime<Utc>, now: DateTime<Utc>, person: &Person) -> Self {
+    fn past(at: DateTime<Utc>, now: DateTime<Utc>, person: &Person) -> Self {
+        Self::of(at, text::ago(at, now, person.time_zone), person)
+    }
+
+    fn to_come(at: DateTime<Utc>, person: &Person) -> Self {
+        Self::of(at, text::date(at, person.time_zone), person)
+    }
+
+    fn of(at: DateTime<Utc>, words: String, person: &Person) -> Self {
         let zone = person.time_zone;
         Self {
-            words: text::when(at, now, zone),
+            words,
             exact: text::exact(at, zone),
             machine: text::machine(at),
         }
@@ -94,6 +123,25 @@ impl Moment {
 #[serde(default)]
 pub struct Done {
     done: String,
+    /// To how many it was done.
+    count: u64,
+}
+
+impl Done {
+    fn words(&self) -> String {
+        match (self.done.as_str(), self.count) {
+            ("accepted" | "declined", 0) => {
+                "Nothing was changed: none of the chosen asks any more.".into()
+            }
+            ("accepted", 1) => "One is accepted, and was told.".into(),
+            ("accepted", count) => format!("{count} are accepted, and were told."),
+            ("declined", 1) => "One is declined, and was told.".into(),
+            ("declined", count) => format!("{count} are declined, and were told."),
+            ("rules", _) => "Saved. Whoever may come in now is in, or will be in a moment.".into(),
+            ("revoked", _) => "The invitation is revoked. Whoever came by it stays.".into(),
+            _ => String::new(),
+        }
+    }
 }
 
 /// GET `/course/<id>/entry/`.
@@ -103,19 +151,20 @@ pub async fn show(
     shell: Shell,
     Path(id): Path<i64>,
     Query(done): Query<Done>,
+    headers: HeaderMap,
 ) -> Result<Response> {
     require(&person, permissions::CHANGE_COURSE)?;
     let course = get_owned_course(app.db.read(), &person, id).await?;
     let mut shown = EntryPage::load(&app, &person, shell, course, None).await?;
-    match done.done.as_str() {
-        "rules" => "Saved. Whoever may come in now is in.",
-        "accepted" => "Accepted. Everybody was told.",
-        "declined" => "Declined. Everybody was told.",
-        "revoked" => "The invitation is revoked. Whoever came by it stays.",
-        _ => "",
+    shown.done = done.words();
+    let made = Handed::of(&app, &person, id).find(&headers);
+    shown.made = made.map(|path| format!("{}{path}", app.config.site_url()));
+    let is_handed = shown.made.is_some();
+    let mut response = page(&shown)?;
+    if is_handed {
+        Handed::let_go(&app, &mut response);
     }
-    .clone_into(&mut shown.done);
-    page(&shown)
+    Ok(response)
 }
 
 /// POST `/course/<id>/entry/`: places and approval.
@@ -167,45 +216,25 @@ pub async fn decide(
 ) -> Result<Response> {
     require(&person, permissions::CHANGE_COURSE)?;
     let course = get_owned_course(app.db.read(), &person, id).await?;
-    let (ids, reason, problems) = read_decision(&form);
-    if !problems.is_empty() {
-        return shown_again(&app, &person, shell, course, &form, &problems).await;
-    }
+    let decision = match read_decision(&form) {
+        Ok(decision) => decision,
+        Err(problems) => return shown_again(&app, &person, shell, course, &form, &problems).await,
+    };
     let mut write = app.write().await?;
     let course = hold_course(&write, &person, id).await?;
-    let what = if form.get("act") == "accept" {
-        deciding::accept(&app, &mut write, &course, &ids).await?;
-        "accepted"
+    let (ids, reason) = (&decision.ids, &decision.reason);
+    let (what, count) = if decision.accepts {
+        let count = deciding::accept(&app, &mut write, &course, ids).await?;
+        ("accepted", count)
     } else {
-        deciding::decline(&app, &mut write, &course, &ids, &reason).await?;
-        "declined"
+        let count = deciding::decline(&app, &mut write, &course, ids, reason).await?;
+        ("declined", count)
     };
     write.commit().await?;
-    Ok(done(id, what))
+    Ok(done(id, &format!("{what}&count={count}")))
 }
 
-fn read_decision(form: &Form) -> (Vec<i64>, String, Problems) {
-    let ids: Vec<i64> = form
-        .all("request")
-        .filter_map(|id| id.parse().ok())
-        .collect();
-    let reason = form.long_text("reason").trim().to_owned();
-    let mut problems = Problems::new();
-    problems.check(!ids.is_empty(), "requests", "Choose at least one request.");
-    problems.check(
-        reason.chars().count() <= LONGEST_REASON,
-        "reason",
-        "A reason has up to 500 characters. Please shorten it.",
-    );
-    problems.check(
-        matches!(form.get("act"), "accept" | "decline"),
-        "requests",
-        "Choose whether to accept or to decline.",
-    );
-    (ids, reason, problems)
-}
-
-/// POST `/course/<id>/invitations/`: makes one, and shows its link this once.
+/// POST `/course/<id>/invitations/`: makes one, and leads to the page that shows its link this once.
 pub async fn invite(
     State(app): State<App>,
     Author(person): Author,
@@ -221,9 +250,9 @@ pub async fn invite(
     };
     match made {
         Ok(path) => {
-            let mut shown = EntryPage::load(&app, &person, shell, course, None).await?;
-            shown.made = Some(format!("{}{path}", app.config.site_url()));
-            page(&shown)
+            let mut response = redirect::see_other(&entry_path(id));
+            Handed::of(&app, &person, id).hand(&path, &mut response)?;
+            Ok(response)
         }
         Err(Error::Invalid(problems)) => {
             shown_again(&app, &person, shell, course, &form, &problems).await
@@ -293,9 +322,35 @@ impl EntryPage {
                 .map(|places| places.to_string())
                 .unwrap_or_default()
         };
-        let order = ["places", "requests", "reason", "note", "uses", "days"];
-        let field = |name: &str| Field::new(name, form.get(name), &problems);
-        let rows = invitations::list(db, course.id).await?.into_iter();
+        let order = [
+            "requests",
+            "reason",
+            "line",
+            "line_reason",
+            "places",
+            "note",
+            "uses",
+            "days",
+        ];
+        let field = |name: &str, usual: &str| {
+            let value = if form.has(name) {
+                form.get(name)
+            } else {
+                usual
+            };
+            Field::new(name, value, &problems)
+        };
+        let (rows, has_older) = invitations::list(db, course.id, now).await?;
+        let requests = async |state: RequestState, list: &str, reason: &str| {
+            let (count, shown) = requests(db, person, course.id, state, now).await?;
+            let (chosen, reason) = (field(list, ""), field(reason, ""));
+            Ok::<_, Error>(Requests {
+                count,
+                shown,
+                chosen,
+                reason,
+            })
+        };
         Ok(Self {
             done: String::new(),
             faults: fault_lines_in(&problems, &order),
@@ -306,15 +361,16 @@ impl EntryPage {
                 course.needs_approval
             },
             taken: count_taken(db, &course).await?,
-            asked: requests(db, person, course.id, RequestState::Asked, now).await?,
-            waiting: requests(db, person, course.id, RequestState::Waiting, now).await?,
-            reason: field("reason"),
+            asked: requests(RequestState::Asked, "requests", "reason").await?,
+            waiting: requests(RequestState::Waiting, "line", "line_reason").await?,
             invitations: rows
+                .into_iter()
                 .map(|(row, came)| invitation_view(row, &came, now, person))
                 .collect(),
-            note: field("note"),
-            uses: field("uses"),
-            days: field("days"),
+            has_older,
+            note: field("note", ""),
+            uses: field("uses", &invitations::USUAL_USES.to_string()),
+            days: field("days", &invitations::USUAL_DAYS.to_string()),
             made: None,
             shell: shell.at(Place::Teach),
             course,
@@ -330,17 +386,19 @@ impl EntryPage {
     }
 }
 
-/// The first requests of a course in one state.
+/// How many requests of a course are in one state, and the first of them.
 async fn requests(
     db: &impl ConnectionTrait,
     person: &Person,
     course_id: i64,
     state: RequestState,
     now: DateTime<Utc>,
-) -> Result<Vec<RequestView>> {
-    let rows = enrollment_request::Entity::find()
+) -> Result<(u64, Vec<RequestView>)> {
+    let all = enrollment_request::Entity::find()
         .filter(enrollment_request::Column::CourseId.eq(course_id))
-        .filter(enrollment_request::Column::State.eq(state))
+        .filter(enrollment_request::Column::State.eq(state));
+    let count = all.clone().count(db).await?;
+    let rows = all
         .order_by_asc(enrollment_request::Column::CreatedAt)
         .order_by_asc(enrollment_request::Column::Id)
         .limit(SHOWN)
@@ -353,10 +411,10 @@ async fn requests(
             id: request.id,
             username: account.username.clone(),
             name: name_of(account),
-            since: Moment::of(request.created_at, now, person),
+            since: Moment::past(request.created_at, now, person),
         })
     });
-    Ok(views.collect())
+    Ok((count, views.collect()))
 }
 
 fn invitation_view(
@@ -379,9 +437,14 @@ fn invitation_view(
             Some(most) => format!("{} of {most} came", row.uses),
             None => format!("{} came", row.uses),
         },
-        made: Moment::of(row.created_at, now, person),
-        ends: row.expires_at.map(|at| Moment::of(at, now, person)),
-        came: came.join(", "),
+        made: Moment::past(row.created_at, now, person),
+        ends: row.expires_at.map(|at| Moment::to_come(at, person)),
+        came: match usize::try_from(row.uses) {
+            Ok(uses) if uses > came.len() && !came.is_empty() => {
+                format!("The last: {}", came.join(", "))
+            }
+            _ => came.join(", "),
+        },
         note: row.note,
     }
 }

@@ -1,50 +1,44 @@
-//! Links by which a teacher lets people into a course: made on its page, shown once, kept as hashes.
+//! Links by which a teacher lets people into a course: made on its page, shown once, kept as hashes. Each is for so many
+//! people and so many days (docs/decisions/0038).
 //!
-//! Opening one changes nothing; joining is a form. A link that is over says so without a word about the course.
+//! Their page stands in `joining`.
 
 use super::admission::{self, Standing};
-use super::store::manages;
-use super::{lesson_path, store};
+use super::store;
 use crate::app::App;
 use crate::db::Write;
-use crate::entities::{course, invitation, invitation_use, user};
+use crate::entities::{course, invitation, invitation_use};
 use crate::error::{Error, Problems, Result};
-use crate::web::extract::Query;
 use crate::web::form::Form;
-use crate::web::headers::set_cookie;
-use crate::web::identity::{Student, Visitor};
-use crate::web::redirect;
+use crate::web::identity::Person;
 use crate::web::sessions::hash;
-use crate::web::shell::{Place, Shell, page, page_with};
-use askama::Template;
-use axum::extract::State;
-use axum::http::header::{REFERRER_POLICY, SET_COOKIE};
-use axum::http::{HeaderMap, HeaderValue, StatusCode};
-use axum::response::Response;
-use axum_extra::extract::CookieJar;
 use chrono::{DateTime, TimeDelta, Utc};
-use sea_orm::sea_query::{Expr, ExprTrait as _};
+use sea_orm::sea_query::{Expr, ExprTrait as _, Order, Query};
 use sea_orm::{
     ActiveValue::Set, ColumnTrait, Condition, ConnectionTrait, EntityTrait, PaginatorTrait,
-    QueryFilter, QueryOrder, TryInsertResult,
+    QueryFilter, QueryOrder, QuerySelect, TryInsertResult,
 };
-use serde::Deserialize;
 use std::collections::HashMap;
 
 /// Characters of a note.
 pub(super) const LONGEST_NOTE: usize = 200;
-/// People who may come by one invitation, at most.
-pub(super) const MOST_USES: i32 = 100_000;
-/// Days that one may last.
-pub(super) const LONGEST_DAYS: i64 = 3_650;
+/// People who may come by one invitation, at most: a class, or a year of it.
+pub(super) const MOST_USES: i32 = 1_000;
+/// Where nobody says for how many it is.
+pub(super) const USUAL_USES: i32 = 1;
+/// Days that one may last, at most.
+pub(super) const LONGEST_DAYS: i64 = 365;
+/// Where nobody says how long it works.
+pub(super) const USUAL_DAYS: i64 = 30;
+/// Of those who came by one so many are named, the last ones.
+const NAMED: i64 = 20;
+/// Invitations that are over and still on the page of a course.
+const OVER_SHOWN: u64 = 50;
 /// Invitations of one course that are open at once.
 const MOST: u64 = 100;
 /// Characters of the secret part.
-const TOKEN_LENGTH: usize = 43;
-
-const COOKIE: &str = "lyceum_invitation";
-/// Time to make an account in between.
-const COOKIE_LIFETIME: TimeDelta = TimeDelta::days(1);
+pub(super) const TOKEN_LENGTH: usize = 43;
+/// Told of one that lets nobody in.
 pub(super) const OVER: &str =
     "This invitation does not work, or not any more. Ask whoever sent it to you for another one.";
 
@@ -52,12 +46,12 @@ pub(super) const OVER: &str =
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct NewInvitation {
     note: String,
-    most_uses: Option<i32>,
-    days: Option<i64>,
+    most_uses: i32,
+    days: i64,
 }
 
 impl NewInvitation {
-    /// Reads the form. All faults at once, in `note`, `uses` and `days`.
+    /// Reads the form; what it does not have is as usual. All faults at once, in `note`, `uses` and `days`.
     pub fn read(form: &Form) -> Result<Self, Problems> {
         let mut problems = Problems::new();
         let note = form.text("note");
@@ -67,33 +61,35 @@ impl NewInvitation {
             "note",
             "A note is one line of up to 200 characters.",
         );
-        let number = |name: &str, most: i64, words: &str, problems: &mut Problems| {
-            let typed = form.text(name);
-            let number = typed.parse().ok().filter(|n: &i64| (1..=most).contains(n));
-            problems.check(typed.is_empty() || number.is_some(), name, words);
-            number
+        let mut number = |name: &str, usual: i64, most: i64, words: &str| {
+            if !form.has(name) {
+                return usual;
+            }
+            let typed = form.text(name).parse().ok();
+            let number = typed.filter(|n: &i64| (1..=most).contains(n));
+            problems.check(number.is_some(), name, words);
+            number.unwrap_or(usual)
         };
         let uses = number(
             "uses",
-            i64::from(MOST_USES),
-            "From 1 to 100,000 people may come by it. Leave it empty for as many as like.",
-            &mut problems,
+            USUAL_USES.into(),
+            MOST_USES.into(),
+            "From 1 to 1,000 people may come by it. Say how many.",
         );
         let days = number(
             "days",
+            USUAL_DAYS,
             LONGEST_DAYS,
-            "It may work for 1 to 3,650 days. Leave it empty for ever.",
-            &mut problems,
+            "It works for 1 to 365 days. Say how many.",
         );
-        if problems.is_empty() {
-            Ok(Self {
-                note: note.to_owned(),
-                most_uses: uses.and_then(|uses| i32::try_from(uses).ok()),
-                days,
-            })
-        } else {
-            Err(problems)
+        if !problems.is_empty() {
+            return Err(problems);
         }
+        Ok(Self {
+            note: note.to_owned(),
+            most_uses: i32::try_from(uses).unwrap_or(USUAL_USES),
+            days,
+        })
     }
 }
 
@@ -137,10 +133,10 @@ pub(super) async fn create(
         owner_id: Set(owner_id),
         token_hash: Set(hash(&token)),
         note: Set(new.note),
-        most_uses: Set(new.most_uses),
+        most_uses: Set(Some(new.most_uses)),
         uses: Set(0),
         created_at: Set(now),
-        expires_at: Set(new.days.map(|days| now + TimeDelta::days(days))),
+        expires_at: Set(Some(now + TimeDelta::days(new.days))),
         revoked_at: Set(None),
         ..Default::default()
     };
@@ -208,123 +204,68 @@ pub(super) fn state_of(row: &invitation::Model, now: DateTime<Utc>) -> Invitatio
     }
 }
 
-/// The invitations of a course, the newest first, each with the names of who came by it.
+/// The invitations of a course with the names of who came last: those that are open, then some of those that are over, the
+/// newest first; and whether there are more of these.
 pub(super) async fn list(
     db: &impl ConnectionTrait,
     course_id: i64,
-) -> Result<Vec<(invitation::Model, Vec<String>)>> {
-    let rows = invitation::Entity::find()
-        .filter(invitation::Column::CourseId.eq(course_id))
-        .order_by_desc(invitation::Column::Id)
+    now: DateTime<Utc>,
+) -> Result<(Vec<(invitation::Model, Vec<String>)>, bool)> {
+    let of_course = || {
+        invitation::Entity::find()
+            .filter(invitation::Column::CourseId.eq(course_id))
+            .order_by_desc(invitation::Column::Id)
+    };
+    let mut rows = of_course().filter(is_open(now)).all(db).await?;
+    let over = of_course()
+        .filter(is_open(now).not())
+        .limit(OVER_SHOWN + 1)
         .all(db)
         .await?;
-    with_names(db, rows).await
+    let has_more = over.len() > usize::try_from(OVER_SHOWN).unwrap_or(usize::MAX);
+    let shown = usize::try_from(OVER_SHOWN).unwrap_or(usize::MAX);
+    rows.extend(over.into_iter().take(shown));
+    Ok((with_names(db, rows).await?, has_more))
 }
 
-/// These invitations, each with the names of who came by it.
+/// These invitations, each with the names of those who came by it last, in their order: twenty at most, since it may be a
+/// thousand.
 pub(super) async fn with_names(
     db: &impl ConnectionTrait,
     rows: Vec<invitation::Model>,
 ) -> Result<Vec<(invitation::Model, Vec<String>)>> {
-    let ids = rows.iter().map(|row| row.id);
-    let uses = invitation_use::Entity::find()
-        .filter(invitation_use::Column::InvitationId.is_in(ids))
-        .order_by_asc(invitation_use::Column::CreatedAt)
-        .all(db)
-        .await?;
-    let names = super::entry::names_of(db, uses.iter().map(|used| used.user_id)).await?;
+    use invitation_use::Column;
+    let place = Expr::cust(
+        "ROW_NUMBER() OVER (PARTITION BY \"invitation_id\" ORDER BY \"created_at\" DESC, \"user_id\" DESC)",
+    );
+    let placed = Query::select()
+        .columns([Column::InvitationId, Column::UserId, Column::CreatedAt])
+        .expr_as(place, "place")
+        .from(invitation_use::Entity)
+        .and_where(Column::InvitationId.is_in(rows.iter().map(|row| row.id)))
+        .to_owned();
+    let last = Query::select()
+        .columns([Column::InvitationId, Column::UserId, Column::CreatedAt])
+        .from_subquery(placed, "placed")
+        .and_where(Expr::col("place").lte(NAMED))
+        .order_by(Column::CreatedAt, Order::Asc)
+        .order_by(Column::UserId, Order::Asc)
+        .to_owned();
+    let mut uses: Vec<(i64, i64)> = Vec::new();
+    for row in db.query_all(&last).await? {
+        uses.push((row.try_get_by_index(0)?, row.try_get_by_index(1)?));
+    }
+    let names = super::entry::names_of(db, uses.iter().map(|(_, user_id)| *user_id)).await?;
     let mut came: HashMap<i64, Vec<String>> = HashMap::new();
-    for used in uses {
-        let name = names.get(&used.user_id).cloned().unwrap_or_default();
-        came.entry(used.invitation_id).or_default().push(name);
+    for (invitation_id, user_id) in uses {
+        let name = names.get(&user_id).cloned().unwrap_or_default();
+        came.entry(invitation_id).or_default().push(name);
     }
     let listed = rows.into_iter().map(|row| {
         let names = came.remove(&row.id).unwrap_or_default();
         (row, names)
     });
     Ok(listed.collect())
-}
-
-/// The page of an invitation.
-#[derive(Template)]
-#[template(path = "learning/join.html")]
-struct JoinPage {
-    shell: Shell,
-    /// The course into which it leads; nothing when it does not work.
-    course: Option<Invited>,
-    words: &'static str,
-}
-
-struct Invited {
-    title: String,
-    teacher: String,
-}
-
-/// What may stand after the question mark.
-#[derive(Default, Deserialize)]
-#[serde(default)]
-pub struct Opened {
-    /// The secret of a link.
-    key: Option<String>,
-}
-
-/// GET `/join/`: with a key the link, without one its page.
-pub async fn show(
-    State(app): State<App>,
-    Visitor(person): Visitor,
-    shell: Shell,
-    Query(opened): Query<Opened>,
-    headers: HeaderMap,
-) -> Result<Response> {
-    if let Some(key) = opened.key {
-        return Ok(hold(&app, &key));
-    }
-    let Some((_, course)) = find(&app, app.db.read(), &headers).await? else {
-        return over(shell);
-    };
-    if let Some(person) = person
-        && (store::is_enrolled(app.db.read(), person.id, course.id).await?
-            || manages(app.db.read(), person.id, &course).await?)
-    {
-        return Ok(redirect::see_other(&lesson_path(course.id, None, None)));
-    }
-    let teacher = user::Entity::find_by_id(course.owner_id)
-        .one(app.db.read())
-        .await?;
-    let teacher = teacher.map(super::entry::name_of).unwrap_or_default();
-    page(&JoinPage {
-        shell: shell.at(Place::Courses),
-        course: Some(Invited {
-            title: course.title,
-            teacher,
-        }),
-        words: "",
-    })
-}
-
-/// POST `/join/`: lets her in, or puts her in line where the course is full.
-pub async fn join(
-    State(app): State<App>,
-    Student(person): Student,
-    shell: Shell,
-    headers: HeaderMap,
-) -> Result<Response> {
-    let mut write = app.write().await?;
-    let token = token_in(&headers).unwrap_or_default();
-    let Some((course, standing)) = join_by(&app, &mut write, &token, person.id).await? else {
-        drop(write);
-        return over(shell);
-    };
-    write.commit().await?;
-    let path = match standing {
-        Standing::Enrolled => lesson_path(course.id, None, None),
-        Standing::Asked | Standing::Waiting(_) => format!("/course/{}/", course.slug),
-    };
-    let mut response = redirect::see_other(&path);
-    let is_https = app.config.is_https();
-    let cookie = set_cookie(COOKIE, "", TimeDelta::zero(), true, is_https);
-    response.headers_mut().append(SET_COOKIE, cookie);
-    Ok(response)
 }
 
 /// Lets somebody in by the secret of an invitation, or puts her in line where the course is full; none when it does not work,
@@ -336,23 +277,23 @@ pub(super) async fn join_by(
     app: &App,
     write: &mut Write,
     token: &str,
-    user_id: i64,
+    person: &Person,
 ) -> Result<Option<(course::Model, Standing)>> {
-    let Some((row, course)) = find_by(app, &**write, token).await? else {
+    let Some((row, course)) = find_by(&**write, token).await? else {
         return Ok(None);
     };
-    if !use_once(app, write, &row, user_id).await? {
+    if !use_once(app, write, &row, person.id).await? {
         return Ok(None);
     }
     let invitation = Some(row.id);
-    let standing = admission::ask_to_enroll(app, write, user_id, course.id, invitation).await?;
+    let standing = admission::ask_to_enroll(app, write, person, course.id, invitation).await?;
     Ok(Some((course, standing)))
 }
 
 /// Notes that she comes by an invitation, unless she is in the course or has come by it before; whether it lets her in. The
-/// course is held first, as everywhere where somebody comes in.
+/// course is held first, as everywhere where somebody comes in or an invitation is taken back.
 async fn use_once(app: &App, write: &Write, row: &invitation::Model, user_id: i64) -> Result<bool> {
-    admission::hold_limited(write, row.course_id).await?;
+    admission::hold_to_enter(write, row.course_id).await?;
     if store::is_enrolled(&**write, user_id, row.course_id).await? {
         return Ok(true);
     }
@@ -370,7 +311,8 @@ async fn use_once(app: &App, write: &Write, row: &invitation::Model, user_id: i6
         .exec_without_returning(&**write)
         .await?;
     if !matches!(noted, TryInsertResult::Inserted(1..)) {
-        return Ok(true);
+        let found = invitation::Entity::find_by_id(row.id).one(&**write).await?;
+        return Ok(found.is_some_and(|row| lets_in(&row, now, true)));
     }
     let counted = invitation::Entity::update_many()
         .col_expr(
@@ -384,27 +326,26 @@ async fn use_once(app: &App, write: &Write, row: &invitation::Model, user_id: i6
     Ok(counted.rows_affected > 0)
 }
 
-/// The secret that this browser holds.
-fn token_in(headers: &HeaderMap) -> Option<String> {
-    let jar = CookieJar::from_headers(headers);
-    jar.get(COOKIE).map(|cookie| cookie.value().to_owned())
-}
-
-/// The invitation whose secret this browser holds, as [`find_by`] finds it.
-async fn find(
-    app: &App,
-    db: &impl ConnectionTrait,
-    headers: &HeaderMap,
-) -> Result<Option<(invitation::Model, course::Model)>> {
-    match token_in(headers) {
-        Some(token) => find_by(app, db, &token).await,
-        None => Ok(None),
+/// Whether an invitation lets somebody in. Whoever has come by it before is counted already.
+pub(super) fn lets_in(row: &invitation::Model, now: DateTime<Utc>, has_come: bool) -> bool {
+    match state_of(row, now) {
+        InvitationState::Open => true,
+        InvitationState::UsedUp => has_come,
+        InvitationState::Revoked | InvitationState::Expired => false,
     }
 }
 
-/// The invitation with this secret and its course: while it is open, and the course no draft.
-async fn find_by(
-    app: &App,
+pub(super) async fn has_come_by(
+    db: &impl ConnectionTrait,
+    invitation_id: i64,
+    user_id: i64,
+) -> Result<bool> {
+    let found = invitation_use::Entity::find_by_id((invitation_id, user_id));
+    Ok(found.one(db).await?.is_some())
+}
+
+/// The invitation with this secret and its course, unless that is a draft. Whether it lets anybody in is not looked at.
+pub(super) async fn find_by(
     db: &impl ConnectionTrait,
     token: &str,
 ) -> Result<Option<(invitation::Model, course::Model)>> {
@@ -413,7 +354,6 @@ async fn find_by(
     }
     let found = invitation::Entity::find()
         .filter(invitation::Column::TokenHash.eq(hash(token)))
-        .filter(is_open(app.clock.now()))
         .find_also_related(course::Entity)
         .one(db)
         .await?;
@@ -421,31 +361,6 @@ async fn find_by(
         Some((row, Some(course))) if !course.is_draft => Some((row, course)),
         _ => None,
     })
-}
-
-/// The answer to a link: its secret moves into a cookie, so that it stands in no address while somebody makes an account.
-fn hold(app: &App, token: &str) -> Response {
-    let mut response = redirect::see_other("/join/");
-    let is_token = token.len() == TOKEN_LENGTH
-        && token
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'));
-    let value = if is_token { token } else { "none" };
-    let is_https = app.config.is_https();
-    let cookie = set_cookie(COOKIE, value, COOKIE_LIFETIME, true, is_https);
-    let headers = response.headers_mut();
-    headers.append(SET_COOKIE, cookie);
-    headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
-    response
-}
-
-fn over(shell: Shell) -> Result<Response> {
-    let shown = JoinPage {
-        shell,
-        course: None,
-        words: OVER,
-    };
-    page_with(StatusCode::GONE, &shown)
 }
 
 #[cfg(test)]
@@ -462,16 +377,19 @@ mod tests {
     #[test]
     fn an_invitation_is_bounded_in_people_and_days() {
         let new = read(&[("uses", "30"), ("days", " 7 "), ("note", "spring class")]).unwrap();
-        assert_eq!((new.most_uses, new.days), (Some(30), Some(7)));
-        assert_eq!(read(&[]).unwrap().most_uses, None);
+        assert_eq!((new.most_uses, new.days), (30, 7));
+        let usual = read(&[]).unwrap();
+        assert_eq!((usual.most_uses, usual.days), (1, 30));
         for (name, bad) in [
             ("uses", "0"),
             ("uses", "-1"),
-            ("uses", "100001"),
+            ("uses", "1001"),
+            ("uses", ""),
             ("uses", "many"),
             ("uses", "99999999999999999999"),
             ("days", "0"),
-            ("days", "3651"),
+            ("days", "366"),
+            ("days", ""),
             ("note", "a\u{7}b"),
         ] {
             let problems = read(&[(name, bad)]).unwrap_err();

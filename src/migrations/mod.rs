@@ -25,6 +25,7 @@ mod m0019_audit;
 mod m0020_overview;
 mod m0021_doors;
 mod m0022_room_pictures;
+mod m0023_invitations_end;
 
 /// All steps, in order.
 pub struct Migrator;
@@ -53,6 +54,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0020_overview::Migration),
             Box::new(m0021_doors::Migration),
             Box::new(m0022_room_pictures::Migration),
+            Box::new(m0023_invitations_end::Migration),
         ]
     }
 }

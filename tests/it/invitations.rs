@@ -37,7 +37,8 @@ impl School {
     /// Makes an invitation; answers the path of its link.
     async fn invite(&self, fields: &[(&str, &str)]) -> String {
         let page = self.teacher.post(&self.path(), fields).await;
-        let text = page.expect(200).text();
+        page.expect(303);
+        let text = self.teacher.get(&page.location()).await.expect(200).text();
         let (_, rest) = text.split_once("/join/?key=").unwrap();
         let key: String = rest.chars().take(43).collect();
         format!("/join/?key={key}")
@@ -53,6 +54,9 @@ impl School {
             .await
     }
 }
+
+/// An invitation that is for more than one.
+const MANY: [(&str, &str); 1] = [("uses", "30")];
 
 async fn open(browser: &Browser, link: &str) -> Page {
     let page = browser.get(link).await;
@@ -100,6 +104,180 @@ async fn a_visitor_makes_an_account_and_joins_by_the_link() {
         .has("spring class")
         .has("1 came")
         .has("anna");
+}
+
+#[tokio::test]
+async fn an_invitation_works_once_for_thirty_days_unless_its_teacher_says_more() {
+    let mut school = School::open().await;
+    let link = school.invite(&[]).await;
+    school.entry().await.has("0 of 1 came").has("until");
+    let (anna, ben) = (
+        school.site.login_as("anna", Role::Student).await,
+        school.site.login_as("ben", Role::Student).await,
+    );
+    open(&ben, &link).await.expect(200);
+    open(&anna, &link).await.expect(200);
+    anna.post(JOIN, &[]).await.expect(303);
+    ben.post(JOIN, &[]).await.expect(410).has(OVER);
+    let link = school.invite(&MANY).await;
+    let visitor = school.site.visitor();
+    open(&visitor, &link).await.expect(200);
+    school.site.wait_seconds(30 * 24 * 60 * 60);
+    open(&visitor, &link).await.expect(410).has(OVER);
+    school.teacher = school.site.login("ines").await;
+    for (field, none) in [
+        ("uses", ""),
+        ("days", ""),
+        ("uses", "1001"),
+        ("days", "366"),
+    ] {
+        school
+            .teacher
+            .post(&school.path(), &[(field, none)])
+            .await
+            .expect(422)
+            .has("Say how many");
+    }
+}
+
+#[tokio::test]
+async fn showing_the_page_of_a_new_invitation_once_more_makes_no_other() {
+    let school = School::open().await;
+    let page = school.teacher.post(&school.path(), &[]).await;
+    page.expect(303);
+    assert!(!page.location().contains("key"), "{}", page.location());
+    let cookie = school.teacher.cookie("lyceum_invited").unwrap();
+    let other = school.site.login_as("root", Role::Staff).await;
+    let entry = format!("/course/{}/entry/", school.course.id);
+    let sessionid = other.cookie("sessionid").unwrap();
+    let cookies = format!("sessionid={sessionid}; lyceum_invited={cookie}");
+    let stolen = school.site.visitor();
+    let request = stolen
+        .request(reqwest::Method::GET, &entry)
+        .header("cookie", cookies);
+    stolen
+        .send(request)
+        .await
+        .expect(200)
+        .lacks("Your new invitation");
+    school.entry().await.expect(200).has("Your new invitation");
+    assert_eq!(school.teacher.cookie("lyceum_invited"), None);
+    school
+        .entry()
+        .await
+        .expect(200)
+        .lacks("Your new invitation");
+    let rows = invitation::Entity::find()
+        .all(school.site.app.db.read())
+        .await
+        .unwrap();
+    assert_eq!(rows.len(), 1);
+}
+
+#[tokio::test]
+async fn whoever_came_by_an_invitation_finds_her_way_by_it_again() {
+    let school = School::open().await;
+    let link = school.invite(&[]).await;
+    let anna = school.site.login_as("anna", Role::Student).await;
+    open(&anna, &link).await.expect(200);
+    // A double click.
+    let (one, other) = tokio::join!(anna.post(JOIN, &[]), anna.post(JOIN, &[]));
+    one.expect(303);
+    other.expect(303);
+    let lesson = format!("/students/course/{}/", school.course.id);
+    let page = open(&anna, &link).await;
+    page.expect(303);
+    assert_eq!(page.location(), lesson);
+    let leave = format!("{lesson}leave/");
+    anna.post(&leave, &[]).await.expect(303);
+    open(&anna, &link).await.expect(200);
+    anna.post(JOIN, &[]).await.expect(303);
+    let rows = invitation::Entity::find()
+        .all(school.site.app.db.read())
+        .await
+        .unwrap();
+    assert_eq!(rows[0].uses, 1);
+    // Taken back, it opens no way for whoever has left; to others it never did.
+    anna.post(&leave, &[]).await.expect(303);
+    let path = format!("{}{}/revoke/", school.path(), rows[0].id);
+    school.teacher.post(&path, &[]).await.expect(303);
+    open(&anna, &link).await.expect(410);
+    anna.post(JOIN, &[]).await.expect(410);
+}
+
+#[tokio::test]
+async fn joining_and_revoking_at_once_do_not_wait_for_each_other_in_a_ring() {
+    for needs_approval in [false, true] {
+        let school = School::open_with(|row| row.needs_approval = Set(needs_approval)).await;
+        for round in 0..5 {
+            let link = school.invite(&MANY).await;
+            let rows = invitation::Entity::find()
+                .all(school.site.app.db.read())
+                .await
+                .unwrap();
+            let id = rows.iter().map(|row| row.id).max().unwrap();
+            let mut browsers = Vec::new();
+            for number in 0..4 {
+                let name = format!("student{round}of{number}");
+                let browser = school.site.login_as(&name, Role::Student).await;
+                open(&browser, &link).await.expect(200);
+                browsers.push(browser);
+            }
+            let revoke = format!("{}{id}/revoke/", school.path());
+            let joined =
+                futures::future::join_all(browsers.iter().map(|browser| browser.post(JOIN, &[])));
+            let (revoked, joined) = tokio::join!(school.teacher.post(&revoke, &[]), joined);
+            revoked.expect(303);
+            for page in joined {
+                assert!([303, 410].contains(&page.status), "{}", page.text());
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_invitation_by_which_many_came_names_the_last_of_them() {
+    let school = School::open().await;
+    school.invite(&[("uses", "100"), ("note", "large")]).await;
+    school.invite(&[("uses", "100"), ("note", "small")]).await;
+    let mut rows = invitation::Entity::find()
+        .all(school.site.app.db.read())
+        .await
+        .unwrap();
+    rows.sort_by_key(|row| row.id);
+    for (row, people) in [(&rows[0], 25), (&rows[1], 1)] {
+        for number in 0..people {
+            let name = format!("{}{number}", row.note);
+            let id = school.site.person(&name, Role::Student).await;
+            let used = invitation_use::ActiveModel {
+                invitation_id: Set(row.id),
+                user_id: Set(id),
+                created_at: Set(school.site.clock.now() + chrono::TimeDelta::seconds(number)),
+            };
+            invitation_use::Entity::insert(used)
+                .exec_without_returning(school.site.app.db.writer())
+                .await
+                .unwrap();
+        }
+        let counted = invitation::ActiveModel {
+            id: Set(row.id),
+            uses: Set(i32::try_from(people).unwrap()),
+            ..Default::default()
+        };
+        invitation::Entity::update(counted)
+            .exec(school.site.app.db.writer())
+            .await
+            .unwrap();
+    }
+    school
+        .entry()
+        .await
+        .expect(200)
+        .has("25 of 100 came")
+        .has("The last: large5, large6,")
+        .has("large24")
+        .lacks("large4,")
+        .has("small0");
 }
 
 #[tokio::test]
@@ -204,7 +382,7 @@ async fn who_is_invited_to_a_full_course_waits_for_a_place() {
         row.needs_approval = Set(true);
     })
     .await;
-    let link = school.invite(&[]).await;
+    let link = school.invite(&MANY).await;
     let anna = school.site.login_as("anna", Role::Student).await;
     open(&anna, &link).await.expect(200);
     anna.post(JOIN, &[]).await.expect(303);

@@ -58,14 +58,13 @@ const NOTE: Field<InvitationRow> = Field::<InvitationRow>::new(
 const USES: Field<InvitationRow> = Field::<InvitationRow>::new(
     "uses",
     Kind::Range(1, MOST_USES as i64),
-    "How many people may come by it; null: as many as like.",
+    "How many people may come by it; one where nothing is said. Null only for those of an older site.",
     |view| {
         let most = view.row.most_uses;
         most.map_or(Cell::Null, |most| Cell::Integer(most.into()))
     },
 )
-.or_null()
-.set_by_caller(Access::Optional);
+.or_null();
 const STATE: Field<InvitationRow> = Field::new(
     "state",
     Kind::Choice(&["open", "revoked", "expired", "used_up"]),
@@ -82,7 +81,7 @@ const STATE: Field<InvitationRow> = Field::new(
 const CAME: Field<InvitationRow> = Field::new(
     "came",
     Kind::Texts,
-    "The names of those who came by it, in their order.",
+    "The names of the last twenty who came by it, in their order.",
     |view| Cell::Texts((&view.came).into()),
 );
 const CREATED: Field<InvitationRow> =
@@ -92,7 +91,7 @@ const CREATED: Field<InvitationRow> =
 const EXPIRES: Field<InvitationRow> = Field::<InvitationRow>::new(
     "expires",
     Kind::Time,
-    "From when on it lets nobody in; null: never.",
+    "From when on it lets nobody in. Null only for those of an older site.",
     |view| time(view.row.expires_at),
 )
 .or_null();
@@ -139,14 +138,15 @@ fn new_invitation() -> Vec<Declared> {
         "days",
         Kind::Range(1, LONGEST_DAYS),
         Access::Optional,
-        "For how many days it works; null: for ever.",
+        "For how many days it works; 30 where nothing is said.",
     );
-    vec![
-        COURSE.declared,
-        NOTE.declared,
-        USES.declared,
-        days.or_null(),
-    ]
+    let uses = Declared::taken(
+        "uses",
+        Kind::Range(1, MOST_USES.into()),
+        Access::Optional,
+        "How many people may come by it; one where nothing is said.",
+    );
+    vec![COURSE.declared, NOTE.declared, uses, days]
 }
 
 const KEY: [Declared; 1] = [Declared::taken(
@@ -383,7 +383,7 @@ async fn join(call: Call) -> Result<Answer> {
     let person = call.person()?;
     let mut write = call.app.write().await?;
     let Some((course, standing)) =
-        links::join_by(&call.app, &mut write, key.trim(), person.id).await?
+        links::join_by(&call.app, &mut write, key.trim(), person).await?
     else {
         return Err(Error::invalid("key", OVER));
     };
