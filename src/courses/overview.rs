@@ -1,10 +1,11 @@
 //! The page of one course, `/course/<slug>/`: what it teaches, its modules, its teacher, and one button.
 
 use super::about::{self, About};
-use super::admission::{count_taken, find_request, place_in_line};
+use super::admission::{ASK_AGAIN, count_taken, find_request, place_in_line};
 use crate::app::App;
+use crate::config::ConfirmedEmail;
 use crate::entities::enrollment_request::RequestState;
-use crate::entities::{course, enrollment};
+use crate::entities::{course, enrollment, user};
 use crate::error::{Error, Result};
 use crate::web::extract::Path;
 use crate::web::identity::{Person, Visitor};
@@ -15,7 +16,7 @@ use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
 use chrono_tz::Tz;
-use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter};
+use sea_orm::{ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter};
 
 /// The page's data.
 #[derive(Template)]
@@ -43,12 +44,23 @@ enum WayIn {
     Asked,
     /// She waits for a place; how many get one before her, herself included.
     Waiting(i64),
-    /// The teacher has declined, with a reason that may be empty.
-    Declined(String),
+    /// She would enroll, ask or wait, but has to confirm her mail address first.
+    Confirm,
+    /// The teacher has declined.
+    Declined(Declined),
     /// Enrolled: go on studying.
     GoOn,
     /// It is her course (or she runs the site and is not in it): edit it.
     Edit,
+}
+
+/// What is told of a request that was declined.
+#[derive(Clone, PartialEq, Eq)]
+struct Declined {
+    /// May be empty.
+    reason: String,
+    /// From when on she may ask again; empty: now.
+    again: String,
 }
 
 struct Moment {
@@ -67,7 +79,7 @@ pub async fn show(
 ) -> Result<Response> {
     let person = visitor.0.as_deref();
     let about = find(&app, person, &keep, &slug).await?;
-    let way_in = way_in(app.db.read(), person, &about).await?;
+    let way_in = way_in(&app, person, &about).await?;
     let now = app.clock.now();
     let zone = person.map_or(Tz::UTC, |person| person.time_zone);
     if let Some(moment) = text::ago_until(about.updated_at, now) {
@@ -109,11 +121,8 @@ async fn find(app: &App, person: Option<&Person>, keep: &Keep, slug: &str) -> Re
     }
 }
 
-async fn way_in(
-    db: &impl ConnectionTrait,
-    person: Option<&Person>,
-    course: &About,
-) -> Result<WayIn> {
+async fn way_in(app: &App, person: Option<&Person>, course: &About) -> Result<WayIn> {
+    let db = app.db.read();
     let Some(person) = person else {
         return Ok(WayIn::Register);
     };
@@ -125,23 +134,49 @@ async fn way_in(
         .filter(enrollment::Column::UserId.eq(person.id))
         .count(db)
         .await?;
-    Ok(match enrolled {
+    let way = match enrolled {
         1.. => WayIn::GoOn,
         0 if course.is_draft => WayIn::Edit,
-        0 if course.is_limited() && !person.is_staff => limited(db, person, course.id).await?,
+        0 if course.is_limited() && !person.is_staff => limited(app, person, course.id).await?,
         0 => WayIn::Enroll,
+    };
+    Ok(match way {
+        WayIn::Enroll | WayIn::Ask | WayIn::Wait if lacks_address(app, person).await? => {
+            WayIn::Confirm
+        }
+        way => way,
     })
 }
 
+/// Whether enrolling takes a confirmed mail address here, and she has none.
+async fn lacks_address(app: &App, person: &Person) -> Result<bool> {
+    if app.config.confirmed_email != ConfirmedEmail::Enroll {
+        return Ok(false);
+    }
+    let found = user::Entity::find_by_id(person.id)
+        .one(app.db.read())
+        .await?;
+    let may = |account: user::Model| account.is_staff || account.email_confirmed_at.is_some();
+    Ok(!found.is_some_and(may))
+}
+
 /// How somebody stands with a course that has a number of places, or whose teacher decides.
-async fn limited(db: &impl ConnectionTrait, person: &Person, course_id: i64) -> Result<WayIn> {
+async fn limited(app: &App, person: &Person, course_id: i64) -> Result<WayIn> {
+    let db = app.db.read();
     let found = course::Entity::find_by_id(course_id).one(db).await?;
     let course = found.ok_or(Error::NotFound)?;
     if let Some(request) = find_request(db, person.id, course_id).await? {
         return Ok(match request.state {
             RequestState::Asked => WayIn::Asked,
             RequestState::Waiting => WayIn::Waiting(place_in_line(db, &request).await?),
-            RequestState::Declined => WayIn::Declined(request.reason),
+            RequestState::Declined => {
+                let again = request.decided_at.map(|at| at + ASK_AGAIN);
+                let again = again.filter(|at| *at > app.clock.now());
+                WayIn::Declined(Declined {
+                    reason: request.reason,
+                    again: again.map_or_else(String::new, |at| text::exact(at, person.time_zone)),
+                })
+            }
         });
     }
     if course.needs_approval {
