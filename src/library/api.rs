@@ -236,7 +236,7 @@ async fn destroy_for_others(
         return Err(not_named(&losing.shows));
     }
     let told = upload_facts(&*write, call.id).await?;
-    take_out_of_room(&mut write, call.id).await?;
+    take_out_of_room(&write, call.id).await?;
     delete_files(&call.app, &mut write, &files, losing).await?;
     let line = Done {
         act: "delete",

@@ -145,6 +145,10 @@ async fn a_site_without_mail_sends_no_letter() {
 }
 
 #[tokio::test]
+#[expect(
+    clippy::too_many_lines,
+    reason = "one story, told from its beginning to its end"
+)]
 async fn staff_set_passwords_and_end_sessions_of_others() {
     let site = TestApp::start().await;
     site.person("sofia", Role::Staff).await;

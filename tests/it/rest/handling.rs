@@ -151,8 +151,8 @@ async fn a_file_takes_no_lesson_along_from_a_course_that_was_given_to_somebody_e
             .contains(&content.id.to_string())
     );
     let ingrid = site.login("ingrid").await;
-    let (file, lost) = (file.to_string(), content.id.to_string());
-    let form = [("file", file.as_str()), ("content", lost.as_str())];
+    let (file, doomed) = (file.to_string(), content.id.to_string());
+    let form = [("file", file.as_str()), ("content", doomed.as_str())];
     ingrid.post("/library/delete/", &form).await.expect(409);
     let kept = format!("/api/contents/{}/", content.id);
     let kept = call(&site, Method::GET, &kept, "clara").await;

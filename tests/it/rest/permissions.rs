@@ -273,8 +273,8 @@ async fn a_lesson_that_goes_with_its_file_takes_the_permission_to_delete_lessons
     let list = super::call(&site, Method::GET, "/api/uploads/", "ingrid").await;
     let file = list.json()[0]["id"].to_string();
     let named = format!("/api/uploads/{file}/?contents={}", content.id);
-    let lost = content.id.to_string();
-    let form = [("file", file.as_str()), ("content", lost.as_str())];
+    let doomed = content.id.to_string();
+    let form = [("file", file.as_str()), ("content", doomed.as_str())];
     let others = permissions::ALL.into_iter();
     let others = others.filter(|name| *name != permissions::DELETE_CONTENT);
     allow(&site, owner, &others.collect::<Vec<_>>()).await;

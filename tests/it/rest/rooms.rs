@@ -41,6 +41,10 @@ async fn rooms_are_listed_for_those_who_study_or_teach_there() {
 }
 
 #[tokio::test]
+#[expect(
+    clippy::too_many_lines,
+    reason = "one story, told from its beginning to its end"
+)]
 async fn moderators_lock_slow_and_mute_and_see_what_was_done() {
     let (site, course, maya) = school().await;
     let path = format!("/api/rooms/{course}/");

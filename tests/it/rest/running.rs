@@ -36,6 +36,10 @@ pub async fn member(site: &TestApp, name: &str, permissions: &[&str]) -> i64 {
 }
 
 #[tokio::test]
+#[expect(
+    clippy::too_many_lines,
+    reason = "one story, told from its beginning to its end"
+)]
 async fn whoever_runs_enrollments_puts_people_into_courses_and_takes_them_out() {
     let site = TestApp::start().await;
     let owner = teacher(&site).await;
@@ -264,6 +268,10 @@ async fn the_log_is_read_and_never_written_to() {
 }
 
 #[tokio::test]
+#[expect(
+    clippy::too_many_lines,
+    reason = "one story, told from its beginning to its end"
+)]
 async fn whoever_runs_subjects_and_courses_does_so_by_programs_too() {
     let site = TestApp::start().await;
     let owner = teacher(&site).await;
