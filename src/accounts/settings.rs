@@ -293,13 +293,10 @@ async fn check_typed(
         return Ok(Problems::of(field, words));
     }
     let found = credentials::authenticate(app, &person.username, typed, address).await?;
-    Ok(match found {
-        Some(_) => Problems::new(),
-        None => {
-            let words = "This is not your present password. Type the one that you log in with.";
-            Problems::of(field, words)
-        }
-    })
+    let mut problems = Problems::new();
+    let words = "This is not your present password. Type the one that you log in with.";
+    problems.check(found.is_some(), field, words);
+    Ok(problems)
 }
 
 impl PasswordPage {

@@ -483,7 +483,7 @@ async fn fill_up(context: &JobContext, course_id: i64) -> Result<(), JobError> {
             Err(Error::NotFound) => return Ok(()),
             Err(error) => return Err(error.into()),
         };
-        let let_in = let_in(app, &mut write, &course).await?;
+        let let_in = let_in(app, &write, &course).await?;
         let news = let_in.iter().copied().map(let_in_told).collect();
         announce(app, &mut write, &course, news).await?;
         write.commit().await?;

@@ -30,6 +30,17 @@ use std::collections::HashMap;
 pub(super) const MOST_PLACES: i64 = 1_000_000;
 /// Requests on the page; those after them come when these are decided.
 pub(super) const SHOWN: u64 = 200;
+/// The fields of its forms, from above.
+const FIELDS: [&str; 8] = [
+    "requests",
+    "reason",
+    "line",
+    "line_reason",
+    "places",
+    "note",
+    "uses",
+    "days",
+];
 /// Characters of a reason.
 pub(super) const LONGEST_REASON: usize = 500;
 
@@ -68,6 +79,16 @@ struct Requests {
 }
 
 impl Requests {
+    fn new(found: (u64, Vec<RequestView>), chosen: Field, reason: Field) -> Self {
+        let (count, shown) = found;
+        Self {
+            count,
+            shown,
+            chosen,
+            reason,
+        }
+    }
+
     /// How many there are besides those that are shown.
     fn left(&self) -> u64 {
         let shown = u64::try_from(self.shown.len()).unwrap_or(u64::MAX);
@@ -322,16 +343,6 @@ impl EntryPage {
                 .map(|places| places.to_string())
                 .unwrap_or_default()
         };
-        let order = [
-            "requests",
-            "reason",
-            "line",
-            "line_reason",
-            "places",
-            "note",
-            "uses",
-            "days",
-        ];
         let field = |name: &str, usual: &str| {
             let value = if form.has(name) {
                 form.get(name)
@@ -341,19 +352,11 @@ impl EntryPage {
             Field::new(name, value, &problems)
         };
         let (rows, has_older) = invitations::list(db, course.id, now).await?;
-        let requests = async |state: RequestState, list: &str, reason: &str| {
-            let (count, shown) = requests(db, person, course.id, state, now).await?;
-            let (chosen, reason) = (field(list, ""), field(reason, ""));
-            Ok::<_, Error>(Requests {
-                count,
-                shown,
-                chosen,
-                reason,
-            })
-        };
+        let asked = requests(db, person, course.id, RequestState::Asked, now).await?;
+        let waiting = requests(db, person, course.id, RequestState::Waiting, now).await?;
         Ok(Self {
             done: String::new(),
-            faults: fault_lines_in(&problems, &order),
+            faults: fault_lines_in(&problems, &FIELDS),
             places: Field::new("places", places, &problems),
             needs_approval: if is_typed {
                 form.is_set("approval")
@@ -361,8 +364,8 @@ impl EntryPage {
                 course.needs_approval
             },
             taken: count_taken(db, &course).await?,
-            asked: requests(RequestState::Asked, "requests", "reason").await?,
-            waiting: requests(RequestState::Waiting, "line", "line_reason").await?,
+            asked: Requests::new(asked, field("requests", ""), field("reason", "")),
+            waiting: Requests::new(waiting, field("line", ""), field("line_reason", "")),
             invitations: rows
                 .into_iter()
                 .map(|(row, came)| invitation_view(row, &came, now, person))
