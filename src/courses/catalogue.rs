@@ -10,6 +10,7 @@ use crate::web::extract::{Path, Query};
 use crate::web::fragments::Fragment;
 use crate::web::identity::Visitor;
 use crate::web::paging::Paging;
+use crate::web::permissions::ADD_COURSE;
 use crate::web::response_cache::Keep;
 use crate::web::shell::{Place, Shell, page};
 use crate::web::tags::Tag;
@@ -181,7 +182,7 @@ async fn show(
         is_author: visitor
             .0
             .as_ref()
-            .is_some_and(|person| person.is_instructor()),
+            .is_some_and(|person| person.is_instructor() && person.may(ADD_COURSE)),
     };
     if is_plain {
         keep.page(&catalogue)

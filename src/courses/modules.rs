@@ -130,7 +130,12 @@ pub async fn form(
             is_deleted: false,
         })
         .collect();
-    entries.extend((initial..initial + NEW_PLACES).map(|index| Entry {
+    let new = if person.may(permissions::ADD_MODULE) {
+        NEW_PLACES
+    } else {
+        0
+    };
+    entries.extend((initial..initial + new).map(|index| Entry {
         index,
         id: None,
         title: String::new(),

@@ -8,6 +8,7 @@ use crate::media::{self, FileView};
 use crate::web::extract::Path;
 use crate::web::form::{FaultLine, Field, Form, fault_lines_in};
 use crate::web::identity::{Author, Person};
+use crate::web::permissions::{self, require};
 use crate::web::redirect;
 use crate::web::shell::{Place, Shell, page, page_with};
 use askama::Template;
@@ -42,6 +43,7 @@ pub async fn form(
     shell: Shell,
     Path(id): Path<i64>,
 ) -> Result<Response> {
+    require(&person, permissions::ADD_CONTENT)?;
     let view = media::get_own_file(app.db.read(), &person, id).await?;
     let title = courses::title_of(&view.upload.name);
     let typed = Form::from_pairs(vec![("title".into(), title)]);

@@ -122,6 +122,12 @@ impl Shell {
         self.csrf.as_ref().map_or("", CsrfToken::value)
     }
 
+    /// Whether who is logged in may this ([`crate::web::permissions`]), so that a page shows what works, and nothing else.
+    pub fn may(&self, permission: &str) -> bool {
+        let person = self.person.as_ref();
+        person.is_some_and(|person| person.may(permission))
+    }
+
     /// The address of an asset.
     pub fn asset(&self, path: &str) -> String {
         assets::url(path)

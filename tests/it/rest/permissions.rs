@@ -323,3 +323,119 @@ async fn each_page_asks_for_the_permission_of_what_it_is_for() {
         browser.post_json(path, &body).await.expect(200);
     }
 }
+
+/// What a page holds where something is offered, with the permission that this takes.
+#[expect(clippy::too_many_lines, reason = "a table, a line for each offer")]
+fn offers(things: &Things, upload: i64) -> Vec<(&'static str, String, String)> {
+    use permissions as p;
+    let Things {
+        course,
+        module,
+        text,
+    } = things;
+    let mine = "/course/mine/".to_owned();
+    let outline = format!("/course/module/{module}/");
+    let modules = format!("/course/{course}/module/");
+    let library = "/library/".to_owned();
+    let at = |page: &String, needed, held: String| (needed, page.clone(), held);
+    vec![
+        at(&mine, p::ADD_COURSE, "/course/create/".into()),
+        at(&mine, p::CHANGE_COURSE, format!("/course/{course}/edit/")),
+        at(&mine, p::CHANGE_COURSE, format!("/course/{course}/entry/")),
+        at(&mine, p::CHANGE_MODULE, format!("/course/{course}/module/")),
+        at(&mine, p::DELETE_COURSE, format!("/course/{course}/delete/")),
+        at(
+            &outline,
+            p::CHANGE_COURSE,
+            format!("/course/{course}/edit/"),
+        ),
+        at(
+            &outline,
+            p::ADD_MODULE,
+            format!("/course/{course}/module/add/"),
+        ),
+        at(
+            &outline,
+            p::CHANGE_MODULE,
+            format!("/course/module/{module}/edit/"),
+        ),
+        at(
+            &outline,
+            p::CHANGE_MODULE,
+            format!("/course/module/{module}/move/"),
+        ),
+        at(&outline, p::CHANGE_MODULE, "/course/module/order/".into()),
+        at(
+            &outline,
+            p::DELETE_MODULE,
+            format!("/course/module/{module}/delete/"),
+        ),
+        at(&outline, p::ADD_CONTENT, "/content/file/create/".into()),
+        at(&outline, p::ADD_CONTENT, "/content/text/create/".into()),
+        at(
+            &outline,
+            p::CHANGE_CONTENT,
+            format!("/course/content/{text}/move/"),
+        ),
+        at(&outline, p::CHANGE_CONTENT, "/course/content/order/".into()),
+        at(&outline, p::CHANGE_CONTENT, "/content/text/".to_owned()),
+        at(
+            &outline,
+            p::DELETE_CONTENT,
+            format!("/course/content/{text}/delete/"),
+        ),
+        at(&modules, p::ADD_MODULE, "Title of a new module".into()),
+        at(&modules, p::DELETE_MODULE, "-DELETE".into()),
+        at(&library, p::ADD_CONTENT, format!("/library/{upload}/use/")),
+    ]
+}
+
+#[tokio::test]
+async fn a_page_offers_what_she_may_and_nothing_else() {
+    let site = TestApp::start().await;
+    let browser = site.login_as("ingrid", Role::Instructor).await;
+    let owner = super::call(&site, Method::GET, "/api/users/me/", "ingrid")
+        .await
+        .json()["id"]
+        .as_i64()
+        .unwrap();
+    let things = things(&site, owner).await;
+    let form = site.upload_form().await;
+    let upload = form
+        .upload(&browser, "file", "notes.bin", b"bytes".to_vec())
+        .await;
+    let page_needs = [permissions::VIEW_COURSE, permissions::CHANGE_MODULE];
+    for (needed, path, held) in offers(&things, upload) {
+        // The form of all modules is itself for who changes modules.
+        let needs = if path.ends_with("/module/") {
+            &page_needs[..]
+        } else {
+            &page_needs[..1]
+        };
+        let others = permissions::ALL.into_iter().filter(|name| *name != needed);
+        allow(&site, owner, &others.collect::<Vec<_>>()).await;
+        let page = browser.get(&path).await;
+        // Texts are made and changed at addresses that begin alike.
+        let text = page.expect(200).text().replace("/text/create/", "/");
+        let is_link = held == "/content/text/";
+        assert!(
+            !(if is_link { text } else { page.text() }).contains(&held),
+            "{path} offers {held} without {needed}"
+        );
+        allow(&site, owner, &[needs, &[needed]].concat()).await;
+        browser.get(&path).await.expect(200).has(&held);
+    }
+    allow(&site, owner, &[permissions::VIEW_COURSE]).await;
+    browser
+        .get(&format!("/library/{upload}/use/"))
+        .await
+        .expect(403);
+    // Whose course it is, and who teaches no longer, sees it, and no editor.
+    allow(&site, owner, &[]).await;
+    browser
+        .get("/course/bow-hold/")
+        .await
+        .expect(200)
+        .lacks("/outline/")
+        .has("See it as a student");
+}
