@@ -1,12 +1,15 @@
 //! `/healthz`: the process lives. `/readyz`: every service answers.
 
 use crate::app::App;
-use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
+use axum::{Extension, Json};
 use backends::bus::{Bus, BusError};
 use backends::cache::{Cache, CacheError, Timeout};
+use backends::files::{Files, FilesError};
 use serde::Serialize;
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// How long one service may take to answer.
@@ -28,8 +31,8 @@ pub struct Health {
     pub service: String,
     /// Whether it answers.
     pub is_well: bool,
-    /// Whether the site is of no use without it: without a cache it is only slower, and without a transcoder
-    /// recordings wait in line.
+    /// Whether the node is of no use without it: without a cache it is only slower, without a transcoder recordings wait in
+    /// line, and without a mail server letters do.
     #[serde(skip)]
     pub is_needed: bool,
     /// What is wrong, for the log and for `lyceum check`; never sent to visitors.
@@ -45,16 +48,50 @@ pub async fn alive() -> &'static str {
     "ok"
 }
 
-/// 200 when every service that the site needs answers, else 503; either way with a line for each.
-/// A cache or a transcoder that is away takes no node out of service: all would go at once.
-pub async fn ready(State(app): State<App>) -> (StatusCode, Json<Vec<Health>>) {
-    let health = Box::pin(check(&app)).await;
-    for sick in health.iter().filter(|service| !service.is_well) {
-        tracing::warn!(
-            service = sick.service,
-            reason = sick.reason,
-            "a service does not answer"
+/// Which services did not answer when they were last asked, so that the log tells of a change only: a balancer asks every
+/// few seconds.
+#[derive(Clone, Debug, Default)]
+pub struct Sick(Arc<Mutex<BTreeSet<String>>>);
+
+impl Sick {
+    /// Those who became sick, or well again.
+    fn changed<'h>(&self, health: &'h [Health]) -> Vec<&'h Health> {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let changed = health.iter().filter(
+            |Health {
+                 service, is_well, ..
+             }| {
+                if *is_well {
+                    known.remove(service)
+                } else {
+                    known.insert(service.clone())
+                }
+            },
         );
+        changed.collect()
+    }
+}
+
+/// 200 when every service that the site needs answers, else 503; either way with a line for each.
+/// A cache, a mail server, an object store or a transcoder that is away takes no node out of service: all would go at once,
+/// and with them what works.
+pub async fn ready(
+    State(app): State<App>,
+    Extension(sick): Extension<Sick>,
+) -> (StatusCode, Json<Vec<Health>>) {
+    let health = Box::pin(check(&app)).await;
+    for Health {
+        service,
+        is_well,
+        reason,
+        ..
+    } in sick.changed(&health)
+    {
+        if *is_well {
+            tracing::info!(service, "a service answers again");
+        } else {
+            tracing::warn!(service, reason, "a service does not answer");
+        }
     }
     let is_well = health
         .iter()
@@ -79,13 +116,17 @@ pub async fn check(app: &App) -> Vec<Health> {
                 .map(|(name, cache)| check_cache(name, cache))
         ),
         check_bus(&app.bus),
-        answer("files", app.files.check()),
+        check_files(&app.files),
         answer("mail", app.mail.check()),
         answer_within(TRANSCODER_TIMEOUT, "transcoder", Box::pin(transcoder(app))),
     );
     let transcoder = Health {
         is_needed: false,
         ..transcoder
+    };
+    let mail = Health {
+        is_needed: false,
+        ..mail
     };
     let mut all = vec![database];
     all.extend(caches);
@@ -103,6 +144,21 @@ async fn check_bus(bus: &Bus) -> Health {
         checked
     };
     let health = answer("bus", checked).await;
+    Health {
+        is_needed,
+        ..health
+    }
+}
+
+/// An object store that is away is so for every node, and pages without media do without it. A disk is this node's own.
+async fn check_files(files: &Files) -> Health {
+    let mut is_needed = files.origin().is_none();
+    let checked = async {
+        let checked = files.check().await;
+        is_needed |= matches!(checked, Err(FilesError::Io(_) | FilesError::Full));
+        checked
+    };
+    let health = answer("files", checked).await;
     Health {
         is_needed,
         ..health
@@ -170,5 +226,39 @@ async fn answer_within<E: ToString>(
         is_needed: true,
         reason,
         took: began.elapsed(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn health(service: &str, is_well: bool) -> Health {
+        Health {
+            service: service.into(),
+            is_well,
+            is_needed: false,
+            reason: String::new(),
+            took: Duration::ZERO,
+        }
+    }
+
+    #[test]
+    fn who_asks_again_and_again_is_no_reason_to_tell_the_same_again() {
+        let sick = Sick::default();
+        let told = |mail: bool, cache: bool| -> Vec<(String, bool)> {
+            let all = [health("mail", mail), health("cache", cache)];
+            let changed = sick.changed(&all);
+            let changed = changed.into_iter();
+            changed
+                .map(|health| (health.service.clone(), health.is_well))
+                .collect()
+        };
+        assert!(told(true, true).is_empty(), "who is well is not told of");
+        assert_eq!(told(false, true), [("mail".into(), false)]);
+        assert!(told(false, true).is_empty());
+        assert_eq!(told(false, false), [("cache".into(), false)]);
+        assert_eq!(told(true, false), [("mail".into(), true)]);
+        assert_eq!(told(false, true).len(), 2);
     }
 }

@@ -72,3 +72,19 @@ async fn only_a_site_under_https_asks_browsers_to_stay_there() {
     let policy = page.header("strict-transport-security").unwrap();
     assert!(policy.contains("max-age=31536000"), "{policy}");
 }
+
+#[tokio::test]
+async fn a_mail_server_that_is_away_is_told_but_takes_no_node_out_of_service() {
+    // Nobody listens there any more.
+    let address = std::net::TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap();
+    let site = TestApp::start_with(&[("mail", &format!("smtp://{address}"))]).await;
+    let ready = site.visitor().get("/readyz").await;
+    ready.expect(200);
+    let services = ready.json();
+    let mut all = services.as_array().unwrap().iter();
+    let mail = all.find(|service| service["service"] == "mail").unwrap();
+    assert_eq!(mail["is_well"], false, "{services}");
+}
