@@ -128,10 +128,33 @@ impl Writer {
             .map_err(|error| at(&path)(error.into_error()))?;
         file.sync_all().map_err(at(&path))?;
         let size = file.metadata().map_err(at(&path))?.len();
-        // Unlike a renaming, this takes no other's name.
-        std::fs::hard_link(&self.beside.0, &path).map_err(at(&path))?;
+        take_name(&self.beside.0, &path)?;
         Ok(size)
     }
+}
+
+/// Gives an archive its name, and takes nobody's: an empty file claims the name first, and the archive takes the place of
+/// that. A hard link would do so in one step, but USB sticks and shares of a network have none.
+fn take_name(beside: &Path, path: &Path) -> Result<(), BackupError> {
+    match File::create_new(path) {
+        Ok(_) => {}
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            return Err(BackupError::Exists(path.to_owned()));
+        }
+        Err(error) => return Err(at(path)(error)),
+    }
+    if let Err(error) = std::fs::rename(beside, path) {
+        // The claim is ours, and nothing stands in it.
+        let _ = std::fs::remove_file(path);
+        return Err(at(path)(error));
+    }
+    // The name lasts through a loss of power, too, where folders can be synced; the bytes do so already.
+    let folder = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty());
+    let folder = File::open(folder.unwrap_or(Path::new(".")));
+    let _ = folder.and_then(|folder| folder.sync_all());
+    Ok(())
 }
 
 /// Goes through the parts of an archive; `take` reads each to its end, or does not.
@@ -165,6 +188,15 @@ pub(super) fn walk(
 
 /// The manifest, after every other part was compared with it.
 pub(super) fn verify(path: &Path) -> Result<Manifest, BackupError> {
+    verify_and(path, |_, _| Ok(()))
+}
+
+/// The same, with a look at the other parts on the way: `take` reads each to its end, or does not. Nothing of what it reads
+/// counts before all was compared.
+pub(super) fn verify_and(
+    path: &Path,
+    mut take: impl FnMut(&str, &mut Summed<&mut dyn Read>) -> Result<(), BackupError>,
+) -> Result<Manifest, BackupError> {
     let mut text = Vec::new();
     let mut last = String::new();
     let mut found = walk(path, |name, bytes| {
@@ -172,8 +204,9 @@ pub(super) fn verify(path: &Path) -> Result<Manifest, BackupError> {
         if name == part::MANIFEST {
             let mut bytes = bytes.take(LARGEST_MANIFEST);
             bytes.read_to_end(&mut text).map_err(at(path))?;
+            return Ok(());
         }
-        Ok(())
+        take(name, bytes)
     })?;
     if found.remove(part::MANIFEST).is_none() {
         let words = if last.is_empty() {
@@ -245,4 +278,32 @@ fn hex(bytes: &[u8]) -> String {
         let _ = write!(text, "{byte:02x}");
         text
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_archive_takes_a_free_name_and_nobody_elses() {
+        let folder = tempfile::tempdir().unwrap();
+        let [beside, path] = ["whole.part", "whole.tar"].map(|name| folder.path().join(name));
+        std::fs::write(&beside, "whole").unwrap();
+        take_name(&beside, &path).unwrap();
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "whole");
+        assert!(!beside.exists());
+        // Somebody else made a file of this name while the archive was written.
+        std::fs::write(&beside, "another").unwrap();
+        let refused = take_name(&beside, &path);
+        assert!(matches!(refused, Err(BackupError::Exists(_))));
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "whole");
+    }
+
+    #[test]
+    fn an_archive_that_cannot_have_its_name_leaves_none() {
+        let folder = tempfile::tempdir().unwrap();
+        let [gone, path] = ["gone.part", "whole.tar"].map(|name| folder.path().join(name));
+        assert!(take_name(&gone, &path).is_err());
+        assert!(!path.exists());
+    }
 }

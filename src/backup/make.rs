@@ -9,7 +9,7 @@ use super::archive::Writer;
 use super::manifest::{FORMAT, Manifest, part};
 use super::tables;
 use crate::app::App;
-use crate::entities::upload;
+use crate::entities::{rendition, upload};
 use crate::migrations::Migrator;
 use backends::files::FilesError;
 use sea_orm::{
@@ -35,6 +35,8 @@ pub struct Made {
     pub rows: u64,
     /// Its size in bytes.
     pub size: u64,
+    /// Keys of files that rows of the backup name and the store does not have: they are in no backup from here on.
+    pub missing: Vec<String>,
 }
 
 /// Writes everything that the site is made of to a new file.
@@ -68,7 +70,11 @@ impl Making {
 
     fn run(mut self) -> Result<Made, BackupError> {
         self.add_files()?;
-        let (rows, wanted) = self.snapshot()?;
+        let Moment {
+            rows,
+            wanted,
+            missing,
+        } = self.snapshot()?;
         let secret = self.app.config.secret.0.clone();
         let size = secret.len() as u64;
         let name = part::SECRET.to_owned();
@@ -89,6 +95,7 @@ impl Making {
             files: wanted.len(),
             rows,
             size: self.archive.finish(&manifest)?,
+            missing,
         })
     }
 
@@ -126,21 +133,16 @@ impl Making {
         Ok(true)
     }
 
-    /// Adds the rows of one moment, and the files that came before it; answers how many rows, and which files there
-    /// were.
-    fn snapshot(&mut self) -> Result<(u64, BTreeSet<String>), BackupError> {
+    /// Adds the rows of one moment, and the files that came before it. A file that still is not there when the rows were
+    /// read several times is lost: what there is is worth keeping all the same.
+    fn snapshot(&mut self) -> Result<Moment, BackupError> {
         let mut tries = 1;
         loop {
             let runtime = self.runtime.clone();
             let rows = runtime.block_on(Rows::read(&self.app))?;
             let there = self.add_files()?;
-            let is_whole = |prefix: &String| {
-                let mut of_upload = self.files.range(prefix.clone()..);
-                of_upload
-                    .next()
-                    .is_some_and(|key| key.starts_with(prefix.as_str()))
-            };
-            if tries < TRIES && !rows.prefixes.iter().all(is_whole) {
+            let missing: Vec<String> = rows.keys.difference(&self.files).cloned().collect();
+            if tries < TRIES && !missing.is_empty() {
                 tries += 1;
                 continue;
             }
@@ -150,9 +152,22 @@ impl Making {
             for (name, file) in rows.files {
                 self.archive.add_file(part::table(name), file)?;
             }
-            return Ok((count, wanted));
+            return Ok(Moment {
+                rows: count,
+                wanted,
+                missing,
+            });
         }
     }
+}
+
+/// What the site was made of at one moment.
+struct Moment {
+    rows: u64,
+    /// Keys of the files that belong to it.
+    wanted: BTreeSet<String>,
+    /// Keys that rows name and the store does not have.
+    missing: Vec<String>,
 }
 
 /// The rows of all tables at one moment, in files that have no name.
@@ -161,6 +176,8 @@ struct Rows {
     count: u64,
     /// Where the files of uploads are.
     prefixes: BTreeSet<String>,
+    /// Which files they are.
+    keys: BTreeSet<String>,
 }
 
 impl Rows {
@@ -175,6 +192,7 @@ impl Rows {
             files: Vec::new(),
             count: 0,
             prefixes: prefixes(&db).await?,
+            keys: keys(&db).await?,
         };
         for table in tables::all() {
             let failed = |error: std::io::Error| BackupError::Files(error.into());
@@ -209,6 +227,16 @@ async fn prefixes(db: &DatabaseTransaction) -> Result<BTreeSet<String>, BackupEr
         .all(db)
         .await?;
     Ok(prefixes.into_iter().collect())
+}
+
+async fn keys(db: &DatabaseTransaction) -> Result<BTreeSet<String>, BackupError> {
+    let keys: Vec<String> = rendition::Entity::find()
+        .select_only()
+        .column(rendition::Column::Key)
+        .into_tuple()
+        .all(db)
+        .await?;
+    Ok(keys.into_iter().collect())
 }
 
 /// The steps of the schema that this program knows.

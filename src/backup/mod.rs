@@ -55,6 +55,14 @@ pub enum BackupError {
         "this site is not empty: {0}. A backup is restored into a fresh data folder, database and file store. Nothing was changed"
     )]
     NotEmpty(String),
+    /// The site is set to another secret than the one of the backup.
+    #[error(
+        "this site is set to another secret than the backup's: nobody's second factor would work any more. \
+         Set LYCEUM_SECRET to the one of the backup, which `tar -xOf FILE secret` shows; \
+         or restore with --other-secret, after which everybody logs in again and `lyceum user two-factor NAME --reset` \
+         lets in each who used two factors. Nothing was changed"
+    )]
+    OtherSecret,
     /// A process serves the site.
     #[error("this site is being served; stop every process of it first. Nothing was changed")]
     Running,

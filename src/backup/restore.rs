@@ -16,26 +16,31 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use tokio::runtime::Handle;
 
+/// A longer one is none of ours.
+const LONGEST_SECRET: u64 = 1 << 16;
+
 /// What came of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Restored {
     /// Files that were stored.
     pub files: usize,
-    /// Whether the site has another secret than the one that was backed up: then everybody logs in again.
+    /// Whether the site has another secret than the one that was backed up: then everybody logs in again, and who uses two
+    /// factors has to set up the second one anew.
     pub has_other_secret: bool,
 }
 
-/// Brings back everything from a backup.
+/// Brings back everything from a backup; with `may_differ`, also into a site that is set to another secret.
 ///
 /// # Errors
 /// [`BackupError`]; the site is as empty as it was.
-pub async fn restore(app: &App, path: PathBuf) -> Result<Restored, BackupError> {
+pub async fn restore(app: &App, path: PathBuf, may_differ: bool) -> Result<Restored, BackupError> {
     if !app.bus.peers().is_empty() {
         return Err(BackupError::Running);
     }
     let (app, runtime) = (app.clone(), Handle::current());
     // Reading and writing files takes minutes, and blocks.
-    let restoring = tokio::task::spawn_blocking(move || Restoring { app, runtime }.run(&path));
+    let restoring =
+        tokio::task::spawn_blocking(move || Restoring { app, runtime }.run(&path, may_differ));
     restoring.await.map_err(|_| BackupError::BrokenOff)?
 }
 
@@ -48,20 +53,30 @@ struct Restoring {
 type Rows = BTreeMap<String, File>;
 
 impl Restoring {
-    fn run(&self, path: &Path) -> Result<Restored, BackupError> {
-        let manifest = archive::verify(path)?;
+    fn run(&self, path: &Path, may_differ: bool) -> Result<Restored, BackupError> {
+        let mut secret = String::new();
+        let manifest = archive::verify_and(path, |name, bytes| {
+            if name == part::SECRET {
+                let mut bytes = bytes.take(LONGEST_SECRET);
+                bytes.read_to_string(&mut secret).map_err(at(path))?;
+            }
+            Ok(())
+        })?;
         check(&manifest)?;
         self.runtime.block_on(self.refuse_if_used(&manifest))?;
+        let has_other_secret = !self.can_take(&secret);
+        if has_other_secret && !may_differ {
+            return Err(BackupError::OtherSecret);
+        }
         let mut rows = Rows::new();
-        let mut secret = String::new();
         let mut files = 0;
         archive::walk(path, |name, bytes| {
-            if !manifest.parts.get(name).is_some_and(|part| part.is_wanted) {
+            let is_wanted = manifest.parts.get(name).is_some_and(|part| part.is_wanted);
+            // The secret is known already.
+            if !is_wanted || name == part::SECRET {
                 return Ok(());
             }
-            if name == part::SECRET {
-                bytes.read_to_string(&mut secret).map_err(at(path))?;
-            } else if let Some(key) = name.strip_prefix(part::FILES) {
+            if let Some(key) = name.strip_prefix(part::FILES) {
                 put(&self.app, &self.runtime, key, bytes)?;
                 files += 1;
             } else {
@@ -69,10 +84,14 @@ impl Restoring {
             }
             Ok(())
         })?;
+        // Before the rows, which are there or not: with the secret alone the site is as empty as it was.
+        if !has_other_secret {
+            self.take_secret(&secret)?;
+        }
         self.runtime.block_on(self.load(rows))?;
         Ok(Restored {
             files,
-            has_other_secret: !self.take_secret(&secret)?,
+            has_other_secret,
         })
     }
 
@@ -132,17 +151,24 @@ impl Restoring {
         Ok(())
     }
 
-    /// Takes the secret over where the site has made its own; says whether the site has this one now.
-    fn take_secret(&self, secret: &str) -> Result<bool, BackupError> {
+    /// Where a secret stands that the site has made by itself.
+    fn made_secret(&self) -> PathBuf {
+        self.app.config.data.join("secret")
+    }
+
+    /// Whether the site has this secret, or can take it over, because it made its own and nobody set one.
+    fn can_take(&self, secret: &str) -> bool {
         let own = &self.app.config.secret.0;
-        if own == secret {
-            return Ok(true);
+        let made = std::fs::read_to_string(self.made_secret());
+        own == secret || made.is_ok_and(|made| made.trim() == own)
+    }
+
+    /// Takes over a secret that [it can](Self::can_take).
+    fn take_secret(&self, secret: &str) -> Result<(), BackupError> {
+        if self.app.config.secret.0 == secret {
+            return Ok(());
         }
-        let path = self.app.config.data.join("secret");
-        let is_made = std::fs::read_to_string(&path).is_ok_and(|made| made.trim() == own);
-        if !is_made {
-            return Ok(false);
-        }
+        let path = self.made_secret();
         let beside = path.with_extension("restored");
         let mut options = File::options();
         let file = options.write(true).create(true).truncate(true).mode(0o600);
@@ -152,8 +178,7 @@ impl Restoring {
             .and_then(|()| file.sync_all());
         written
             .and_then(|()| std::fs::rename(&beside, &path))
-            .map_err(at(&path))?;
-        Ok(true)
+            .map_err(at(&path))
     }
 }
 

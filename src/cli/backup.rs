@@ -10,6 +10,9 @@ use indicatif::BinaryBytes;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+/// So many lost files are named.
+const MOST_NAMED: usize = 20;
+
 /// Writes the whole site to a file.
 pub async fn make(config: Config, path: PathBuf) -> CliResult {
     let app = App::open(config, Clock::system(), false).await?;
@@ -21,19 +24,44 @@ pub async fn make(config: Config, path: PathBuf) -> CliResult {
         made.rows,
         BinaryBytes(made.size)
     ));
-    Ok(ExitCode::SUCCESS)
+    if made.missing.is_empty() {
+        return Ok(ExitCode::SUCCESS);
+    }
+    Err(lost(&made.missing).into())
+}
+
+/// What is told of files that are in no backup, since they are lost.
+fn lost(missing: &[String]) -> String {
+    let named: Vec<&str> = missing
+        .iter()
+        .take(MOST_NAMED)
+        .map(String::as_str)
+        .collect();
+    let more = match missing.len().saturating_sub(named.len()) {
+        0 => String::new(),
+        more => format!("\n  and {more} more"),
+    };
+    format!(
+        "The backup was made, but the file store no longer has {} files that it should have. They are not in it. \
+         Keep older backups that have them: `tar -xf BACKUP files/KEY` takes one out.\n  {}{more}",
+        missing.len(),
+        named.join("\n  ")
+    )
 }
 
 /// Brings a site back from a file.
-pub async fn restore(config: Config, path: PathBuf) -> CliResult {
+pub async fn restore(config: Config, path: PathBuf, may_differ: bool) -> CliResult {
     let app = App::open(config, Clock::system(), true).await?;
-    let restored = with(app, async |app| Ok(backup::restore(app, path).await?)).await?;
+    let restore = async |app: &App| Ok(backup::restore(app, path, may_differ).await?);
+    let restored = with(app, restore).await?;
     say(&format!(
         "The site is back, with {} stored files. Start it with `lyceum serve`.",
         restored.files
     ));
     if restored.has_other_secret {
-        say("The setting `secret` is another one than before: everybody has to log in again.");
+        say(
+            "The setting `secret` is another one than before: everybody has to log in again, and `lyceum user two-factor NAME --reset` lets in each who used two factors.",
+        );
     }
     Ok(ExitCode::SUCCESS)
 }

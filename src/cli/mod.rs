@@ -80,6 +80,9 @@ enum Command {
     Restore {
         /// What `lyceum backup` made
         file: PathBuf,
+        /// Into a site that is set to another secret: then second factors have to be set up anew
+        #[arg(long)]
+        other_secret: bool,
     },
     /// Write a course with its media to one file, to be imported elsewhere, while the site runs
     Export {
@@ -186,7 +189,9 @@ async fn act(command: Command, config: Config) -> CliResult {
         Command::Cache(command) => return Box::pin(cache::run(config, command)).await,
         Command::Files(command) => return Box::pin(files::run(&config, command)).await,
         Command::Backup { file } => return Box::pin(backup::make(config, file)).await,
-        Command::Restore { file } => return Box::pin(backup::restore(config, file)).await,
+        Command::Restore { file, other_secret } => {
+            return Box::pin(backup::restore(config, file, other_secret)).await;
+        }
         Command::Export { course, file } => {
             return Box::pin(backup::export(config, course, file)).await;
         }

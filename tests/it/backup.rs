@@ -3,7 +3,7 @@
 use crate::kit::{Browser, Role, TestApp, object_store, postgres_database};
 use lyceum::config::Secret;
 use lyceum::entities::item::ItemKind;
-use lyceum::entities::upload;
+use lyceum::entities::{rendition, upload};
 use sea_orm::EntityTrait as _;
 use std::io::{Cursor, Read as _, Write as _};
 use std::path::{Path, PathBuf};
@@ -428,4 +428,58 @@ async fn what_is_sent_and_deleted_while_a_backup_is_made_is_whole_in_it_or_not_t
         let stored = restored.app.files.list(&row.prefix).await.unwrap();
         assert!(!stored.is_empty(), "{row:?}");
     }
+}
+
+#[tokio::test]
+async fn a_backup_without_a_file_that_it_should_have_is_kept_and_says_which_is_lost() {
+    let school = School::new().await;
+    let lost = rendition::Entity::find()
+        .one(school.site.app.db.read())
+        .await
+        .unwrap()
+        .unwrap();
+    school.site.app.files.delete(&lost.key).await.unwrap();
+    let file = school.site.scratch("site.tar");
+    let config = &school.site.app.config;
+    std::fs::write(school.site.folder().join("secret"), &config.secret.0).unwrap();
+    let made = run(
+        school.site.folder(),
+        &config.database,
+        &config.files,
+        "backup",
+        &file,
+    )
+    .await;
+    let told = said(&made, 1);
+    assert!(told.contains("no longer has 1 files"), "{told}");
+    assert!(told.contains(&lost.key), "{told}");
+    // What there is is worth having.
+    said(&Place::vacant().await.run("restore", &file).await, 0);
+}
+
+#[tokio::test]
+async fn a_backup_is_restored_under_another_secret_only_by_who_says_so() {
+    let school = School::new().await;
+    let file = back_up(&school.site, "site.tar").await;
+    let place = Place::vacant().await;
+    let restore = async |more: &[&str]| {
+        let mut program = Command::new(env!("CARGO_BIN_EXE_lyceum"));
+        program
+            .arg("restore")
+            .arg(&file)
+            .args(more)
+            .current_dir(place.folder.path())
+            .env("LYCEUM_DATA", place.folder.path())
+            .env("LYCEUM_DATABASE", &place.database)
+            .env("LYCEUM_FILES", &place.files)
+            .env("LYCEUM_SECRET", "another secret that somebody has set here")
+            .stdin(Stdio::null());
+        program.output().await.unwrap()
+    };
+    let told = said(&restore(&[]).await, 1);
+    assert!(told.contains("second factor"), "{told}");
+    assert!(told.contains("tar -xOf"), "{told}");
+    // Nothing was brought in, so that it can be asked again.
+    let told = said(&restore(&["--other-secret"]).await, 0);
+    assert!(told.contains("two-factor NAME --reset"), "{told}");
 }
