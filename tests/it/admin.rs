@@ -384,25 +384,32 @@ async fn many_are_changed_at_once_only_after_a_page_said_how_many_and_which() {
     for name in ["ada", "ben", "cleo"] {
         assert!(!account(&site, name).await.is_active);
     }
-    // All that a search finds, on every page; when others have come meanwhile, it is asked anew.
+    // All that a search finds, on every page; when they are others than those that were named, it is asked anew, although
+    // they are as many.
+    let eve = site.person("eve", Role::Student).await;
+    let named = format!("{} {} {eve}", words[0], words[1]);
     let all = [
         ("action", "activate"),
         ("back", "active=no"),
         ("all", "1"),
-        ("confirmed", "2"),
+        ("confirmed", "1"),
+        ("id", named.as_str()),
     ];
     staff
         .post("/admin/users/act/", &all)
         .await
         .expect(200)
         .has("Meanwhile")
-        .has("Activate: 3 users");
+        .has("Activate: 3 users")
+        .has(&format!("value=\"{}\"", words.join(" ")));
     assert!(!account(&site, "ada").await.is_active);
+    let named = words.join(" ");
     let all = [
         ("action", "activate"),
         ("back", "active=no"),
         ("all", "1"),
-        ("confirmed", "3"),
+        ("confirmed", "1"),
+        ("id", named.as_str()),
     ];
     let done = staff.post("/admin/users/act/", &all).await;
     assert_eq!(
@@ -1220,4 +1227,193 @@ async fn a_key_changes_nothing_in_the_admin_site() {
     let request = with_key(Method::POST, "/admin/subjects/act/").form(&fields);
     visitor.send(request).await.expect(403);
     assert!(log(&site).await.is_empty());
+}
+
+#[tokio::test]
+async fn a_name_with_letters_beyond_ascii_is_found_however_it_is_typed() {
+    let site = TestApp::start().await;
+    let staff = staff(&site).await;
+    for (username, name) in [("emile", "Émile Łuczak"), ("olga", "Ольга Öztürk")] {
+        let id = site.person(username, Role::Student).await;
+        user::Entity::update_many()
+            .col_expr(user::Column::Name, Expr::value(name))
+            .filter(user::Column::Id.eq(id))
+            .exec(site.app.db.writer())
+            .await
+            .unwrap();
+    }
+    for (word, found, other) in [
+        ("Émile", "emile", "olga"),
+        ("émile", "emile", "olga"),
+        ("łucz", "emile", "olga"),
+        ("ŁUCZAK", "emile", "olga"),
+        ("Ольга", "olga", "emile"),
+        ("ольга", "olga", "emile"),
+        ("öztürk", "olga", "emile"),
+        ("Öztürk", "olga", "emile"),
+    ] {
+        let mut query = url::form_urlencoded::Serializer::new(String::new());
+        let query = query.append_pair("q", word).finish();
+        staff
+            .get(&format!("/admin/users/?{query}"))
+            .await
+            .expect(200)
+            .has(&format!("Choose {found}<"))
+            .lacks(&format!("Choose {other}<"));
+    }
+}
+
+/// What the form says of what it was drawn of.
+fn seen(page: &Page) -> String {
+    let text = page.text();
+    let begun = text.split("name=\"seen\" value=\"").nth(1).unwrap();
+    begun.split('"').next().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn an_old_form_gives_no_right_back_that_was_taken_meanwhile() {
+    let site = TestApp::start().await;
+    let staff = staff(&site).await;
+    let id = site.person("xenia", Role::Staff).await;
+    let path = format!("/admin/users/{id}/");
+    let old = seen(&staff.get(&path).await);
+    // Somebody else takes the right away.
+    staff.post(&path, &[("name", "Xenia")]).await.expect(303);
+    assert!(!account(&site, "xenia").await.is_staff);
+    let fields = [
+        ("name", "Xenia B."),
+        ("staff", "on"),
+        ("seen", old.as_str()),
+    ];
+    let told = staff.post(&path, &fields).await;
+    told.expect(409)
+        .has("Somebody has changed this since you opened it")
+        .has("Now: no")
+        .has("Now: “Xenia”")
+        .has("value=\"Xenia B.\"");
+    assert!(!account(&site, "xenia").await.is_staff);
+    // Once she knows, she may put hers in its place; sent twice, the second is too late.
+    let new = seen(&told);
+    let fields = [("name", "Xenia B."), ("seen", new.as_str())];
+    staff.post(&path, &fields).await.expect(303);
+    assert_eq!(account(&site, "xenia").await.name, "Xenia B.");
+    staff.post(&path, &fields).await.expect(409);
+}
+
+#[tokio::test]
+async fn an_old_form_of_a_course_undoes_nothing_that_its_teacher_wrote_meanwhile() {
+    let site = TestApp::start().await;
+    let staff = staff(&site).await;
+    let tomas = site.person("tomas", Role::Instructor).await;
+    let course = site.course(tomas, "strings").await;
+    let one = site.module(course.id, "One").await;
+    let path = format!("/admin/courses/{}/", course.id);
+    let old = seen(&staff.get(&path).await);
+    let teacher = site.login("tomas").await;
+    let renamed = [("title", "First"), ("description", "")];
+    teacher
+        .post(&format!("/course/module/{}/edit/", one.id), &renamed)
+        .await
+        .expect(303);
+    let subject = course.subject_id.to_string();
+    let module = one.id.to_string();
+    let fields = [
+        ("title", "Strings"),
+        ("slug", "strings"),
+        ("subject", subject.as_str()),
+        ("overview", "About."),
+        ("teacher", "tomas"),
+        ("modules-count", "1"),
+        ("modules-0-id", module.as_str()),
+        ("modules-0-title", "One"),
+        ("modules-0-place", "1"),
+        ("seen", old.as_str()),
+    ];
+    staff
+        .post(&path, &fields)
+        .await
+        .expect(409)
+        .has("Now: “First”");
+    let row = module::Entity::find_by_id(one.id).one(site.app.db.read());
+    assert_eq!(row.await.unwrap().unwrap().title, "First");
+}
+
+#[tokio::test]
+async fn who_runs_a_part_of_the_site_is_shown_no_way_that_is_closed_to_her() {
+    let site = TestApp::start().await;
+    let tomas = site.person("tomas", Role::Instructor).await;
+    let course = site.course(tomas, "strings").await;
+    let module = site.module(course.id, "One").await;
+    site.text(module.id, "Words", "words").await;
+    let maya = site.person("maya", Role::Student).await;
+    site.enrollment(maya, course.id).await;
+    let courses = helper(&site, "carla", &[admin::VIEW_COURSE, admin::CHANGE_COURSE]).await;
+    let enrollments = helper(
+        &site,
+        "enno",
+        &[admin::VIEW_ENROLLMENT, admin::ADD_ENROLLMENT],
+    )
+    .await;
+    let accounts = helper(&site, "uma", &[admin::VIEW_USER]).await;
+    let imports = helper(&site, "iris", &[admin::ADD_ENROLLMENT]).await;
+    let staff = staff(&site).await;
+    for (browser, path, closed) in [
+        (
+            &courses,
+            format!("/admin/courses/{}/", course.id),
+            "/course/module/",
+        ),
+        (
+            &courses,
+            format!("/admin/courses/{}/", course.id),
+            "/outline/",
+        ),
+        (
+            &courses,
+            format!("/admin/courses/{}/", course.id),
+            "/admin/enrollments/",
+        ),
+        (&courses, "/admin/contents/".into(), "/course/module/"),
+        (&enrollments, "/admin/enrollments/".into(), "/admin/users/"),
+        (
+            &enrollments,
+            "/admin/enrollments/".into(),
+            "/admin/courses/",
+        ),
+        (&accounts, format!("/admin/users/{maya}/"), "/admin/tokens/"),
+        (
+            &accounts,
+            format!("/admin/users/{maya}/"),
+            "/admin/enrollments/",
+        ),
+    ] {
+        let page = browser.get(&path).await;
+        page.expect(200);
+        assert!(leads(&page, closed).is_empty(), "{path} leads to {closed}");
+        let page = staff.get(&path).await;
+        assert!(
+            !leads(&page, closed).is_empty(),
+            "staff go from {path} to {closed}"
+        );
+    }
+    // Whoever cannot look at what an import makes does not begin one.
+    imports.get("/admin/enrollments/import/").await.expect(403);
+    enrollments
+        .get("/admin/enrollments/import/")
+        .await
+        .expect(200);
+}
+
+/// The addresses of a page's own links that have this in them.
+fn leads(page: &Page, part: &str) -> Vec<String> {
+    let text = page.text();
+    // Not those of the bar and the side, which are the same on each page.
+    let own = text.split("<main").nth(1).unwrap_or(&text);
+    let own = own.rsplit("</aside>").next().unwrap_or(own);
+    let links = own.split("href=\"").skip(1);
+    let links = links.filter_map(|rest| rest.split('"').next());
+    links
+        .filter(|href| href.contains(part))
+        .map(str::to_owned)
+        .collect()
 }

@@ -99,6 +99,7 @@ fn file_page(shell: Shell, side: Side, problems: &Problems) -> FilePage {
 
 /// GET
 pub async fn form(side: Side, shell: Shell) -> Result<Response> {
+    side.require(admin::VIEW_ENROLLMENT)?;
     side.require(admin::ADD_ENROLLMENT)?;
     page(&file_page(shell, side, &Problems::new()))
 }
@@ -110,6 +111,7 @@ pub async fn look(
     shell: Shell,
     request: Request,
 ) -> Result<Response> {
+    side.require(admin::VIEW_ENROLLMENT)?;
     side.require(admin::ADD_ENROLLMENT)?;
     refuse_key(&side)?;
     let (parts, body) = request.into_parts();
@@ -179,6 +181,7 @@ async fn keep(app: &App, side: &Side, preview: &Preview) -> Result<i64> {
 
 /// POST `<id>/`: does what the page told.
 pub async fn confirm(State(app): State<App>, side: Side, Path(id): Path<i64>) -> Result<Response> {
+    side.require(admin::VIEW_ENROLLMENT)?;
     side.require(admin::ADD_ENROLLMENT)?;
     refuse_key(&side)?;
     let write = app.write().await?;

@@ -50,6 +50,12 @@ impl AskPage {
         format!("{} {}", grouped(count), self.table.many)
     }
 
+    /// The numbers of all of them, in one field.
+    fn numbers(&self) -> String {
+        let ids: Vec<String> = self.ids.iter().map(i64::to_string).collect();
+        ids.join(" ")
+    }
+
     fn heading(&self) -> String {
         match self.names.as_slice() {
             [name] if self.more == 0 => format!("{}: {name}?", self.action.label),
@@ -67,8 +73,8 @@ struct About {
     ids: Vec<i64>,
     /// All that the list shows by its search and filters, on every page.
     is_all: bool,
-    /// How many there were when it was asked; none: it was not yet.
-    confirmed: Option<usize>,
+    /// Whether a page has asked about exactly these; none: it was not asked yet.
+    is_confirmed: Option<bool>,
 }
 
 pub(super) fn routes(table: &'static LazyLock<Table>) -> Routes {
@@ -140,10 +146,9 @@ async fn answer(
         back: &back,
         form: &form,
     };
-    let count = about.ids.len();
-    match about.confirmed {
+    match about.is_confirmed {
         None => ask.page(&look, side, shell, Told::default()).await,
-        Some(confirmed) if confirmed != count => {
+        Some(false) => {
             let note = "Meanwhile there are others. Please look again.";
             let told = Told {
                 note,
@@ -151,7 +156,7 @@ async fn answer(
             };
             ask.page(&look, side, shell, told).await
         }
-        Some(_) => match act(table, action, &look, &side, &about.ids, &form).await {
+        Some(true) => match act(table, action, &look, &side, &about.ids, &form).await {
             Ok(Ok(done)) => Ok(see_other(&done_url(table, &back, action.name, done))),
             Ok(Err(refusals)) => {
                 let told = Told {
@@ -176,26 +181,26 @@ async fn answer(
 async fn about(table: &Table, look: &Look, back: &Asked, form: &Form) -> Result<About> {
     let is_all = form.is_set("all");
     let most = u64::try_from(MOST_AT_ONCE).unwrap_or(0) + 1;
+    let sent = form.all("id").flat_map(str::split_ascii_whitespace);
+    let sent: BTreeSet<i64> = sent.filter_map(|id| id.parse().ok()).collect();
     let ids: Vec<i64> = if is_all {
         table.list.ids(look, back, most).await?
     } else {
-        let sent: BTreeSet<i64> = form
-            .all("id")
-            .filter_map(|id| id.trim().parse().ok())
-            .collect();
-        sent.into_iter().collect()
+        sent.iter().copied().collect()
     };
     if ids.len() > MOST_AT_ONCE {
         return Err(Error::BadRequest(format!(
             "Up to {MOST_AT_ONCE} are changed at once. Narrow the list by a search or a filter, and do it in parts."
         )));
     }
-    let confirmed = form.has("confirmed").then(|| form.number("confirmed"));
-    let confirmed = confirmed.map(|count| count.and_then(|count| usize::try_from(count).ok()));
+    // Which, and not only how many: one may have gone and another come.
+    let is_confirmed = form
+        .has("confirmed")
+        .then(|| ids.iter().copied().collect::<BTreeSet<i64>>() == sent);
     Ok(About {
         ids,
         is_all,
-        confirmed: confirmed.map(|count| count.unwrap_or(0)),
+        is_confirmed,
     })
 }
 

@@ -1,5 +1,6 @@
 //! Doing something to a thing of a table: one transaction, in which it is done and logged.
 
+use super::seen::{SEEN, stamp};
 use super::{Action, Editing, Look, Table};
 use crate::admin::site::Side;
 use crate::app::App;
@@ -31,12 +32,20 @@ pub struct Refusal {
     pub words: String,
 }
 
+/// What came of saving.
+pub enum Saved {
+    /// It is saved.
+    Done,
+    /// Somebody else saved since the form was drawn, and nothing is done; with what stands there now.
+    Stale(Form),
+}
+
 /// Who does it, for the log.
 pub fn by(app: &App, side: &Side) -> By {
     By::person(&side.person, Via::Admin, side.address, app.clock.now())
 }
 
-/// Makes a thing, or changes the one of this number; answers its number and name.
+/// Makes a thing, or changes the one of this number, unless it is another by now than the form was drawn of.
 ///
 /// # Errors
 /// [`Error::Invalid`] with all that is wrong, [`Error::NotFound`] when it is gone; then nothing is changed.
@@ -47,12 +56,18 @@ pub async fn save(
     side: &Side,
     id: Option<i64>,
     form: &Form,
-) -> Result<i64> {
+) -> Result<Saved> {
     let prepared = match editing.prepare {
         Some(prepare) => prepare(look, id, form).await?,
         None => String::new(),
     };
     let mut write = look.app.write().await?;
+    if let Some(id) = id
+        && let Some(stands) = changed_since(editing, look, id, form).await?
+    {
+        write.rollback().await?;
+        return Ok(Saved::Stale(stands));
+    }
     let before = match id {
         Some(id) => Some((table.facts)(&write, id).await?.ok_or(Error::NotFound)?),
         None => None,
@@ -75,7 +90,23 @@ pub async fn save(
     };
     record(&write, &by(&look.app, side), done).await?;
     write.commit().await?;
-    Ok(saved)
+    Ok(Saved::Done)
+}
+
+/// What stands there, when it is not what the form was drawn of. A form that does not say what that was means what it says.
+async fn changed_since(
+    editing: &Editing,
+    look: &Look,
+    id: i64,
+    form: &Form,
+) -> Result<Option<Form>> {
+    if !form.has(SEEN) {
+        return Ok(None);
+    }
+    let stands = (editing.values)(look, id).await?;
+    let entries = (editing.entries)(look, Some(id)).await?;
+    let is_same = stamp(&stands, &entries) == form.get(SEEN);
+    Ok((!is_same).then_some(stands))
 }
 
 /// Does something to all of these things, or to none of them; answers to how many. Things that are gone by then are

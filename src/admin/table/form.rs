@@ -1,7 +1,8 @@
 //! The form of a thing: adding it, changing it. What is wrong is shown all at once at its fields, and what was typed stays.
 
-use super::doing::save;
+use super::doing::{Saved, save};
 use super::list::{back_from, back_to, done_url, refuse_key};
+use super::seen::{SEEN, differences, stamp};
 use super::{Action, Asked, Control, Editing, Entry, Line, Look, Routes, Table};
 use crate::admin::site::Side;
 use crate::admin::slug;
@@ -34,6 +35,8 @@ struct FormPage {
     actions: Vec<Action>,
     can_save: bool,
     back: Asked,
+    /// What stood there when what is shown was read; empty of a thing that is to be added.
+    seen: String,
 }
 
 /// Something that is typed, with what stands in it.
@@ -127,7 +130,8 @@ impl FormPage {
     fn ways(&self) -> Vec<(&'static str, &'static str, String)> {
         let id = self.id.unwrap_or(0).to_string();
         let ways = self.table.ways.iter();
-        ways.map(|(words, icon, path)| (*words, *icon, path.replace("{id}", &id)))
+        let open = ways.filter(|(_, _, _, permission)| self.side.person.may(permission));
+        open.map(|(words, icon, path, _)| (*words, *icon, path.replace("{id}", &id)))
             .collect()
     }
 
@@ -203,8 +207,12 @@ async fn show(
         Some(id) => (editing.values)(&look, id).await?,
         None => Form::default(),
     };
-    let none = Problems::new();
-    let page = form_page(table, &look, (side, shell), (id, back), &form, &none);
+    let shown = Shown {
+        form: &form,
+        problems: &Problems::new(),
+        stands: Some(&form),
+    };
+    let page = form_page(table, &look, (side, shell), (id, back), shown);
     page_with(StatusCode::OK, &page.await?)
 }
 
@@ -227,22 +235,29 @@ async fn send(
     let look = look(&app, &side);
     let entries = (editing.entries)(&look, id).await?;
     let form = with_slugs(&form, &entries);
-    match save(table, editing, &look, &side, id, &form).await {
-        Ok(_) => {
+    let (status, problems, stands) = match save(table, editing, &look, &side, id, &form).await {
+        Ok(Saved::Done) => {
             let done = if id.is_some() { "change" } else { "add" };
-            Ok(see_other(&done_url(table, &back, done, 1)))
+            return Ok(see_other(&done_url(table, &back, done, 1)));
         }
-        Err(Error::Invalid(problems)) => {
-            let page = form_page(table, &look, (side, shell), (id, back), &form, &problems);
-            page_with(StatusCode::UNPROCESSABLE_ENTITY, &page.await?)
+        Ok(Saved::Stale(stands)) => {
+            let problems = differences(&entries, &stands, &form);
+            (StatusCode::CONFLICT, problems, Some(stands))
         }
+        Err(Error::Invalid(problems)) => (StatusCode::UNPROCESSABLE_ENTITY, problems, None),
         Err(Error::Conflict(words)) => {
             let problems = Problems::of(Problems::WHOLE, words);
-            let page = form_page(table, &look, (side, shell), (id, back), &form, &problems);
-            page_with(StatusCode::CONFLICT, &page.await?)
+            (StatusCode::CONFLICT, problems, None)
         }
-        Err(other) => Err(other),
-    }
+        Err(other) => return Err(other),
+    };
+    let shown = Shown {
+        form: &form,
+        problems: &problems,
+        stands: stands.as_ref(),
+    };
+    let page = form_page(table, &look, (side, shell), (id, back), shown);
+    page_with(status, &page.await?)
 }
 
 fn look(app: &App, side: &Side) -> Look {
@@ -268,15 +283,27 @@ fn with_slugs(form: &Form, entries: &[Entry]) -> Form {
     Form::from_pairs(pairs)
 }
 
+/// What a form shows.
+struct Shown<'a> {
+    form: &'a Form,
+    problems: &'a Problems,
+    /// What stands there now; without it the form goes on from what it was drawn of at first.
+    stands: Option<&'a Form>,
+}
+
 async fn form_page(
     table: &'static Table,
     look: &Look,
     (side, shell): (Side, Shell),
     (id, back): (Option<i64>, Asked),
-    form: &Form,
-    problems: &Problems,
+    shown: Shown<'_>,
 ) -> Result<FormPage> {
     let editing = editing(table)?;
+    let Shown {
+        form,
+        problems,
+        stands,
+    } = shown;
     let entries = (editing.entries)(look, id).await?;
     let order: Vec<&str> = entries.iter().map(|entry| entry.name).collect();
     let name = match id {
@@ -285,6 +312,10 @@ async fn form_page(
             rows.into_iter().next().ok_or(Error::NotFound)?.name
         }
         None => String::new(),
+    };
+    let seen = match stands {
+        Some(stands) if id.is_some() => stamp(stands, &entries),
+        _ => form.get(SEEN).to_owned(),
     };
     let can_save = require(&side, editing, id).is_ok();
     let actions = table.actions.iter();
@@ -300,5 +331,6 @@ async fn form_page(
         name,
         can_save,
         back,
+        seen,
     })
 }

@@ -13,6 +13,7 @@ mod form;
 mod list;
 mod parts;
 mod query;
+mod seen;
 
 pub use asked::Asked;
 pub use doing::Doing;
@@ -40,11 +41,24 @@ pub const MOST_COUNTED: u64 = 10_000;
 pub const MOST_AT_ONCE: usize = 1_000;
 
 /// Who looks, at what.
+///
+/// It also says where she can go from there: what is closed to her is no link.
 pub struct Look {
     /// The site.
     pub app: App,
     /// Who.
     pub person: Arc<Person>,
+}
+
+impl Look {
+    /// This path for who holds the permission for it; for others none.
+    pub fn path_for(&self, permission: &str, path: String) -> String {
+        if self.person.may(permission) {
+            path
+        } else {
+            String::new()
+        }
+    }
 }
 
 /// A column of a list. Its cells come in the same order.
@@ -169,8 +183,8 @@ pub struct Editing {
     pub change: &'static str,
 }
 
-/// A way from a thing to another page: words, icon, path with `{id}` in the place of its number.
-pub type Way = (&'static str, &'static str, &'static str);
+/// A way from a thing to another page: words, icon, path with `{id}` in the place of its number, and who may go there.
+pub type Way = (&'static str, &'static str, &'static str, &'static str);
 
 /// A table of the admin site.
 pub struct Table {

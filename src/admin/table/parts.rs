@@ -37,6 +37,15 @@ impl Cell {
         }
     }
 
+    /// A way to somewhere, for who holds the permission for it; for others the words alone.
+    pub fn link(look: &Look, permission: &str, words: impl Into<String>, path: String) -> Self {
+        if look.person.may(permission) {
+            Self::Link(words.into(), path)
+        } else {
+            Self::text(words)
+        }
+    }
+
     /// A number.
     pub fn number(number: i64) -> Self {
         Self::Text(crate::admin::site::grouped(
@@ -76,7 +85,7 @@ pub struct Row {
     pub id: i64,
     /// What it is called: for its check box, and where it is asked whether to do something to it.
     pub name: String,
-    /// Where its name leads; empty: to its own page, when the table has a form.
+    /// Where its name leads; empty: to its own page, when the table has a form that changes it.
     pub path: String,
     /// The cells, in the order of the columns.
     pub cells: Vec<Cell>,

@@ -54,20 +54,53 @@ pub struct List<E: EntityTrait> {
     pub dress: Dress<E::Model>,
 }
 
-/// Whether a column holds this text, letter for letter. Case does not count; beyond ASCII it does on
-/// SQLite, which folds nothing else.
+/// Whether a column holds this text, letter for letter. Case does not count: PostgreSQL folds all letters, SQLite those of
+/// ASCII alone, wherefore a word with others is looked for as it was typed, in small letters, in capitals, and as a name
+/// begins.
 pub fn containing(column: impl ColumnTrait, word: &str) -> Expr {
+    let holds = |word: &str| {
+        let stored = Expr::expr(Func::lower(column.into_expr()));
+        stored.like(LikeExpr::new(pattern(word)).escape('\\'))
+    };
+    spellings(word)
+        .iter()
+        .map(|word| holds(word))
+        .reduce(Expr::or)
+        .unwrap_or_else(|| Expr::val(1).eq(1))
+}
+
+/// How a word may stand in what a database has folded, each spelling once: letters of ASCII are small in all.
+fn spellings(word: &str) -> Vec<String> {
+    let small = word.to_lowercase();
+    if small.is_ascii() {
+        return vec![small];
+    }
+    let mut letters = small.chars();
+    let first = letters.next().map(char::to_uppercase);
+    let name: String = first.into_iter().flatten().chain(letters).collect();
+    let mut spellings = vec![
+        small,
+        word.to_ascii_lowercase(),
+        word.to_uppercase().to_ascii_lowercase(),
+        name.to_ascii_lowercase(),
+    ];
+    spellings.sort_unstable();
+    spellings.dedup();
+    spellings
+}
+
+/// A pattern for any text with this word in it, none of whose characters stands for others.
+fn pattern(word: &str) -> String {
     let mut pattern = String::with_capacity(word.len() + 2);
     pattern.push('%');
-    for c in word.to_lowercase().chars() {
+    for c in word.chars() {
         if matches!(c, '%' | '_' | '\\') {
             pattern.push('\\');
         }
         pattern.push(c);
     }
     pattern.push('%');
-    let stored = Expr::expr(Func::lower(column.into_expr()));
-    stored.like(LikeExpr::new(pattern).escape('\\'))
+    pattern
 }
 
 impl<E: EntityTrait> List<E>

@@ -20,7 +20,7 @@ pub static TABLE: LazyLock<Table> = LazyLock::new(|| Table {
     many: "contents",
     title: "Contents",
     path: "/admin/contents/",
-    lead: "What stands in the modules of all courses. Each opens in its editor.",
+    lead: "What stands in the modules of all courses. Staff open each in its editor.",
     searched: "Title",
     view: admin::VIEW_COURSE,
     columns: vec![
@@ -116,12 +116,17 @@ async fn dress(look: &Look, rows: Vec<content::Model>) -> Result<Vec<Row>> {
         Some(Row {
             id: row.id,
             name: item.title.clone(),
-            path: format!("/course/module/{}/content/{kind}/{}/", module.id, item.id),
+            path: look.path_for(
+                admin::STAFF,
+                format!("/course/module/{}/content/{kind}/{}/", module.id, item.id),
+            ),
             cells: vec![
                 Cell::text(&item.title),
                 Cell::text(&kind),
-                Cell::Link(
-                    course.title.clone(),
+                Cell::link(
+                    look,
+                    admin::VIEW_COURSE,
+                    &course.title,
                     format!("/admin/courses/{}/", course.id),
                 ),
                 Cell::text(&module.title),

@@ -6,6 +6,7 @@ use crate::courses::{self, CourseChange, ModuleChange};
 use crate::entities::{course, module};
 use crate::error::{Error, Problems, Result};
 use crate::web::form::Form;
+use crate::web::permissions::admin::STAFF;
 use sea_orm::EntityTrait;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -34,7 +35,7 @@ pub async fn entries(look: &Look, id: Option<i64>) -> Result<Vec<Entry>> {
         let modules = courses::list_modules(look.app.db.read(), id).await?;
         if modules.len() <= MOST_LINES {
             entries.push(
-                Entry::new("modules", "Modules", Control::Lines(lines(modules)))
+                Entry::new("modules", "Modules", Control::Lines(lines(look, modules)))
                     .hint("A new one goes last unless you give it a place. What is deleted takes its contents and their files along."),
             );
         }
@@ -42,10 +43,10 @@ pub async fn entries(look: &Look, id: Option<i64>) -> Result<Vec<Entry>> {
     Ok(entries)
 }
 
-fn lines(modules: Vec<module::Model>) -> Vec<Line> {
+fn lines(look: &Look, modules: Vec<module::Model>) -> Vec<Line> {
     let known = modules.into_iter().enumerate().map(|(at, module)| Line {
         id: Some(module.id),
-        path: format!("/course/module/{}/", module.id),
+        path: look.path_for(STAFF, format!("/course/module/{}/", module.id)),
         title: module.title,
         place: (at + 1).to_string(),
         is_deleted: false,

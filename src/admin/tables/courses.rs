@@ -73,9 +73,24 @@ pub static TABLE: LazyLock<Table> = LazyLock::new(|| Table {
     actions: actions(),
     facts: |write, id| facts(write, id),
     ways: &[
-        ("Open the editor", "pencil", "/course/{id}/outline/"),
-        ("Its students", "users", "/admin/enrollments/?course={id}"),
-        ("Its contents", "file-text", "/admin/contents/?course={id}"),
+        (
+            "Open the editor",
+            "pencil",
+            "/course/{id}/outline/",
+            admin::STAFF,
+        ),
+        (
+            "Its students",
+            "users",
+            "/admin/enrollments/?course={id}",
+            admin::VIEW_ENROLLMENT,
+        ),
+        (
+            "Its contents",
+            "file-text",
+            "/admin/contents/?course={id}",
+            admin::VIEW_COURSE,
+        ),
     ],
     heads: &[],
     none: "Teachers make them; you can add one for somebody too.",

@@ -152,10 +152,15 @@ async fn dress(look: &Look, rows: Vec<enrollment::Model>) -> Result<Vec<Row>> {
         Some(Row {
             id: row.id,
             name: format!("{} in {title}", person.username),
-            path: format!("/admin/users/{}/", row.user_id),
+            path: look.path_for(admin::VIEW_USER, format!("/admin/users/{}/", row.user_id)),
             cells: vec![
                 student,
-                Cell::Link(title.clone(), format!("/admin/courses/{}/", row.course_id)),
+                Cell::link(
+                    look,
+                    admin::VIEW_COURSE,
+                    title,
+                    format!("/admin/courses/{}/", row.course_id),
+                ),
                 Cell::time(Some(row.created_at), look),
                 Cell::time(row.last_seen_at, look),
             ],

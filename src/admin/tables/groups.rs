@@ -68,7 +68,12 @@ pub static TABLE: LazyLock<Table> = LazyLock::new(|| Table {
         act: |doing, id| Box::pin(delete(doing, id)),
     }],
     facts: |write, id| facts(write, id),
-    ways: &[("Its members", "users", "/admin/users/?group={id}")],
+    ways: &[(
+        "Its members",
+        "users",
+        "/admin/users/?group={id}",
+        admin::VIEW_USER,
+    )],
     heads: &[],
     none: "Add one to let several people do the same.",
 });

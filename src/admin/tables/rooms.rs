@@ -115,7 +115,7 @@ async fn dress(look: &Look, rows: Vec<chat_room::Model>) -> Result<Vec<Row>> {
         };
         Row {
             id: row.course_id,
-            path: format!("/chat/room/{}/", row.course_id),
+            path: look.path_for(admin::STAFF, format!("/chat/room/{}/", row.course_id)),
             cells: vec![
                 Cell::text(&title),
                 Cell::number(row.last_line),

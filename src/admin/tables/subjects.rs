@@ -70,7 +70,12 @@ pub static TABLE: LazyLock<Table> = LazyLock::new(|| Table {
         act: |doing, id| Box::pin(delete(doing, id)),
     }],
     facts: |write, id| facts(write, id),
-    ways: &[("Its courses", "book-open", "/admin/courses/?subject={id}")],
+    ways: &[(
+        "Its courses",
+        "book-open",
+        "/admin/courses/?subject={id}",
+        admin::VIEW_COURSE,
+    )],
     heads: &[],
     none: "Add one, so that courses can be made under it.",
 });

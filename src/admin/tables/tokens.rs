@@ -91,7 +91,12 @@ async fn dress(look: &Look, rows: Vec<token::Model>) -> Result<Vec<Row>> {
             path: String::new(),
             cells: vec![
                 Cell::text(row.name),
-                Cell::Link(owner, format!("/admin/users/{}/", row.user_id)),
+                Cell::link(
+                    look,
+                    admin::VIEW_USER,
+                    owner,
+                    format!("/admin/users/{}/", row.user_id),
+                ),
                 Cell::Names(scopes.split_whitespace().map(str::to_owned).collect()),
                 Cell::time(Some(row.created_at), look),
                 Cell::time(row.last_used_at, look),
