@@ -1,12 +1,16 @@
 //! CSV as it is written and read here (RFC 4180): what a spreadsheet would run is written as text, and read back as it was.
 //!
 //! A cell that begins like a formula gets an apostrophe before it (OWASP, "CSV Injection"); so does one that begins with
-//! apostrophes and such a sign, so that reading takes away exactly one of those that writing has put there.
+//! apostrophes and such a sign, so that reading takes away exactly one of those that writing has put there. The same holds
+//! after each semicolon and line end within a cell: where numbers have a comma, spreadsheets part cells at semicolons.
 
 use crate::error::{Error, Result};
 
 /// With these a spreadsheet begins a formula.
 const SIGNS: [char; 6] = ['=', '+', '-', '@', '\t', '\r'];
+
+/// After these another spreadsheet than ours may begin another cell.
+const PARTS: [char; 2] = [';', '\n'];
 
 /// Whether, after any apostrophes, a sign of a formula comes.
 fn is_loaded(text: &str) -> bool {
@@ -15,19 +19,24 @@ fn is_loaded(text: &str) -> bool {
 
 /// As text that no spreadsheet runs.
 pub fn defused(text: &str) -> String {
-    if is_loaded(text) {
-        format!("'{text}")
-    } else {
-        text.to_owned()
+    let mut cell = String::with_capacity(text.len() + 1);
+    for part in text.split_inclusive(PARTS) {
+        if is_loaded(part) {
+            cell.push('\'');
+        }
+        cell.push_str(part);
     }
+    cell
 }
 
 /// What [`defused`] was given.
-pub fn plain(cell: &str) -> &str {
-    match cell.strip_prefix('\'') {
+pub fn plain(cell: &str) -> String {
+    let parts = cell.split_inclusive(PARTS);
+    let plain = parts.map(|part| match part.strip_prefix('\'') {
         Some(text) if is_loaded(text) => text,
-        _ => cell,
-    }
+        _ => part,
+    });
+    plain.collect()
 }
 
 /// Lines that are being written.
@@ -88,7 +97,15 @@ mod tests {
             assert!(cell.starts_with('\''), "{cell:?}");
             assert_eq!(plain(&cell), text);
         }
-        for text in ["Maya", "'tis", "a=b", "", "'"] {
+        for (text, cell) in [
+            ("Maya;=1+1", "Maya;'=1+1"),
+            ("a\n@x;+1;b", "a\n'@x;'+1;b"),
+            ("a;'=1", "a;''=1"),
+        ] {
+            assert_eq!(defused(text), cell);
+            assert_eq!(plain(cell), text);
+        }
+        for text in ["Maya", "'tis", "a=b", "", "'", "a; b", ";"] {
             assert_eq!(defused(text), text);
             assert_eq!(plain(text), text);
         }
@@ -96,7 +113,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_written_is_read_as_it_was(cells in prop::collection::vec("['=+@\\-a\"\r\n,\t ]{0,6}", 2..4)) {
+        fn what_is_written_is_read_as_it_was(cells in prop::collection::vec("['=+@\\-a\"\r\n,;\t ]{0,6}", 2..4)) {
             let mut written = Written::new();
             written.line(&cells).unwrap();
             let bytes = written.bytes().unwrap();

@@ -133,7 +133,7 @@ pub struct SideEntry {
 }
 
 /// The side of the admin site, for somebody who may come in. As an extractor it refuses whoever may not: anonymous
-/// visitors are asked to log in, others get 403.
+/// visitors are asked to log in, others get 403; so does a key that is to change something.
 #[derive(Clone, Debug)]
 pub struct Side {
     /// The places that she may see.
@@ -160,6 +160,10 @@ impl Side {
     }
 }
 
+/// Told when a key is used to change something here.
+const NOT_BY_KEY: &str =
+    "A token changes nothing in the admin site. Log in, or use the API for what a token may.";
+
 impl FromRequestParts<App> for Side {
     type Rejection = Error;
 
@@ -167,6 +171,9 @@ impl FromRequestParts<App> for Side {
         let Student(person) = Student::from_request_parts(parts, app).await?;
         if !person.enters_admin() {
             return Err(person.refusal());
+        }
+        if person.is_by_key && !parts.method.is_safe() {
+            return Err(Error::Forbidden(NOT_BY_KEY));
         }
         let counts = count(app).await?;
         let path = parts.uri.path();

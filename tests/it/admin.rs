@@ -1226,6 +1226,32 @@ async fn a_key_changes_nothing_in_the_admin_site() {
     let fields = [("action", "delete"), ("id", "1"), ("confirmed", "1")];
     let request = with_key(Method::POST, "/admin/subjects/act/").form(&fields);
     visitor.send(request).await.expect(403);
+    let fields = [
+        ("audience", "everybody"),
+        ("text", "Hello"),
+        ("sure", "yes"),
+        ("kind", "*"),
+        ("cache", "*"),
+        ("only", "retry:1"),
+    ];
+    for path in [
+        "/admin/announcements/",
+        "/admin/announcements/1/stop/",
+        "/admin/jobs/act/",
+        "/admin/jobs/pause/",
+        "/admin/jobs/resume/",
+        "/admin/cache/clear/",
+        "/admin/cache/key/",
+        "/admin/enrollments/import/",
+        "/admin/enrollments/import/1/",
+    ] {
+        let request = with_key(Method::POST, path).form(&fields);
+        visitor
+            .send(request)
+            .await
+            .expect(403)
+            .has("A token changes nothing in the admin site.");
+    }
     assert!(log(&site).await.is_empty());
 }
 

@@ -9,7 +9,9 @@ use lyceum::media::ProcessUpload;
 use lyceum::registry;
 use reqwest::Method;
 use sea_orm::{
-    ActiveModelTrait as _, ActiveValue::Set, ColumnTrait as _, EntityTrait, QueryFilter as _,
+    ActiveModelTrait as _,
+    ActiveValue::{NotSet, Set},
+    ColumnTrait as _, EntityTrait, QueryFilter as _,
 };
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -436,4 +438,44 @@ async fn programs_try_jobs_again_and_stop_them_where_their_owner_may() {
     call("rosa", "cancel", id).await.expect(200);
     call("rosa", "cancel", 999_999).await.expect(404);
     assert!(!answer.text().contains("school.example"));
+}
+
+#[tokio::test]
+async fn all_that_match_are_those_with_which_it_can_be_done_however_many_are_done_before_them() {
+    let site = TestApp::start().await;
+    let first = errand(&site, false).await;
+    let like = find(&site, first).await;
+    jobs::drain(&site.app, &registry_of_tests()).await.unwrap();
+    // More than are taken at once, all done, and older than the one that failed.
+    let done: Vec<job::ActiveModel> = (0..1_000)
+        .map(|_| {
+            let mut row: job::ActiveModel = like.clone().into();
+            row.id = NotSet;
+            row.state = Set(JobState::Done);
+            row
+        })
+        .collect();
+    for rows in done.chunks(100) {
+        job::Entity::insert_many(rows.to_vec())
+            .exec_without_returning(site.app.db.writer())
+            .await
+            .unwrap();
+    }
+    let id = failed(&site).await;
+    let staff = site.login_as("sofia", Role::Staff).await;
+    let fields = [("act", "retry"), ("all", "1"), ("sure", "yes")];
+    act(&staff, &fields).await.expect(303);
+    assert_eq!(state(&site, id).await, JobState::Waiting);
+    let page = staff.get("/admin/log/?kind=job").await;
+    page.expect(200).has("retry job");
+    // A pause stands among the lines about jobs, too.
+    staff
+        .post("/admin/jobs/pause/", &[("kind", "*")])
+        .await
+        .expect(303);
+    staff
+        .get("/admin/log/?kind=job")
+        .await
+        .expect(200)
+        .has("Every kind");
 }

@@ -7,6 +7,7 @@ use crate::error::{Error, Result};
 use crate::web::extract::Query;
 use crate::web::form::Form;
 use crate::web::identity::Staff;
+use crate::web::permissions::admin::STAFF;
 use crate::web::redirect;
 use crate::web::shell::{Place, Shell, page};
 use crate::web::tags::Tag;
@@ -137,9 +138,10 @@ fn further(app: &App, names: &[&str]) -> Vec<&'static str> {
 }
 
 /// POST `/admin/cache/clear/`, field `cache` (a name or `*`) or `tag`: forgets it.
-pub async fn clear(State(app): State<App>, Staff(person): Staff, form: Form) -> Result<Response> {
+pub async fn clear(State(app): State<App>, side: Side, form: Form) -> Result<Response> {
+    side.require(STAFF)?;
     let doomed = Doomed::read(&app, form.text("cache"), form.text("tag"))?;
-    let by = person.username.as_str();
+    let by = side.person.username.as_str();
     let done = match doomed {
         Doomed::Cache(name) => {
             orders::clear(&app, &name, by).await?;

@@ -8,6 +8,7 @@ use crate::error::{Error, Problems, Result};
 use crate::web::extract::Query;
 use crate::web::form::{FaultLine, Field, Form, fault_lines};
 use crate::web::identity::{Person, Staff};
+use crate::web::permissions::admin::STAFF;
 use crate::web::redirect;
 use crate::web::shell::{Place, Shell, page_with};
 use crate::web::text;
@@ -155,7 +156,8 @@ impl KeyPage {
 }
 
 /// POST `/admin/cache/key/`, fields `cache` and `key`: forgets the entry.
-pub async fn delete(State(app): State<App>, Staff(person): Staff, form: Form) -> Result<Response> {
+pub async fn delete(State(app): State<App>, side: Side, form: Form) -> Result<Response> {
+    side.require(STAFF)?;
     let (name, key) = (form.text("cache"), form.text("key"));
     if key.is_empty() || key.len() > MOST_KEY_BYTES || get(&app, name)?.name(key).is_err() {
         return Err(Error::BadRequest(
@@ -164,7 +166,7 @@ pub async fn delete(State(app): State<App>, Staff(person): Staff, form: Form) ->
     }
     let was_there = orders::delete(&app, name, key).await?;
     tracing::info!(
-        by = person.username,
+        by = side.person.username,
         cache = name,
         key,
         was_there,

@@ -118,6 +118,7 @@ fn wanted(state: &str, kind: &str, words: &str) -> Wanted {
             .filter(|kind| !kind.is_empty())
             .map(str::to_owned),
         words: words.trim().chars().take(200).collect(),
+        act: None,
     }
 }
 
@@ -285,7 +286,7 @@ pub async fn act(State(app): State<App>, side: Side, shell: Shell, form: Form) -
         return done(&app, &side, act, &[id], &back).await;
     }
     let act = Act::named(form.text("act"))?;
-    let ids = chosen(&app, &form).await?;
+    let ids = chosen(&app, &form, act).await?;
     match ids.as_slice() {
         [] => Ok(redirect::see_other(&with(&back, "done=none"))),
         [_] => done(&app, &side, act, &ids, &back).await,
@@ -302,10 +303,13 @@ pub async fn act(State(app): State<App>, side: Side, shell: Shell, form: Form) -
     }
 }
 
-/// The jobs that were ticked, or all that match.
-async fn chosen(app: &App, form: &Form) -> Result<Vec<i64>> {
+/// The jobs that were ticked, or all that match and with which it can be done.
+async fn chosen(app: &App, form: &Form, act: Act) -> Result<Vec<i64>> {
     if form.is_set("all") {
-        let wanted = wanted(form.text("state"), form.text("kind"), form.text("q"));
+        let wanted = Wanted {
+            act: Some(act),
+            ..wanted(form.text("state"), form.text("kind"), form.text("q"))
+        };
         return store::list_ids(app.db.read(), &wanted, MOST_AT_ONCE).await;
     }
     let ids: BTreeSet<i64> = form

@@ -47,7 +47,7 @@ async fn note(write: &Write, by: &By, act: &str, kind: &str) -> Result<()> {
     };
     let done = audit::Done {
         act,
-        kind: "jobs",
+        kind: "job",
         id: 0,
         before: None,
         after: Some(&facts),

@@ -1,5 +1,6 @@
 //! The queries of the pages about jobs.
 
+use super::acts::Act;
 use crate::entities::job::{self, JobState};
 use crate::entities::user;
 use crate::error::Result;
@@ -24,6 +25,8 @@ pub struct Wanted {
     pub kind: Option<String>,
     /// Words in their fault, the name of their owner, or what they work on; or their number.
     pub words: String,
+    /// What is to be done with them: then only those with which it can be.
+    pub act: Option<Act>,
 }
 
 impl Wanted {
@@ -34,6 +37,19 @@ impl Wanted {
         }
         if let Some(kind) = &self.kind {
             all = all.add(job::Column::Kind.eq(kind.as_str()));
+        }
+        match self.act {
+            Some(Act::Retry) => {
+                let is_put_off = Condition::all()
+                    .add(job::Column::State.eq(JobState::Waiting))
+                    .add(job::Column::Fault.is_not_null());
+                let is_over = job::Column::State.is_in([JobState::Failed, JobState::Canceled]);
+                all = all.add(Condition::any().add(is_over).add(is_put_off));
+            }
+            Some(Act::Cancel) => {
+                all = all.add(job::Column::State.is_in([JobState::Waiting, JobState::Running]));
+            }
+            None => {}
         }
         let words = self.words.trim();
         if !words.is_empty() {

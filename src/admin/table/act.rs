@@ -2,7 +2,7 @@
 
 use super::doing::{Refusal, act};
 use super::form::{Input, inputs};
-use super::list::{done_url, refuse_key, value_of};
+use super::list::{done_url, value_of};
 use super::{Action, Asked, Control, Look, MOST_AT_ONCE, Routes, Table};
 use crate::admin::site::{Side, grouped};
 use crate::app::App;
@@ -114,7 +114,6 @@ async fn send(
     shell: Shell,
     form: Form,
 ) -> Result<Response> {
-    refuse_key(&side)?;
     answer(table, app, side, shell, form).await
 }
 

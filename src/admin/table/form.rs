@@ -1,7 +1,7 @@
 //! The form of a thing: adding it, changing it. What is wrong is shown all at once at its fields, and what was typed stays.
 
 use super::doing::{Saved, save};
-use super::list::{back_from, back_to, done_url, refuse_key};
+use super::list::{back_from, back_to, done_url};
 use super::seen::{SEEN, differences, stamp};
 use super::{Action, Asked, Control, Editing, Entry, Line, Look, Routes, Table};
 use crate::admin::site::Side;
@@ -227,7 +227,6 @@ async fn send(
     let editing = editing(table)?;
     side.require(table.view)?;
     require(&side, editing, id)?;
-    refuse_key(&side)?;
     let back = match form.get("back") {
         "" => back_from(table, &query.unwrap_or_default()),
         sent => Asked::read(table, sent),

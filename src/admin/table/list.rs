@@ -6,7 +6,7 @@ use super::{
 };
 use crate::admin::site::{Side, grouped};
 use crate::app::App;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::web::paging::Paging;
 use crate::web::shell::{Place, Shell, page};
 use askama::Template;
@@ -15,22 +15,6 @@ use axum::response::Response;
 use axum::routing::get;
 use std::sync::LazyLock;
 use url::form_urlencoded;
-
-/// Told when a key is used to change something here.
-const NOT_BY_KEY: &str =
-    "A token changes nothing in the admin site. Log in, or use the API for what a token may.";
-
-/// Lets her go on whom a session or a password told apart.
-///
-/// # Errors
-/// [`Error::Forbidden`] for a key.
-pub fn refuse_key(side: &Side) -> Result<()> {
-    if side.person.is_by_key {
-        Err(Error::Forbidden(NOT_BY_KEY))
-    } else {
-        Ok(())
-    }
-}
 
 /// The page.
 #[derive(Template)]

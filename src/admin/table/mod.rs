@@ -17,7 +17,6 @@ mod seen;
 
 pub use asked::Asked;
 pub use doing::Doing;
-pub use list::refuse_key;
 pub use parts::{Cell, Control, Entry, Line, Row};
 pub use query::{List, Listed, containing};
 
