@@ -175,7 +175,11 @@ impl Site {
             });
             let made = connection.post_body("/api/courses/", &headers, &body.to_string())?;
             let made: Value = serde_json::from_slice(&made.expect(201)?.body)?;
-            ids.push(made["id"].to_string());
+            ids.push(
+                made.get("id")
+                    .ok_or("a course without a number")?
+                    .to_string(),
+            );
         }
         Ok(ids)
     }

@@ -3,7 +3,6 @@
 
 use crate::http::Connection;
 use crate::rounds::Side;
-use crate::server::Server;
 use crate::site::{Noise, Site};
 use crate::socket::Socket;
 use crate::{Common, Outcome};
@@ -36,9 +35,12 @@ const BUFFER_BYTES: usize = 8 << 10;
 /// Each of them in turn, then the sum.
 pub fn measure(common: &Common, seconds: u64) -> Outcome {
     let site = Site::start(common, &[])?;
-    let people = site.add_people(PEOPLE)?;
-    let lessons = write_lessons(&site)?;
-    let film = site.send_by_tus("film.bin", Noise(FILM_BYTES))?;
+    let school = School {
+        people: site.add_people(PEOPLE)?,
+        lessons: write_lessons(&site)?,
+        film: site.send_by_tus("film.bin", Noise(FILM_BYTES))?,
+        site,
+    };
     let time = Duration::from_secs(seconds);
     let mut page = Side::new("a page of a lesson", "ms");
     let mut mark = Side::new("a lesson marked as done", "ms");
@@ -46,50 +48,9 @@ pub fn measure(common: &Common, seconds: u64) -> Outcome {
     println!("processor time of the site, {PEOPLE} students, {seconds} s a turn");
     for round in 0..=common.rounds {
         let costs = [
-            cost(
-                &site.server,
-                time,
-                |turn, connection, people: &[String]| {
-                    let path = format!("/students/course/{}/", site.course_id);
-                    connection
-                        .ask("GET", &path, pick(people, turn)?)?
-                        .expect(200)?;
-                    Ok(1.0)
-                },
-                &people,
-            )?,
-            cost(
-                &site.server,
-                time,
-                |turn, connection, people| {
-                    let lesson = pick(&lessons, turn / PEOPLE)?;
-                    let state = if (turn / PEOPLE / MODULES).is_multiple_of(2) {
-                        "yes"
-                    } else {
-                        "no"
-                    };
-                    let path = format!("/students/content/{lesson}/done/");
-                    let fields = format!("done={state}");
-                    connection
-                        .post(&path, pick(people, turn)?, &fields)?
-                        .expect(303)?;
-                    Ok(1.0)
-                },
-                &people,
-            )?,
-            cost(
-                &site.server,
-                time,
-                |turn, connection, people| {
-                    let from = turn as u64 * 7 % (FILM_BYTES / RANGE_BYTES) * RANGE_BYTES;
-                    let to = from + RANGE_BYTES - 1;
-                    let who = pick(people, turn)?;
-                    let headers = format!("{who}Range: bytes={from}-{to}\r\n");
-                    let path = format!("/media/{film}/original");
-                    Ok(connection.ask("GET", &path, &headers)?.expect(206)?.size as f64 / 1e6)
-                },
-                &people,
-            )?,
+            school.cost(time, School::read)?,
+            school.cost(time, School::mark)?,
+            school.cost(time, School::watch)?,
         ];
         // The first round warms up.
         if round > 0 {
@@ -102,7 +63,7 @@ pub fn measure(common: &Common, seconds: u64) -> Outcome {
         side.print();
     }
     let runtime = tokio::runtime::Runtime::new()?;
-    let open = runtime.block_on(open_all(&site, &people))?;
+    let open = runtime.block_on(open_all(&school.site, &school.people))?;
     let open_milliseconds = open.cpu_seconds * 1e3;
     println!(
         "a stream of events and a room  {:.1} kB, {open_milliseconds:.3} ms a second while nothing happens",
@@ -117,6 +78,63 @@ pub fn measure(common: &Common, seconds: u64) -> Outcome {
         1e3 / sum
     );
     Ok(())
+}
+
+/// A course with its students.
+struct School {
+    site: Site,
+    people: Vec<String>,
+    lessons: Vec<String>,
+    film: String,
+}
+
+/// What a student does, one after the other in turns; answers how much of it that was.
+type Act = fn(&School, usize, &mut Connection) -> Outcome<f64>;
+
+impl School {
+    /// Processor seconds of the site for one of what `act` does.
+    fn cost(&self, time: Duration, act: Act) -> Outcome<f64> {
+        let server = &self.site.server;
+        let mut connection = Connection::open(&server.address)?;
+        let (began, cpu) = (Instant::now(), server.cpu_seconds()?);
+        let (mut done, mut turn) = (0.0, 0);
+        while began.elapsed() < time {
+            done += act(self, turn, &mut connection)?;
+            turn += 1;
+        }
+        Ok((server.cpu_seconds()? - cpu) / done)
+    }
+
+    /// Reads a page of the course.
+    fn read(&self, turn: usize, connection: &mut Connection) -> Outcome<f64> {
+        let path = format!("/students/course/{}/", self.site.course_id);
+        let who = pick(&self.people, turn)?;
+        connection.ask("GET", &path, who)?.expect(200)?;
+        Ok(1.0)
+    }
+
+    /// Marks a lesson as done, or takes the mark back.
+    fn mark(&self, turn: usize, connection: &mut Connection) -> Outcome<f64> {
+        let round = turn / PEOPLE;
+        let lesson = pick(&self.lessons, round)?;
+        let is_done = u8::from((round / MODULES).is_multiple_of(2));
+        let path = format!("/students/content/{lesson}/done/");
+        let who = pick(&self.people, turn)?;
+        let fields = format!("done={is_done}");
+        connection.post(&path, who, &fields)?.expect(303)?;
+        Ok(1.0)
+    }
+
+    /// Watches a part of a film; answers megabytes.
+    fn watch(&self, turn: usize, connection: &mut Connection) -> Outcome<f64> {
+        let from = turn as u64 * 7 % (FILM_BYTES / RANGE_BYTES) * RANGE_BYTES;
+        let to = from + RANGE_BYTES - 1;
+        let who = pick(&self.people, turn)?;
+        let headers = format!("{who}Range: bytes={from}-{to}\r\n");
+        let path = format!("/media/{}/original", self.film);
+        let part = connection.ask("GET", &path, &headers)?.expect(206)?;
+        Ok(part.size as f64 / 1e6)
+    }
 }
 
 fn pick(all: &[String], turn: usize) -> Outcome<&str> {
@@ -140,26 +158,13 @@ fn write_lessons(site: &Site) -> Outcome<Vec<String>> {
             .post_body("/api/contents/", &headers, &body)?
             .expect(201)?;
         let made: serde_json::Value = serde_json::from_slice(&made.body)?;
-        lessons.push(made["id"].to_string());
+        lessons.push(
+            made.get("id")
+                .ok_or("a lesson without a number")?
+                .to_string(),
+        );
     }
     Ok(lessons)
-}
-
-/// Processor seconds of the site for one of what `act` does, which answers how many that were.
-fn cost(
-    server: &Server,
-    time: Duration,
-    mut act: impl FnMut(usize, &mut Connection, &[String]) -> Outcome<f64>,
-    people: &[String],
-) -> Outcome<f64> {
-    let mut connection = Connection::open(&server.address)?;
-    let (began, cpu) = (Instant::now(), server.cpu_seconds()?);
-    let (mut done, mut turn) = (0.0, 0);
-    while began.elapsed() < time {
-        done += act(turn, &mut connection, people)?;
-        turn += 1;
-    }
-    Ok((server.cpu_seconds()? - cpu) / done)
 }
 
 /// What the connections of one student cost.
