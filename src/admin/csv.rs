@@ -119,7 +119,7 @@ mod tests {
             let bytes = written.bytes().unwrap();
             let mut reader = csv::ReaderBuilder::new().has_headers(false).from_reader(bytes.as_slice());
             let line = reader.records().next().unwrap().unwrap();
-            let read: Vec<String> = line.iter().map(|cell| plain(cell).to_owned()).collect();
+            let read: Vec<String> = line.iter().map(plain).collect();
             prop_assert_eq!(read, cells);
         }
     }

@@ -310,7 +310,7 @@ mod tests {
         let readers: Vec<Frame> = (0..3).map(|_| frame.clone()).collect();
         for reader in &readers {
             for knows_types in [true, false] {
-                let text = reader.text_for(knows_types).map(|text| text.as_str());
+                let text = reader.text_for(knows_types).map(Utf8Bytes::as_str);
                 assert_eq!(text, Some(r#"{"type":"chat_delete","id":7}"#));
                 assert_eq!(
                     text.map(str::as_ptr),

@@ -1365,6 +1365,10 @@ async fn an_old_form_of_a_course_undoes_nothing_that_its_teacher_wrote_meanwhile
 }
 
 #[tokio::test]
+#[expect(
+    clippy::too_many_lines,
+    reason = "one story, told from its beginning to its end"
+)]
 async fn who_runs_a_part_of_the_site_is_shown_no_way_that_is_closed_to_her() {
     let site = TestApp::start().await;
     let tomas = site.person("tomas", Role::Instructor).await;

@@ -210,28 +210,31 @@ async fn joining_and_revoking_at_once_do_not_wait_for_each_other_in_a_ring() {
     for needs_approval in [false, true] {
         let school = School::open_with(|row| row.needs_approval = Set(needs_approval)).await;
         for round in 0..5 {
-            let link = school.invite(&MANY).await;
-            let rows = invitation::Entity::find()
-                .all(school.site.app.db.read())
-                .await
-                .unwrap();
-            let id = rows.iter().map(|row| row.id).max().unwrap();
-            let mut browsers = Vec::new();
-            for number in 0..4 {
-                let name = format!("student{round}of{number}");
-                let browser = school.site.login_as(&name, Role::Student).await;
-                open(&browser, &link).await.expect(200);
-                browsers.push(browser);
-            }
-            let revoke = format!("{}{id}/revoke/", school.path());
-            let joined =
-                futures::future::join_all(browsers.iter().map(|browser| browser.post(JOIN, &[])));
-            let (revoked, joined) = tokio::join!(school.teacher.post(&revoke, &[]), joined);
-            revoked.expect(303);
-            for page in joined {
-                assert!([303, 410].contains(&page.status), "{}", page.text());
-            }
+            join_and_revoke_at_once(&school, round).await;
         }
+    }
+}
+
+async fn join_and_revoke_at_once(school: &School, round: usize) {
+    let link = school.invite(&MANY).await;
+    let rows = invitation::Entity::find()
+        .all(school.site.app.db.read())
+        .await
+        .unwrap();
+    let id = rows.iter().map(|row| row.id).max().unwrap();
+    let mut browsers = Vec::new();
+    for number in 0..4 {
+        let name = format!("student{round}of{number}");
+        let browser = school.site.login_as(&name, Role::Student).await;
+        open(&browser, &link).await.expect(200);
+        browsers.push(browser);
+    }
+    let revoke = format!("{}{id}/revoke/", school.path());
+    let joined = futures::future::join_all(browsers.iter().map(|browser| browser.post(JOIN, &[])));
+    let (revoked, joined) = tokio::join!(school.teacher.post(&revoke, &[]), joined);
+    revoked.expect(303);
+    for page in joined {
+        assert!([303, 410].contains(&page.status), "{}", page.text());
     }
 }
 

@@ -209,6 +209,10 @@ async fn what_is_not_understood_is_told_to_its_sender_alone_and_the_socket_stays
 }
 
 #[tokio::test]
+#[expect(
+    clippy::too_many_lines,
+    reason = "one story, told from its beginning to its end"
+)]
 async fn what_breaks_the_protocol_is_closed_with_its_code_and_nobody_else_notices() {
     let school = School::new().await;
     let mut kwame = school.enter(&school.kwame).await;

@@ -66,8 +66,8 @@ async fn whoever_is_taken_from_the_staff_is_out_of_the_rooms_of_others_at_once()
     let owner = site.person("ines", Role::Instructor).await;
     let course = site.course(owner, "strings").await;
     let root = site.login_as("root", Role::Staff).await;
-    let room = format!("/ws/chat/room/{}/?v=2", course.id);
-    let mut socket = root.socket(&room).await;
+    let path = format!("/ws/chat/room/{}/?v=2", course.id);
+    let mut socket = root.socket(&path).await;
     socket.expect("ready").await;
     let found = accounts::find_user(site.app.db.read(), "root").await;
     let id = found.unwrap().unwrap().id;
@@ -76,7 +76,7 @@ async fn whoever_is_taken_from_the_staff_is_out_of_the_rooms_of_others_at_once()
     write.commit().await.unwrap();
     assert_eq!(socket.closed().await, 1012);
     until("her rights are looked up anew", async || {
-        let refused = root.socket_with(&room, &[]).await.err();
+        let refused = root.socket_with(&path, &[]).await.err();
         (refused == Some(403)).then_some(())
     })
     .await;

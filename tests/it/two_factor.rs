@@ -470,8 +470,8 @@ async fn keys_and_tickets_give_staff_no_more_than_their_log_in_does() {
         .as_str()
         .unwrap()
         .to_owned();
-    let room = format!("/ws/chat/room/{}/?v=2&ticket={ticket}", course.id);
-    let mut socket = site.visitor().socket(&room).await;
+    let path = format!("/ws/chat/room/{}/?v=2&ticket={ticket}", course.id);
+    let mut socket = site.visitor().socket(&path).await;
     socket.expect("ready").await;
     socket
         .send(&serde_json::json!({"type": "lock", "is_locked": true}))
