@@ -34,7 +34,7 @@ pub struct Restored {
 /// # Errors
 /// [`BackupError`]; the site is as empty as it was.
 pub async fn restore(app: &App, path: PathBuf, may_differ: bool) -> Result<Restored, BackupError> {
-    if !app.bus.peers().is_empty() {
+    if !app.bus.find_peers().await.is_empty() {
         return Err(BackupError::Running);
     }
     let (app, runtime) = (app.clone(), Handle::current());

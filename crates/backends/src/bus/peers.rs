@@ -59,6 +59,11 @@ impl Peers {
         }
     }
 
+    /// How long a process counts as there after its last sign of life; `None` where its end is seen at once.
+    pub fn lease(&self) -> Option<Duration> {
+        self.lease
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         // No panic can leave the maps half changed.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)

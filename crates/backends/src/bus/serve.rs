@@ -2,11 +2,16 @@
 
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use super::redis::Redis;
 use super::{Backend, Bus, BusError, postgres};
 
 /// How long [`Bus::check`] waits for its own voice.
 const CHECK_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How often somebody who looks for others does so.
+const LOOK: Duration = Duration::from_millis(50);
 
 impl Bus {
     /// Makes this process known to the others as one that serves, until the bus is closed or the process ends: they
@@ -49,6 +54,22 @@ impl Bus {
                 ..
             } => sockets.peers(),
             _ => self.0.station.peers.names(),
+        }
+    }
+
+    /// As [`Bus::peers`], but also soon after this process began: where the others are known by their signs of life alone,
+    /// it waits for as long as each may take for one, unless somebody is known before.
+    pub async fn find_peers(&self) -> Vec<String> {
+        let Some(lease) = self.0.station.peers.lease() else {
+            return self.peers();
+        };
+        let end = Instant::now() + lease;
+        loop {
+            let found = self.peers();
+            if !found.is_empty() || Instant::now() >= end {
+                return found;
+            }
+            tokio::time::sleep(LOOK).await;
         }
     }
 
