@@ -2,6 +2,8 @@
 // pages in both themes at 360 and 1280 px, none is wider than a small screen, and all of it works without a script.
 
 import assert from "node:assert/strict";
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { inspect, openVisitor, startBrowser } from "./browser.mjs";
 import { PASSWORD, Person, register, teach } from "./people.mjs";
@@ -67,6 +69,31 @@ test("a newcomer adds a subject, enrolls somebody, and finds both in the log", a
   await side.getByRole("link", { name: "Log" }).click();
   await page.getByRole("row", { name: /maya in First steps/ }).waitFor();
   await page.getByRole("row", { name: /add subject/ }).getByText("Ancient Greek").first().waitFor();
+  await page.close();
+});
+
+test("a newcomer sees why the cache is cold, finds a job that failed, and tries it again", async () => {
+  const ines = await teach(browser, site, "ines");
+  const module = await ines.addModule(await ines.addCourse({ title: "Knots", slug: "knots" }), "Loops");
+  const film = join(site.folder, "bowline.mp4");
+  // How a film begins (ISO/IEC 14496-12, 4.3), and nothing of what it needs to end.
+  const head = Buffer.from("000000206674797069736f6d0000020069736f6d69736f32617663316d703431", "hex");
+  await writeFile(film, Buffer.concat([head, Buffer.alloc(100_000, 7)]));
+  await ines.addFile(module, "video", "The bowline", film);
+  await ines.waitForFiles(module);
+  await ines.close();
+  const page = await staff.open("/admin/");
+  await page.getByRole("heading", { name: "Why it is cold" }).waitFor();
+  await page.getByText(/This process began .*: what is kept in memory begins anew with it/).waitFor();
+  const failed = page.getByRole("listitem").filter({ hasText: "bowline.mp4" });
+  await failed.getByRole("button", { name: "Try again" }).waitFor();
+  await page.getByRole("link", { name: "All jobs" }).click();
+  await page.getByRole("link", { name: /^Failed/ }).click();
+  const row = page.getByRole("row").filter({ hasText: "bowline.mp4" });
+  await row.getByText(/ines/).waitFor();
+  await examine(page, "jobs that failed");
+  await row.getByRole("button", { name: "Try again" }).click();
+  await page.getByText("1 job is in line again.").waitFor();
   await page.close();
 });
 
