@@ -12,12 +12,13 @@ use crate::web::identity::Person;
 use crate::web::tags::{Noting, Tag};
 use crate::web::text;
 use backends::cache::Timeout;
+use sea_orm::sea_query::Query;
 use sea_orm::{
     ColumnTrait, ConnectionTrait, EntityTrait, JoinType, QueryFilter, QueryOrder, QuerySelect,
     RelationTrait,
 };
 use serde::{Deserialize, Serialize};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 /// How long the page is remembered at most.
@@ -111,6 +112,8 @@ struct Shelf {
     done: HashMap<i64, i64>,
     places: HashMap<i64, i64>,
     positions: HashMap<i64, f64>,
+    /// Modules in which she has something left, of the courses where it is asked for.
+    unfinished: HashSet<i64>,
 }
 
 impl Shelf {
@@ -124,19 +127,28 @@ impl Shelf {
             .iter()
             .filter_map(|(one, _)| one.last_content_id)
             .collect();
+        let modules = modules(db, &courses).await?;
+        let done = done(db, user_id, &courses).await?;
+        let placeless: Vec<i64> = studied
+            .iter()
+            .filter(|(one, _)| done.contains_key(&one.course_id))
+            .filter(|(one, _)| stopped_in(one, of_course(&modules, one.course_id)).is_none())
+            .map(|(one, _)| one.course_id)
+            .collect();
         Ok(Self {
             subjects: subjects(db).await?,
             teachers: teachers(db, studied).await?,
-            modules: modules(db, &courses).await?,
+            modules,
             sizes: sizes(db, &courses).await?,
-            done: done(db, user_id, &courses).await?,
+            done,
             places: places(db, &stopped).await?,
             positions: list_positions(db, user_id, &stopped).await?,
+            unfinished: unfinished(db, user_id, &placeless).await?,
         })
     }
 
     fn card(&self, enrollment: &enrollment::Model, course: &course::Model) -> StudiedCourse {
-        let modules = self.modules.get(&course.id).map_or(&[][..], Vec::as_slice);
+        let modules = of_course(&self.modules, course.id);
         let (all, seconds) = self.sizes.get(&course.id).copied().unwrap_or((0, 0.0));
         let done = self.done.get(&course.id).copied().unwrap_or(0);
         let (path, place) = self.place(enrollment, modules);
@@ -177,14 +189,8 @@ impl Shelf {
         if modules.is_empty() {
             return (lesson_path(course, None, None), "No modules yet".into());
         }
-        let stopped = enrollment
-            .last_module_id
-            .and_then(|last| modules.iter().find(|(id, _)| *id == last));
-        let Some((module, title)) = stopped else {
-            return (
-                lesson_path(course, None, None),
-                "Begin with module 1".into(),
-            );
+        let Some((module, title)) = stopped_in(enrollment, modules) else {
+            return self.beginning(course, modules);
         };
         let content = enrollment
             .last_content_id
@@ -196,6 +202,35 @@ impl Shelf {
         };
         (lesson_path(course, Some(*module), content), words)
     }
+
+    /// Where to go on in a course in which no place is known: she has opened nothing yet, marked things as done
+    /// through a program, or the module where she stopped was deleted.
+    fn beginning(&self, course: i64, modules: &[(i64, String)]) -> (String, String) {
+        if !self.done.contains_key(&course) {
+            return (
+                lesson_path(course, None, None),
+                "Begin with module 1".into(),
+            );
+        }
+        match modules.iter().find(|(id, _)| self.unfinished.contains(id)) {
+            Some((module, title)) => (lesson_path(course, Some(*module), None), title.clone()),
+            None => (lesson_path(course, None, None), "All is done".into()),
+        }
+    }
+}
+
+/// Number and title of each module of a course.
+fn of_course(modules: &HashMap<i64, Vec<(i64, String)>>, course: i64) -> &[(i64, String)] {
+    modules.get(&course).map_or(&[], Vec::as_slice)
+}
+
+/// The module where she was last, if it is there still.
+fn stopped_in<'a>(
+    enrollment: &enrollment::Model,
+    modules: &'a [(i64, String)],
+) -> Option<&'a (i64, String)> {
+    let last = enrollment.last_module_id?;
+    modules.iter().find(|(id, _)| *id == last)
 }
 
 async fn subjects(db: &impl ConnectionTrait) -> Result<HashMap<i64, String>> {
@@ -317,6 +352,33 @@ pub(super) async fn done_by(
         .into_iter()
         .map(|(person, course, done)| ((person, course), done));
     Ok(keyed.collect())
+}
+
+/// The modules of these courses in which she has not done everything.
+async fn unfinished(
+    db: &impl ConnectionTrait,
+    user_id: i64,
+    courses: &[i64],
+) -> Result<HashSet<i64>> {
+    if courses.is_empty() {
+        return Ok(HashSet::new());
+    }
+    let hers = Query::select()
+        .column(done_mark::Column::ContentId)
+        .from(done_mark::Entity)
+        .and_where(done_mark::Column::UserId.eq(user_id))
+        .to_owned();
+    let rows: Vec<i64> = content::Entity::find()
+        .select_only()
+        .column(content::Column::ModuleId)
+        .distinct()
+        .join(JoinType::InnerJoin, content::Relation::Module.def())
+        .filter(module::Column::CourseId.is_in(courses.iter().copied()))
+        .filter(content::Column::Id.not_in_subquery(hers))
+        .into_tuple()
+        .all(db)
+        .await?;
+    Ok(rows.into_iter().collect())
 }
 
 /// The modules in which these contents stand now.

@@ -83,13 +83,14 @@ pub async fn ask(
     if files.is_empty() {
         return Ok(redirect::see_other(PATH));
     }
-    page(&asking(&app, shell, files, "").await?)
+    page(&asking(&app, shell, &person, files, "").await?)
 }
 
 /// The page about these files. `before`: what stands before the warning.
 async fn asking(
     app: &App,
     shell: Shell,
+    person: &Person,
     files: Vec<upload::Model>,
     before: &str,
 ) -> Result<DeletePage> {
@@ -104,7 +105,10 @@ async fn asking(
             Doomed {
                 id: file.id,
                 size: text::size(file.size_bytes),
-                uses: uses.iter().map(UsePlace::new).collect(),
+                uses: uses
+                    .iter()
+                    .map(|found| UsePlace::new(found, person))
+                    .collect(),
                 name: file.name,
             }
         })
@@ -175,7 +179,7 @@ pub async fn delete(
     }
     page_with(
         StatusCode::CONFLICT,
-        &asking(&app, shell, files, NOT_NAMED).await?,
+        &asking(&app, shell, &person, files, NOT_NAMED).await?,
     )
 }
 

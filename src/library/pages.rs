@@ -103,7 +103,7 @@ pub async fn list(
     let rows = ids.iter().filter_map(|id| {
         let view = views.remove(id)?;
         let uses = uses.get(id).map_or(&[][..], Vec::as_slice);
-        Some(Row::new(&view, uses, app.clock.now(), person.time_zone))
+        Some(Row::new(&view, uses, app.clock.now(), &person))
     });
     page(&LibraryPage {
         rows: rows.collect(),

@@ -3,6 +3,7 @@
 use super::store::Use;
 use crate::entities::upload::{UploadKind, UploadState};
 use crate::media::FileView;
+use crate::web::identity::Person;
 use crate::web::text;
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
@@ -46,11 +47,11 @@ pub struct Row {
 
 /// A module where a file is used.
 pub struct Place {
-    /// Where it is edited.
-    pub path: String,
+    /// Where she edits it; there is none in a course that is another teacher's now.
+    pub path: Option<String>,
     /// Its course.
     pub words: String,
-    /// Its module and content, on hover.
+    /// Its module and content, on hover; empty where she has no part in them.
     pub exact: String,
 }
 
@@ -76,22 +77,25 @@ impl Moment {
 }
 
 impl Place {
-    /// The place of a content.
-    pub fn new(found: &Use) -> Self {
+    /// The place of a content, as this person is shown it.
+    pub fn new(found: &Use, person: &Person) -> Self {
+        let (module, content) = (found.module_id, found.content_id);
+        let is_hers = found.teacher_id == person.id || person.is_staff;
         Self {
-            path: format!(
-                "/course/module/{}/#content-{}",
-                found.module_id, found.content_id
-            ),
+            path: is_hers.then(|| format!("/course/module/{module}/#content-{content}")),
             words: found.course.clone(),
-            exact: format!("{}: {}", found.module, found.title),
+            exact: if is_hers {
+                format!("{}: {}", found.module, found.title)
+            } else {
+                String::new()
+            },
         }
     }
 }
 
 impl Row {
     /// A file and where it is used.
-    pub fn new(view: &FileView, uses: &[Use], now: DateTime<Utc>, zone: Tz) -> Self {
+    pub fn new(view: &FileView, uses: &[Use], now: DateTime<Utc>, person: &Person) -> Self {
         let upload = &view.upload;
         let (state, state_icon) = match upload.state {
             UploadState::Waiting => ("waiting", "hourglass"),
@@ -118,11 +122,15 @@ impl Row {
             state_icon,
             words: view.state_words(),
             percent: whole_percent(view),
-            uses: uses.iter().take(USES_NAMED).map(Place::new).collect(),
+            uses: uses
+                .iter()
+                .take(USES_NAMED)
+                .map(|found| Place::new(found, person))
+                .collect(),
             more_uses: uses.len().saturating_sub(USES_NAMED),
             length: upload.duration_seconds.map(text::timecode),
             size: text::size(upload.size_bytes),
-            added: Moment::new(upload.created_at, now, zone),
+            added: Moment::new(upload.created_at, now, person.time_zone),
         }
     }
 

@@ -65,6 +65,8 @@ pub struct Use {
     pub course_id: i64,
     /// What that is called.
     pub course: String,
+    /// Whose it is: a course may have been given to another teacher since.
+    pub teacher_id: i64,
 }
 
 /// Where these files are used: by file, in the order of courses and of their modules and contents.
@@ -87,6 +89,7 @@ pub async fn list_uses(
         .column_as(module::Column::Title, "module")
         .column(module::Column::CourseId)
         .column_as(course::Column::Title, "course")
+        .column_as(course::Column::OwnerId, "teacher_id")
         .join(JoinType::InnerJoin, content::Relation::Item.def())
         .join(JoinType::InnerJoin, content::Relation::Module.def())
         .join(JoinType::InnerJoin, module::Relation::Course.def())

@@ -65,7 +65,7 @@ async fn processed(
         link,
         dedupe_key: Some(key),
     };
-    messages::send(app, write, message).await
+    messages::send_instead(app, write, message, &failures(upload)).await
 }
 
 /// It cannot be seen, and why. `occasion` tells this failure from one after "Try again".
@@ -89,9 +89,14 @@ pub async fn failed(
         text: shorten(&text, TEXT_LIMIT),
         level: MessageLevel::Error,
         link: shown.as_ref().map_or_else(|| LIBRARY.into(), outline),
-        dedupe_key: Some(format!("upload:{}:failed:{occasion}", upload.id)),
+        dedupe_key: Some(format!("{}{occasion}", failures(upload))),
     };
-    messages::send(app, write, message).await
+    messages::send_instead(app, write, message, &failures(upload)).await
+}
+
+/// How the keys of all messages begin that say that it failed: the newest word about a file is the true one.
+fn failures(upload: &upload::Model) -> String {
+    format!("upload:{}:failed:", upload.id)
 }
 
 /// Whether it is a picture of a room: who sends one waits for it there, and sees how it stands.

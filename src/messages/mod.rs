@@ -105,10 +105,37 @@ pub(crate) enum MessageEvent {
 /// # Errors
 /// [`Error::Invalid`] for a text, link or key that breaks the limits of [`NewMessage`].
 pub async fn send(app: &App, write: &mut Write, message: NewMessage) -> Result<()> {
+    deliver_new(app, write, message, None).await
+}
+
+/// [`send`], and what it puts out of date needs no dismissing any more: the unread messages to the same person whose
+/// [`NewMessage::dedupe_key`] begins with `outdated` are read. When this one was sent before, nothing changes.
+///
+/// # Errors
+/// As [`send`].
+pub async fn send_instead(
+    app: &App,
+    write: &mut Write,
+    message: NewMessage,
+    outdated: &str,
+) -> Result<()> {
+    deliver_new(app, write, message, Some(outdated)).await
+}
+
+async fn deliver_new(
+    app: &App,
+    write: &mut Write,
+    message: NewMessage,
+    outdated: Option<&str>,
+) -> Result<()> {
     check(&message)?;
     let user_id = message.recipient_id;
     let Some(id) = store::insert(write, &message, app.clock.now()).await? else {
         return Ok(());
+    };
+    let is_fewer = match outdated {
+        Some(keys) => store::mark_outdated(write, user_id, keys, id).await?,
+        None => false,
     };
     let event = MessageEvent::Message {
         id,
@@ -117,7 +144,13 @@ pub async fn send(app: &App, write: &mut Write, message: NewMessage) -> Result<(
         link: message.link,
         unread: store::count_unread(&**write, user_id).await?,
     };
-    write.publish(&group_of(user_id), &event).await
+    let group = group_of(user_id);
+    write.publish(&group, &event).await?;
+    if is_fewer {
+        let left = store::load_unread(&**write, user_id).await?;
+        write.publish(&group, &left).await?;
+    }
+    Ok(())
 }
 
 /// Marks a message read for its recipient. Once more changes nothing.

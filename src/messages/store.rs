@@ -89,6 +89,14 @@ pub async fn mark_all_read(write: &Write, user_id: i64, up_to: i64) -> Result<bo
     mark(write, user_id, these).await
 }
 
+/// Marks read what is older than the message `than` and about something whose key begins so; whether there was any.
+pub async fn mark_outdated(write: &Write, user_id: i64, keys: &str, than: i64) -> Result<bool> {
+    let these = unread_of(user_id)
+        .add(message::Column::DedupeKey.starts_with(keys))
+        .add(message::Column::Id.lt(than));
+    mark(write, user_id, these).await
+}
+
 /// Marks these of hers read; whether there were any.
 async fn mark(write: &Write, user_id: i64, these: Condition) -> Result<bool> {
     let marked = message::Entity::update_many()

@@ -1052,6 +1052,41 @@ async fn my_courses_show_how_far_i_am_and_go_on_where_i_stopped() {
 }
 
 #[tokio::test]
+async fn who_stopped_in_a_module_that_is_deleted_goes_on_with_what_she_has_not_done() {
+    let school = School::start().await;
+    let (student, module) = (&school.student, school.module.id);
+    let doomed = school.site.module(school.course.id, "Tuning").await;
+    let last = school.site.module(school.course.id, "Timbre").await;
+    let mut contents = Vec::new();
+    for module in [module, last.id, doomed.id] {
+        contents.push(school.site.text(module, "Nodes", "Touch it.").await.id);
+    }
+    let mark = async |content: i64| {
+        let done = format!("/students/content/{content}/done/");
+        student.post(&done, &[("done", "1")]).await.expect(303);
+    };
+    mark(contents[0]).await;
+    mark(contents[2]).await;
+    let teacher = school.site.login("ingrid").await;
+    let delete = format!("/course/module/{}/delete/", doomed.id);
+    teacher.post(&delete, &[]).await.expect(303);
+    let page = student.get("/students/courses/").await;
+    let timbre = School::lesson_of(&last);
+    page.has(&format!("<a class=\"whole\" href=\"{timbre}\">"))
+        .has("Timbre")
+        .lacks("Begin with module 1");
+    // Her last place again, and nothing left.
+    mark(contents[1]).await;
+    let delete = format!("/course/module/{}/delete/", last.id);
+    teacher.post(&delete, &[]).await.expect(303);
+    student
+        .get("/students/courses/")
+        .await
+        .has("All is done")
+        .has(">100 %</span>");
+}
+
+#[tokio::test]
 async fn the_course_where_i_was_last_comes_first_and_others_courses_do_not() {
     let school = School::start().await;
     school.site.course(school.teacher_id, "not-mine").await;

@@ -124,6 +124,28 @@ async fn a_teacher_sees_her_own_files_with_their_state_and_where_they_are_used()
 }
 
 #[tokio::test]
+async fn a_file_in_a_course_that_is_another_teachers_now_leads_nowhere_and_names_no_lesson_of_it() {
+    let desk = Desk::new().await;
+    let film = desk.file(UploadKind::Video, "bow.mp4").await;
+    let content = desk.shown("The bow", ItemKind::Video, &film).await;
+    let editor = format!("/course/module/{}/#content-{}", desk.module.id, content.id);
+    desk.clara.get("/library/").await.has(&editor);
+    let robert = desk.site.person("robert", Role::Instructor).await;
+    let staff = desk.site.login_as("sofia", Role::Staff).await;
+    let give = format!("/api/courses/{}/give/", desk.module.course_id);
+    let to = format!("{{\"owner\": {robert}}}");
+    staff.post_json(&give, &to).await.expect(200);
+    let ask = format!("/library/delete/?file={}", film.id);
+    for path in ["/library/", &ask] {
+        let page = desk.clara.get(path).await;
+        page.expect(200)
+            .has("baroque violin")
+            .lacks(&editor)
+            .lacks("The bow");
+    }
+}
+
+#[tokio::test]
 async fn files_are_found_filtered_sorted_and_paged_by_the_address() {
     let desk = Desk::new().await;
     for number in 1..=22 {

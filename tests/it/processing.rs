@@ -219,10 +219,18 @@ async fn a_file_that_cannot_be_processed_says_why_and_can_be_tried_again() {
     studio.clara.post(&path, &[]).await.expect(409);
     studio.site.drain().await;
     assert!(studio.words(id).await.starts_with("Failed:"));
+    let told = studio.messages().await;
+    assert_eq!(told.len(), 2, "each failure is told once");
+    let unread: Vec<i64> = told
+        .iter()
+        .filter(|one| !one.is_read)
+        .map(|one| one.id)
+        .collect();
+    let newest = told.iter().map(|one| one.id).max();
     assert_eq!(
-        studio.messages().await.len(),
-        2,
-        "each failure is told once"
+        unread,
+        Vec::from_iter(newest),
+        "the newest alone waits to be dismissed"
     );
     assert_eq!(studio.made(id).await.len(), 1, "only the original");
 }
