@@ -163,6 +163,23 @@ async fn who_holds_a_page_already_is_told_so_and_head_has_no_body() {
 }
 
 #[tokio::test]
+async fn no_head_empties_a_page_for_those_who_come_after() {
+    let (site, _) = school().await;
+    let visitor = site.visitor();
+    let path = "/api/courses/";
+    // Something went wrong at this address, so that its next answer is made anew.
+    let refused = get_with(&visitor, path, &[("accept", "application/yaml")]).await;
+    refused.expect(406);
+    let head = ask(&visitor, Method::HEAD, path, &[]).await;
+    head.expect(200);
+    let page = visitor.get(path).await;
+    page.expect(200).has("Cello");
+    let length = page.bytes.len().to_string();
+    assert_eq!(head.header("content-length").unwrap(), length);
+    assert_eq!(head.header("etag"), page.header("etag"));
+}
+
+#[tokio::test]
 async fn a_change_is_seen_by_the_next_request() {
     let (site, teacher) = school().await;
     let visitor = site.visitor();

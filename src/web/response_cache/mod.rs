@@ -140,7 +140,9 @@ impl ResponseCache {
         let Some(asked) = self.asked(&request) else {
             return ask(inner, request).await;
         };
-        if self.0.unkept.contains_key(&asked.hash()) {
+        // The answer to HEAD has no body that could be kept: it comes from what is kept, and keeps nothing.
+        let is_head = asked.wish.is_head();
+        if self.0.unkept.contains_key(&asked.hash()) && !is_head {
             return self.make_for_one(inner, request, asked).await;
         }
         for _ in 0..WAITS {
@@ -151,8 +153,7 @@ impl ResponseCache {
                 }
                 Err(name) => name,
             };
-            if asked.wish.is_head() {
-                // Its answer has no body that could be kept.
+            if is_head {
                 return ask(inner, request).await;
             }
             let landed = match self.0.flights.join(&name) {
