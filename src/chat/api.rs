@@ -1,5 +1,7 @@
 //! `/api/rooms/`: the rooms of the courses that somebody is in, with what is new there; and what their moderators see and
-//! do. What is said there goes by sockets (docs/LIVE.md).
+//! do. What is said there goes by sockets (docs/LIVE.md). What those do who run the rooms of all courses stands in `all`.
+
+mod all;
 
 use super::moderation::{self, is_moderator};
 use super::pages::{RoomEntry, list_rooms};
@@ -7,6 +9,8 @@ use super::store::acts;
 use crate::entities::chat_act::{self, ChatActKind};
 use crate::entities::{course, user};
 use crate::error::{Error, Problems, Result};
+use crate::holds;
+use crate::web::permissions::admin;
 use crate::web::rest::{
     Access, Answer, Asked, Call, Cell, Declared, FIELDS, Field, IS_AUTHENTICATED, Kind, Listing,
     Object, Operation, PARAMETERS, Parameter, Resource, Rule, Takes, Verdict, declared, orders_of,
@@ -26,6 +30,9 @@ const IS_MODERATOR: Rule = Rule::Is("IsModerator", |asked| {
     Box::pin(std::future::ready(Ok(verdict(asked))))
 });
 
+/// Who closes a room: besides, whoever does so on the admin site.
+const MAY_LOCK: Rule = Rule::Any(&[IS_MODERATOR, holds!(admin::CHANGE_ROOM)]);
+
 fn verdict(asked: Asked<'_>) -> Verdict {
     match (asked.person, asked.object::<course::Model>()) {
         (None, _) => Verdict::No,
@@ -42,8 +49,8 @@ impl Object for course::Model {
 
 const ID: Field<RoomEntry> = Field::new(
     "id",
-    Kind::Reference("courses"),
-    "The number of its course.",
+    Kind::Integer,
+    "Its number, which is that of its course.",
     |room| Cell::Integer(room.course_id),
 );
 const TITLE: Field<RoomEntry> = Field::new(
@@ -85,8 +92,8 @@ struct Held {
 const HELD: [Field<Held>; 4] = [
     Field::new(
         "id",
-        Kind::Reference("courses"),
-        "The number of its course.",
+        Kind::Integer,
+        "Its number, which is that of its course.",
         |held| Cell::Integer(held.course_id),
     ),
     Field::new(
@@ -264,7 +271,7 @@ pub fn rooms() -> Resource {
             .looks_at(&[FIELDS])
             .answers(declared(&HELD)),
     );
-    with_moderation(rooms)
+    all::with_all(with_moderation(rooms))
 }
 
 /// What moderators see and do.
@@ -308,7 +315,7 @@ fn with_moderation(rooms: Resource) -> Resource {
             "lock",
             "Lock",
             "Closes the room for all but moderators, or opens it again. Twice is once.",
-            act("Locks or unlocks it.", &LOCK, |call| Box::pin(lock(call))),
+            act("Locks or unlocks it.", &LOCK, |call| Box::pin(lock(call))).only(MAY_LOCK),
         )
         .action(
             "slow",
@@ -329,18 +336,22 @@ async fn list(call: Call) -> Result<Answer> {
     call.many(&ROOM, &rows)
 }
 
-/// The room with the number in the path, for those who may come in.
+/// The room with the number in the path, for those who may come in, and for whoever looks at all rooms on the admin site.
 fn find(call: &Call) -> BoxFuture<'_, Result<Box<dyn Object>>> {
     Box::pin(async move {
-        match super::find_course(&call.app, call.person()?, call.id).await {
-            Ok(course) => {
-                let object: Box<dyn Object> = Box::new(course);
-                Ok(object)
+        let person = call.person()?;
+        let found = if person.may(admin::VIEW_ROOM) {
+            let found = course::Entity::find_by_id(call.id);
+            found.one(call.app.db.read()).await?
+        } else {
+            match super::find_course(&call.app, person, call.id).await {
+                // Who is not in it learns nothing of it.
+                Err(Error::Forbidden(_)) => None,
+                found => Some(found?),
             }
-            // Who is not in it learns nothing of it.
-            Err(Error::Forbidden(_)) => Err(Error::NotFound),
-            Err(other) => Err(other),
-        }
+        };
+        let object: Box<dyn Object> = Box::new(found.ok_or(Error::NotFound)?);
+        Ok(object)
     })
 }
 
@@ -410,8 +421,7 @@ async fn list_acts(call: Call) -> Result<Answer> {
 
 async fn lock(call: Call) -> Result<Answer> {
     let is_locked = call.given.checked()?.flag("is_locked").unwrap_or(true);
-    let course = call.object::<course::Model>()?;
-    moderation::lock(&call.app, call.person()?, course, is_locked).await?;
+    all::lock(&call, call.object::<course::Model>()?, is_locked).await?;
     show(call).await
 }
 

@@ -18,6 +18,7 @@ mod asked;
 mod bar;
 mod editing;
 mod end;
+mod facts;
 mod frames;
 pub mod history;
 mod listener;
@@ -43,6 +44,7 @@ mod wire;
 mod writer;
 
 pub use bar::count_unread_rooms;
+pub use facts::room_facts;
 pub use moderation::set_locked;
 pub use past::{PastLine, write_past};
 pub use rooms::Rooms;

@@ -12,6 +12,7 @@ mod kept;
 mod lists;
 mod making;
 mod parity;
+mod parts;
 mod people;
 mod permissions;
 mod repeated;

@@ -5,12 +5,9 @@ use crate::admin::table::{
     Action, Cell, Column, Doing, Filter, Filtered, List, Look, Row, Table, containing,
 };
 use crate::chat;
-use crate::db::Write;
 use crate::entities::{chat_room, course};
 use crate::error::{Error, Result};
-use crate::web::audit::{Facts, yes_no};
 use crate::web::permissions::admin;
-use futures::future::BoxFuture;
 use sea_orm::{
     ColumnTrait, Condition, EntityTrait, JoinType, QueryFilter, QuerySelect, RelationTrait,
 };
@@ -61,7 +58,7 @@ pub static TABLE: LazyLock<Table> = LazyLock::new(|| Table {
     csv: &[],
     editing: None,
     actions: actions(),
-    facts: |write, id| facts(write, id),
+    facts: |write, id| Box::pin(chat::room_facts(&**write, id)),
     ways: &[],
     heads: &[],
     none: "A room is listed once somebody has said something in it.",
@@ -136,20 +133,4 @@ async fn set_locked(doing: Doing<'_>, id: i64, is_locked: bool) -> Result<()> {
     let now = doing.app.clock.now();
     chat::set_locked(doing.write, (id, doing.person.id), is_locked, now).await?;
     Ok(())
-}
-
-fn facts(write: &Write, id: i64) -> BoxFuture<'_, Result<Option<Facts>>> {
-    Box::pin(async move {
-        let found = chat_room::Entity::find_by_id(id)
-            .find_also_related(course::Entity)
-            .one(&**write)
-            .await?;
-        Ok(found.map(|(room, course)| Facts {
-            name: course.map_or_else(String::new, |course| course.title),
-            fields: vec![
-                ("locked", yes_no(room.is_locked)),
-                ("slow seconds", room.slow_seconds.to_string()),
-            ],
-        }))
-    })
 }

@@ -2,20 +2,21 @@
 
 use super::courses::{CourseHead, find_course};
 use super::views::{COURSE, CourseView, with_modules};
-use crate::courses::by_staff::{hold_any_course, set_owner};
+use crate::courses::by_staff::{hold_any_course, insert_course_of, set_owner};
 use crate::courses::facts::{course_facts, facts_for_others, log_for_others};
 use crate::courses::fields::{CourseChange, form_of};
 use crate::courses::order::set_module_places;
-use crate::courses::store;
+use crate::courses::store::{self, is_owned};
 use crate::courses::writing::{
-    ModuleChange, delete_course, insert_course, insert_first_modules, list_subjects, update_course,
+    ModuleChange, delete_course, insert_first_modules, list_subjects, update_course,
 };
 use crate::db::Write;
 use crate::entities::{course, user};
 use crate::error::{Error, Problems, Result};
 use crate::web::audit::{Done, Facts, record};
 use crate::web::form::Form;
-use crate::web::permissions::admin;
+use crate::web::identity::Person;
+use crate::web::permissions::{self, admin};
 use crate::web::rest::{
     Access, Answer, Call, Declared, Fields, Given, Got, IS_OWNER, IS_STAFF, Kind, Operation,
     Resource, Rule, declared,
@@ -26,6 +27,9 @@ use axum::http::Method;
 use sea_orm::EntityTrait as _;
 use std::collections::BTreeSet;
 
+/// Told of an account that is none.
+const NO_ACCOUNT: &str = "There is no account of this number.";
+
 /// Modules that come with a new course.
 const MOST_MODULES: usize = 1_000;
 
@@ -33,6 +37,7 @@ const MOST_MODULES: usize = 1_000;
 pub const HERS: Rule = Rule::Any(&[IS_OWNER, IS_STAFF]);
 
 // Besides, whoever runs everybody's courses on the admin site.
+const MAY_ADD: Rule = Rule::Any(&[holds!(ADD_COURSE), holds!(admin::ADD_COURSE)]);
 const MAY_CHANGE: Rule = Rule::Any(&[
     Rule::All(&[holds!(CHANGE_COURSE), HERS]),
     holds!(admin::CHANGE_COURSE),
@@ -99,7 +104,7 @@ pub fn with_authoring(courses: Resource) -> Resource {
                 "Makes a course, with its modules if you like.",
                 create,
             )
-            .only(holds!(ADD_COURSE))
+            .only(MAY_ADD)
             .takes(new_course())
             .answers(fields())
             .creates(),
@@ -168,45 +173,82 @@ fn with_acts(courses: Resource) -> Resource {
 
 /// The fields of a new course: those that it will have, and its modules.
 fn new_course() -> Vec<Declared> {
-    let modules = Declared::taken(
-        "modules",
-        Kind::List(|| NEW_MODULE.to_vec()),
-        Access::Optional,
-        "Modules to begin with, in their order.",
-    );
+    let taken = [
+        Declared::taken(
+            "modules",
+            Kind::List(|| NEW_MODULE.to_vec()),
+            Access::Optional,
+            "Modules to begin with, in their order.",
+        ),
+        Declared::taken(
+            "owner",
+            Kind::Reference("users"),
+            Access::Optional,
+            "The number of the teacher whose course it is to be; you, when nothing is said. Somebody else only whoever runs everybody's courses names.",
+        ),
+    ];
     let fields = declared(&COURSE).into_iter();
     fields
         .map(|field| {
-            if field.name == modules.name {
-                modules
-            } else {
-                field
-            }
+            let found = taken.iter().find(|taken| taken.name == field.name);
+            found.copied().unwrap_or(field)
         })
         .collect()
 }
 
 async fn create(call: Call) -> Result<Answer> {
-    let person = call.person()?;
     let subjects = list_subjects(call.app.db.read()).await?;
+    let owner = new_owner(&call).await?;
     let blank = Form::from_pairs(Vec::new());
-    let (change, modules) = call.given.judge(|given| {
+    let (change, modules, owner_id) = call.given.judge(|given| {
         let change = CourseChange::read(&given.typed_over(&blank), &subjects);
-        match (change, new_modules(given)) {
-            (Ok(change), Ok(modules)) => Ok((change, modules)),
-            (change, modules) => {
+        match (change, new_modules(given), owner) {
+            (Ok(change), Ok(modules), Ok(owner_id)) => Ok((change, modules, owner_id)),
+            (change, modules, owner) => {
                 let mut problems = change.err().unwrap_or_default();
                 problems.extend(modules.err().unwrap_or_default());
+                problems.extend(owner.err().unwrap_or_default());
                 Err(problems)
             }
         }
     })?;
     let write = call.app.write().await?;
-    let course = insert_course(&call.app, &write, person, change).await?;
+    let course = insert_course_of(&call.app, &write, owner_id, change).await?;
     insert_first_modules(&write, course.id, modules).await?;
+    if owner_id != call.person()?.id {
+        let after = course_facts(&*write, course.id).await?;
+        let line = Done {
+            act: "add",
+            kind: "course",
+            id: course.id,
+            before: None,
+            after: after.as_ref(),
+        };
+        record(&write, &call.by()?, line).await?;
+    }
     let view = view(&write, course).await?;
     let path = format!("/api/courses/{}/", view.course.id);
     call.made(write, &COURSE, &view, &path).await
+}
+
+/// Whose a new course is to be: who teaches makes her own, who runs everybody's courses somebody's.
+async fn new_owner(call: &Call) -> Result<Result<i64, Problems>> {
+    let person = call.person()?;
+    let named = call.given.integer("owner");
+    let Some(owner_id) = named.filter(|id| *id != person.id) else {
+        let teaches = person.may(permissions::ADD_COURSE) || named.is_some();
+        let words = "Name the teacher whose course it is to be.";
+        let told = || Problems::of("owner", words);
+        return Ok(teaches.then_some(person.id).ok_or_else(told));
+    };
+    if !person.may(admin::ADD_COURSE) {
+        let words = "The courses that you make are yours: leave it out.";
+        return Ok(Err(Problems::of("owner", words)));
+    }
+    let found = user::Entity::find_by_id(owner_id);
+    let found = found.one(call.app.db.read()).await?;
+    let told = || Problems::of("owner", NO_ACCOUNT);
+    Ok(found.map(|owner| owner.id).ok_or_else(told))
 }
 
 /// The modules that come with a new course, judged by the rules of their own form.
@@ -335,8 +377,7 @@ async fn give(call: Call) -> Result<Answer> {
     let before = hold_any_course(&write, call.object::<CourseHead>()?.id).await?;
     let owner = user::Entity::find_by_id(owner_id).one(&*write).await?;
     if owner.is_none() {
-        let words = "There is no account of this number.";
-        return Err(Error::invalid("owner", words));
+        return Err(Error::invalid("owner", NO_ACCOUNT));
     }
     let told = course_facts(&*write, before.id).await?;
     if before.owner_id != owner_id {
@@ -355,6 +396,27 @@ async fn give(call: Call) -> Result<Answer> {
     let view = view(&write, given).await?;
     write.commit().await?;
     call.one(&COURSE, &view)
+}
+
+/// Whether she sees this course: whoever it is, one that is published; a draft its teacher, and whoever looks at everybody's
+/// courses on the admin site.
+pub fn sees(person: Option<&Person>, course: &course::Model) -> bool {
+    let is_hers = |person: &Person| is_owned(course, person) || person.may(admin::VIEW_COURSE);
+    !course.is_draft || person.is_some_and(is_hers)
+}
+
+/// A course, held for a change of what it is made up of by its teacher or whoever runs everybody's courses.
+///
+/// # Errors
+/// [`Error::NotFound`] for everybody else, and when there is none.
+pub async fn hold_managed(write: &Write, person: &Person, id: i64) -> Result<course::Model> {
+    let course = hold_any_course(write, id).await?;
+    let runs_all = person.may(admin::CHANGE_COURSE) && sees(Some(person), &course);
+    if runs_all || is_owned(&course, person) {
+        Ok(course)
+    } else {
+        Err(Error::NotFound)
+    }
 }
 
 /// The course with its modules, held for a change, and what the log is to tell of it where it is another's. `of_all`: the

@@ -68,7 +68,7 @@ pub fn courses() -> Resource {
             ),
             Parameter::flag(
                 "draft",
-                "true: your drafts (staff: all drafts) instead of published courses.",
+                "true: your drafts instead of published courses; all drafts for whoever looks at everybody's courses.",
             ),
         ])
         .looks_at(&[
@@ -109,7 +109,7 @@ fn wanted(call: &Call) -> Result<Select<course::Entity>> {
         select = select.filter(Column::IsDraft.eq(true));
         // Somebody without an account has no drafts.
         let person = call.person.as_deref();
-        if !person.is_some_and(|person| person.is_staff) {
+        if !person.is_some_and(|person| person.may(admin::VIEW_COURSE)) {
             select = select.filter(Column::OwnerId.eq(person.map_or(0, |person| person.id)));
         }
     } else {

@@ -1,14 +1,17 @@
 //! `/api/modules/`: the parts of courses. Who sees a course sees its modules; who may change the course changes them.
 
-use super::authoring::{HERS, same_numbers};
+use super::authoring::{HERS, hold_managed, same_numbers, sees};
+use crate::courses::facts::{facts_for_others, log_for_others};
 use crate::courses::order::set_content_places;
-use crate::courses::store::{self, is_owned};
+use crate::courses::store;
 use crate::courses::writing::{ModuleChange, insert_module, update_module};
 use crate::db::Write;
 use crate::entities::{course, module};
 use crate::error::{Error, Problems, Result};
 use crate::holds;
+use crate::web::audit::Facts;
 use crate::web::identity::Person;
+use crate::web::permissions::{self, admin};
 use crate::web::rest::{
     Access, Answer, Call, Cell, Declared, FIELDS, Field, Given, Kind, Listing, Object, Operation,
     PARAMETERS, Parameter, Resource, Rule, declared, orders_of,
@@ -20,8 +23,16 @@ use sea_orm::{
     ColumnTrait, Condition, EntityTrait, JoinType, Order, QueryFilter, QuerySelect, RelationTrait,
 };
 
-const MAY_CHANGE: Rule = Rule::All(&[holds!(CHANGE_MODULE), HERS]);
-const MAY_DELETE: Rule = Rule::All(&[holds!(DELETE_MODULE), HERS]);
+// Besides, whoever runs everybody's courses: the admin site has their modules in the form of the course, and no contents.
+const MAY_ADD: Rule = Rule::Any(&[holds!(ADD_MODULE), holds!(admin::CHANGE_COURSE)]);
+const MAY_CHANGE: Rule = Rule::Any(&[
+    Rule::All(&[holds!(CHANGE_MODULE), HERS]),
+    holds!(admin::CHANGE_COURSE),
+]);
+const MAY_DELETE: Rule = Rule::Any(&[
+    Rule::All(&[holds!(DELETE_MODULE), HERS]),
+    holds!(admin::CHANGE_COURSE),
+]);
 const MAY_ORDER: Rule = Rule::All(&[holds!(CHANGE_CONTENT), HERS]);
 
 /// Told of a course that is none, or another's.
@@ -129,7 +140,7 @@ fn with_changes(modules: Resource) -> Resource {
                 "Makes a module in the last place of a course.",
                 create,
             )
-            .only(holds!(ADD_MODULE))
+            .only(MAY_ADD)
             .takes(new_module())
             .answers(fields())
             .creates(),
@@ -195,7 +206,7 @@ async fn list(call: Call) -> Result<Answer> {
 fn seen_by(person: Option<&Person>) -> Condition {
     let seen = Condition::any().add(course::Column::IsDraft.eq(false));
     match person {
-        Some(person) if person.is_staff => Condition::all(),
+        Some(person) if person.may(admin::VIEW_COURSE) => Condition::all(),
         Some(person) => seen.add(course::Column::OwnerId.eq(person.id)),
         None => seen,
     }
@@ -211,11 +222,7 @@ fn find_module(call: &Call) -> BoxFuture<'_, Result<Box<dyn Object>>> {
         let Some((module, Some(course))) = found else {
             return Err(Error::NotFound);
         };
-        let is_hers = call
-            .person
-            .as_deref()
-            .is_some_and(|person| is_owned(&course, person));
-        if course.is_draft && !is_hers {
+        if !sees(call.person.as_deref(), &course) {
             return Err(Error::NotFound);
         }
         let owner_id = course.owner_id;
@@ -240,15 +247,13 @@ fn judged(given: &Given, before: Option<&module::Model>) -> Result<ModuleChange,
 async fn create(call: Call) -> Result<Answer> {
     let person = call.person()?;
     let course_id = call.given.integer("course").unwrap_or(0);
-    let owned = store::get_owned_course(call.app.db.read(), person, course_id).await;
-    let is_hers = match owned {
-        Ok(_) => true,
-        Err(Error::NotFound) => false,
-        Err(error) => return Err(error),
-    };
+    let found = course::Entity::find_by_id(course_id)
+        .one(call.app.db.read())
+        .await?;
+    let is_managed = found.is_some_and(|course| adds_to(person, &course));
     let change = call.given.judge(|given| {
         let mut problems = Problems::new();
-        problems.check(is_hers, "course", NOT_YOURS);
+        problems.check(is_managed, "course", NOT_YOURS);
         match judged(given, None) {
             Ok(change) if problems.is_empty() => Ok(change),
             Ok(_) => Err(problems),
@@ -259,14 +264,22 @@ async fn create(call: Call) -> Result<Answer> {
         }
     })?;
     let write = call.app.write().await?;
-    store::hold_course(&write, person, course_id).await?;
+    let course = hold_managed(&write, person, course_id).await?;
+    let told = facts_for_others(&write, person.id, &course).await?;
     let row = insert_module(&call.app, &write, course_id, change).await?;
+    log_for_others(&write, &call.by()?, "change", course_id, told.as_ref()).await?;
     let path = format!("/api/modules/{}/", row.id);
     call.made(write, &MODULE, &row, &path).await
 }
 
+/// Whether she adds modules to this course: as its teacher, or because she runs everybody's courses.
+fn adds_to(person: &Person, course: &course::Model) -> bool {
+    let is_hers = course.owner_id == person.id && person.may(permissions::ADD_MODULE);
+    is_hers || (person.may(admin::CHANGE_COURSE) && sees(Some(person), course))
+}
+
 async fn change(call: Call) -> Result<Answer> {
-    let (write, before) = hold(&call).await?;
+    let (write, before, told) = hold(&call).await?;
     let judge = |given: &Given| judged(given, Some(&before));
     let change = call.given.judge_change(&MODULE, &before, judge)?;
     call.unchanged(&MODULE, &before)?;
@@ -274,15 +287,19 @@ async fn change(call: Call) -> Result<Answer> {
         return call.one(&MODULE, &before);
     }
     let row = update_module(&call.app, &write, before, change).await?;
+    let by = call.by()?;
+    log_for_others(&write, &by, "change", row.course_id, told.as_ref()).await?;
     write.commit().await?;
     call.one(&MODULE, &row)
 }
 
 async fn destroy(call: Call) -> Result<Answer> {
-    let (mut write, module) = hold(&call).await?;
+    let (mut write, module, told) = hold(&call).await?;
     call.unchanged(&MODULE, &module)?;
     store::touch(&call.app, &write, module.course_id).await?;
     store::delete_modules(&call.app, &mut write, &[module.id]).await?;
+    let by = call.by()?;
+    log_for_others(&write, &by, "change", module.course_id, told.as_ref()).await?;
     write.commit().await?;
     Ok(Answer::nothing())
 }
@@ -293,7 +310,7 @@ async fn order(call: Call) -> Result<Answer> {
         .checked()?
         .integers("contents")
         .unwrap_or_default();
-    let (write, module) = hold(&call).await?;
+    let (write, module, _) = hold(&call).await?;
     let contents = store::list_contents(&*write, &[module.id]).await?;
     same_numbers(
         "contents",
@@ -311,12 +328,14 @@ async fn order(call: Call) -> Result<Answer> {
     call.one(&MODULE, &module)
 }
 
-/// The module, its course held for a change.
-async fn hold(call: &Call) -> Result<(Write, module::Model)> {
+/// The module, its course held for a change, and what the log is to tell of the course where it is another's.
+async fn hold(call: &Call) -> Result<(Write, module::Model, Option<Facts>)> {
     let person = call.person()?;
     let course_id = call.object::<ModuleHead>()?.module.course_id;
     let write = call.app.write().await?;
-    store::hold_course(&write, person, course_id).await?;
-    let (module, _) = store::get_owned_module(&*write, person, call.id).await?;
-    Ok((write, module))
+    let course = hold_managed(&write, person, course_id).await?;
+    let module = module::Entity::find_by_id(call.id).one(&*write).await?;
+    let module = module.filter(|module| module.course_id == course_id);
+    let told = facts_for_others(&write, person.id, &course).await?;
+    Ok((write, module.ok_or(Error::NotFound)?, told))
 }
