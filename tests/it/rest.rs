@@ -6,6 +6,7 @@ mod authoring;
 mod browse;
 mod checks;
 mod conditions;
+mod costs;
 mod entry;
 mod handling;
 mod kept;
