@@ -289,6 +289,59 @@ async fn the_reference_shows_every_operation() {
 }
 
 #[tokio::test]
+async fn what_is_answered_is_called_after_the_resource_it_is_of() {
+    let site = TestApp::start().await;
+    let schema = schema(&site).await;
+    let components = object(&schema["components"]["schemas"]);
+    // A number at the end says that two things had one name.
+    let numbered = |name: &&String| name.ends_with(|c: char| c.is_ascii_digit());
+    let numbered: Vec<&String> = components.keys().filter(numbered).collect();
+    assert!(numbered.is_empty(), "{numbered:?}");
+    for (path, held) in object(&schema["paths"]) {
+        let name = match path.split('/').collect::<Vec<_>>()[..] {
+            ["", "api", name, "{id}", ""] => name,
+            _ => continue,
+        };
+        let answer = &held["get"]["responses"]["200"];
+        let answer = answer["content"]["application/json"]["schema"].to_string();
+        let (first, rest) = name.trim_end_matches('s').split_at(1);
+        let component = format!("schemas/{}{rest}\"", first.to_uppercase());
+        assert!(answer.contains(&component), "{path}: {answer}");
+    }
+    let upload = &schema["paths"]["/api/contents/{id}/retry/"]["post"];
+    let upload = &answered(&schema, upload, 200)["$ref"];
+    assert_eq!(upload, "#/components/schemas/Upload");
+}
+
+#[tokio::test]
+async fn a_new_thing_leads_to_all_that_can_be_done_with_it() {
+    let site = TestApp::start().await;
+    let schema = schema(&site).await;
+    let links = |path: &str| {
+        let made = &schema["paths"][path]["post"]["responses"]["201"];
+        let links = made["links"].as_object().into_iter().flatten();
+        let names = links.map(|(name, link)| {
+            assert_eq!(link["parameters"]["id"], "$response.body#/id");
+            assert_eq!(link["operationId"], name.as_str());
+            name.clone()
+        });
+        names.collect::<BTreeSet<String>>()
+    };
+    for (path, below) in [
+        ("/api/courses/", "/api/courses/{id}/"),
+        ("/api/contents/", "/api/contents/{id}/"),
+        ("/api/invitations/", "/api/invitations/{id}/"),
+    ] {
+        let found = operations(&schema).into_iter();
+        let below = found.filter(|(path, ..)| path.starts_with(below));
+        let all = below.map(|(.., operation)| operation["operationId"].as_str().unwrap());
+        let all: BTreeSet<String> = all.map(str::to_owned).collect();
+        assert!(all.len() > 1);
+        assert_eq!(links(path), all, "{path}");
+    }
+}
+
+#[tokio::test]
 async fn every_route_of_the_api_stands_in_the_schema_and_the_other_way_round() {
     let site = TestApp::start().await;
     // axum tells its paths only this way.

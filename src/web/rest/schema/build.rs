@@ -27,6 +27,7 @@ pub fn document<'a>(endpoints: impl Iterator<Item = &'a Endpoint>) -> Document {
     let endpoints: Vec<&Endpoint> = endpoints.collect();
     let mut shapes = Shapes::default();
     let responses = faults::components(&mut shapes);
+    name_things(&endpoints, &mut shapes);
     let mut paths = Entries::default();
     for endpoint in &endpoints {
         let path = path(endpoint, &endpoints, &mut shapes);
@@ -57,6 +58,23 @@ pub fn document<'a>(endpoints: impl Iterator<Item = &'a Endpoint>) -> Document {
             security_schemes: access::schemes(),
         },
     }
+}
+
+/// Gives what is found at the path of a thing its own name, wherever else the same is answered.
+fn name_things(endpoints: &[&Endpoint], shapes: &mut Shapes) {
+    for endpoint in endpoints {
+        if let Some(shown) = endpoint.operation(&Method::GET)
+            && is_path_of_one(&endpoint.path)
+            && !shown.answers.is_empty()
+        {
+            shapes.answer(&naming::thing(&endpoint.path, false), &shown.answers);
+        }
+    }
+}
+
+/// Whether this is the path of one thing: `/api/courses/{id}/`.
+fn is_path_of_one(path: &str) -> bool {
+    path.ends_with("/{id}/") && naming::parts(path).len() == 2
 }
 
 /// The resource to which a path belongs.
@@ -231,6 +249,12 @@ fn held(declared: &Declared, thing: &str, shapes: &mut Shapes) -> Schema {
             .iter()
             .any(|known| known.takes == *takes)
     };
+    let other = if declared.is_list {
+        format!("{thing}Entry")
+    } else {
+        format!("Made{thing}")
+    };
+    let thing = &shapes.name_of(thing, &declared.answers, &other);
     let item = if looks_at(&Takes::Fields) {
         shapes.answer_in_part(thing, &declared.answers)
     } else {
@@ -286,7 +310,7 @@ fn unchanged() -> Response {
     }
 }
 
-/// What can be done with a thing that was made: the operations of its own path.
+/// What can be done with a thing that was made: the operations of its own path, and of those below it.
 fn links(endpoint: &Endpoint, declared: &Declared, all: &[&Endpoint]) -> Entries<Link> {
     let mut links = Entries::default();
     let has_number = declared.answers.iter().any(|field| field.name == "id");
@@ -296,16 +320,15 @@ fn links(endpoint: &Endpoint, declared: &Declared, all: &[&Endpoint]) -> Entries
     // Things that are made below another one have a path of their own: `/api/modules/{id}/`.
     let name = naming::parts(&endpoint.path).last().copied().unwrap_or("");
     let own = format!("/api/{name}/{{id}}/");
-    let Some(own) = all.iter().find(|endpoint| endpoint.path == own) else {
-        return links;
-    };
-    for operation in &own.operations {
-        let name = naming::operation(&operation.method, &own.path, false);
-        let link = Link {
-            operation_id: name.clone(),
-            parameters: Entries(vec![("id".to_owned(), "$response.body#/id")]),
-        };
-        links.push(name, link);
+    for target in all.iter().filter(|target| target.path.starts_with(&own)) {
+        for operation in &target.operations {
+            let name = naming::operation(&operation.method, &target.path, operation.is_list);
+            let link = Link {
+                operation_id: name.clone(),
+                parameters: Entries(vec![("id".to_owned(), "$response.body#/id")]),
+            };
+            links.push(name, link);
+        }
     }
     links
 }

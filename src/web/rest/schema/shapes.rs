@@ -35,6 +35,15 @@ impl Shapes {
         self.object(name, fields, Way::Out)
     }
 
+    /// A name for what these fields are: this one, unless it is that of a thing with other fields; then the other one.
+    pub fn name_of(&self, name: &str, fields: &[Declared], other: &str) -> String {
+        let is_free = self.made.get(name).is_none_or(|made| {
+            let names = made.properties.0.iter().map(|(name, _)| name.as_str());
+            names.eq(fields.iter().map(|field| field.name))
+        });
+        if is_free { name } else { other }.to_owned()
+    }
+
     /// The same, when `?fields=` may leave some of them out.
     pub fn answer_in_part(&mut self, name: &str, fields: &[Declared]) -> Schema {
         let whole = self.answer(name, fields);
