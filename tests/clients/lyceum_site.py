@@ -34,7 +34,7 @@ class Site:
     def __enter__(self):
         self.command("migrate")
         for name, flags in ROLES.items():
-            self.command("user", "add", name, *flags, "--password-stdin", text=f"{PASSWORD}\n")
+            self.add(name, flags)
         self.log = (self.folder / "server.log").open("wb")
         # Ended by the kernel should this script be killed.
         self.server = subprocess.Popen(
@@ -65,6 +65,10 @@ class Site:
     def told(self):
         """What the server has logged."""
         return (self.folder / "server.log").read_text(errors="replace")
+
+    def add(self, name, flags):
+        """An account."""
+        self.command("user", "add", name, *flags, "--password-stdin", text=f"{PASSWORD}\n")
 
     def token(self, name):
         return self.command("user", "token", name).splitlines()[-1]

@@ -36,6 +36,7 @@ def before_call(context, case, kwargs):
     if case.meta is None or not case.meta.generation.mode.is_positive:
         if has_fields and case.media_type != "application/json":
             spoil(held, case.body)
+        spoil_query(case)
         return
     if case.query:
         choose_one_way(case.query)
@@ -66,6 +67,23 @@ def spoil(held, body):
         types = held["properties"].get(name, {}).get("type", "string")
         if "string" not in types and str(value).strip().lower() in FORM_WORDS:
             body[name] = "neither"
+
+
+def spoil_query(case):
+    """Leaves nothing where a value is wrong: a parameter that is empty counts as one that is absent."""
+    for name, value in (case.query or {}).items():
+        if value == "" and not takes_any_text(case, name):
+            case.query[name] = "neither"
+
+
+def takes_any_text(case, name):
+    shared = case.operation.schema.raw_schema["components"]["parameters"]
+    for parameter in raw_operation(case).get("parameters", []):
+        parameter = shared[parameter["$ref"].rsplit("/", 1)[-1]] if "$ref" in parameter else parameter
+        if parameter["name"] == name and parameter["in"] == "query":
+            held = parameter["schema"]
+            return held.get("type") == "string" and "enum" not in held and "pattern" not in held
+    return True
 
 
 def body_schema(case):

@@ -125,7 +125,7 @@ pub(super) fn with_own_acts(users: Resource) -> Resource {
         .action_on_all(
             "me/sessions/end",
             "End sessions",
-            "Ends one of your sessions, or all others. Twice is once.",
+            "Ends one of your sessions, or all others.",
             act("Ends sessions of yours.", |call| Box::pin(end_own_sessions(call)))
                 .takes(WHICH_SESSION.to_vec()),
         )
@@ -189,6 +189,9 @@ pub(super) fn with_acts(users: Resource) -> Resource {
         )
 }
 
+/// Told of a session that is none, or another's.
+const NO_SESSION: &str = "You have no session of this number: it may have ended already.";
+
 async fn change_password(call: Call) -> Result<Answer> {
     let person = call.person()?;
     require_no_key(person)?;
@@ -228,7 +231,10 @@ async fn end_own_sessions(call: Call) -> Result<Answer> {
     let mut write = call.app.write().await?;
     match (one, all) {
         (None, true) => sessions::end_all(&mut write, person.id, person.session_id).await?,
-        (Some(id), false) => sessions::end(&mut write, person.id, id).await?,
+        (Some(id), false) => match sessions::end(&mut write, person.id, id).await {
+            Err(Error::NotFound) => return Err(Error::invalid("session", NO_SESSION)),
+            ended => ended?,
+        },
         _ => {
             let words = "Name a session, or say all.";
             return Err(Error::invalid("session", words));

@@ -100,14 +100,11 @@ async fn sessions_are_listed_and_ended_by_their_owner_alone() {
             .expect(400);
     }
     // Somebody else's is nothing of hers.
-    send(
-        &site,
-        Method::POST,
-        end,
-        "maya",
-        &json!({"session": theirs}),
-    )
-    .await;
+    for number in [theirs, json!(999_999)] {
+        let none = json!({"session": number});
+        let page = send(&site, Method::POST, end, "maya", &none).await;
+        assert!(page.expect(400).json()["session"][0].is_string());
+    }
     other.get("/accounts/profile/").await.expect(200);
     send(&site, Method::POST, end, "maya", &json!({"all": true}))
         .await
