@@ -3,7 +3,7 @@
 use super::{IN_LINE, MANAGES};
 use crate::courses::hold_course;
 use crate::entities::{course, invitation};
-use crate::error::{Error, Result};
+use crate::error::{Error, Problems, Result};
 use crate::holds;
 use crate::learning::admission::Standing;
 use crate::learning::invitations::{
@@ -334,19 +334,25 @@ async fn show(call: Call) -> Result<Answer> {
 async fn create(call: Call) -> Result<Answer> {
     let person = call.person()?;
     let blank = Form::from_pairs(Vec::new());
-    let judge = |given: &crate::web::rest::Given| NewInvitation::read(&given.typed_over(&blank));
-    let new = call.given.judge(judge)?;
     let course_id = call.given.integer("course").unwrap_or_default();
+    // Held before it is judged, so that all faults are told at once.
     let write = call.app.write().await?;
-    let course = match hold_course(&write, person, course_id).await {
-        Err(Error::NotFound) => {
-            return Err(Error::invalid(
-                "course",
-                "You have no course of this number.",
-            ));
-        }
-        other => other?,
+    let held = match hold_course(&write, person, course_id).await {
+        Err(Error::NotFound) => None,
+        held => Some(held?),
     };
+    let no_course = || Problems::of("course", "You have no course of this number.");
+    let (new, course) = call.given.judge(|given| {
+        let read = NewInvitation::read(&given.typed_over(&blank));
+        match (read, held) {
+            (Ok(new), Some(course)) => Ok((new, course)),
+            (read, held) => {
+                let mut problems = read.err().unwrap_or_default();
+                problems.extend(held.map_or_else(no_course, |_| Problems::new()));
+                Err(problems)
+            }
+        }
+    })?;
     let made = links::create(&call.app, &write, &course, person.id, new).await?;
     let found = invitation::Entity::find_by_id(made.id).one(&*write).await?;
     let rows = dress(

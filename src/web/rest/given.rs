@@ -252,11 +252,9 @@ impl Given {
     }
 
     fn unknown(&mut self, path: &str, name: &str, declared: &[Declared]) {
-        let known = declared
-            .iter()
-            .filter(|field| field.access != Access::ReadOnly)
-            .map(|field| field.name);
-        let known: Vec<&str> = known.collect();
+        let known = declared.iter();
+        let known = known.filter(|field| field.access != Access::ReadOnly);
+        let known: Vec<&str> = known.map(|field| field.name).collect();
         let name = shortened(name);
         let message = format!(
             "There is no field “{name}” here; there are {}.",
@@ -468,10 +466,11 @@ impl Given {
     }
 }
 
-/// Adds the faults of fields of which none is told yet.
+/// Adds the faults of fields of which none is told yet; to what is no object, which has no fields, nothing.
 fn add_where_none(problems: &mut Problems, more: &Problems) {
     let known: BTreeSet<String> = problems.iter().map(|(name, _)| name.to_owned()).collect();
-    for (name, sentences) in more.iter().filter(|(name, _)| !known.contains(*name)) {
+    let is_new = |name: &str| !known.contains(name) && !known.contains("");
+    for (name, sentences) in more.iter().filter(|(name, _)| is_new(name)) {
         for sentence in sentences {
             problems.add(name, sentence);
         }

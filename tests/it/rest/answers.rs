@@ -371,3 +371,16 @@ async fn head_is_get_without_the_body() {
         Some(whole.bytes.len().to_string())
     );
 }
+
+#[tokio::test]
+async fn of_a_body_that_is_no_object_that_alone_is_told() {
+    let site = TestApp::start().await;
+    teacher(&site).await;
+    let told = json!({"non_field_errors": ["An object with fields is expected here."]});
+    for path in ["/api/modules/", "/api/courses/"] {
+        for body in [json!([1]), json!("title"), json!(7), json!(null)] {
+            let page = super::send(&site, Method::POST, path, "ingrid", &body).await;
+            assert_eq!(page.expect(400).json(), told, "{path} {body}");
+        }
+    }
+}

@@ -454,3 +454,39 @@ async fn the_forms_of_another_are_not_shown_and_not_taken() {
         .has("id=\"delete\"")
         .has("Yes, DELETE");
 }
+
+#[tokio::test]
+async fn the_list_of_rooms_leads_to_each_and_offers_no_pages_that_it_has_not() {
+    let site = TestApp::start().await;
+    let browser = site.login_as("ingrid", Role::Instructor).await;
+    let owner = lyceum::entities::user::Entity::find();
+    let owner = owner.one(site.app.db.read()).await.unwrap().unwrap().id;
+    let course = site.course(owner, "bow-hold").await.id;
+    look(&browser, "/api/rooms/")
+        .await
+        .expect(200)
+        .has(&format!("href=\"/api/rooms/{course}/\""))
+        .lacks("by cursor");
+    look(&browser, "/api/courses/")
+        .await
+        .expect(200)
+        .has("by cursor");
+}
+
+#[tokio::test]
+async fn what_is_to_be_copied_to_a_terminal_sends_what_has_to_be_sent() {
+    let site = TestApp::start().await;
+    let browser = site.login_as("ingrid", Role::Instructor).await;
+    look(&browser, "/api/users/me/password/")
+        .await
+        .expect(405)
+        .has("curl -X POST")
+        .has("-H &#39;Content-Type: application/json&#39;")
+        .has("&#34;new_password&#34;:");
+    // Its body is not looked at.
+    look(&browser, "/api/users/me/confirm/")
+        .await
+        .expect(405)
+        .has("curl -X POST")
+        .lacks("Content-Type: application/json&#39;");
+}

@@ -230,6 +230,13 @@ async fn an_invitation_is_made_used_and_revoked_and_its_key_is_shown_once() {
         let page = send(&site, Method::POST, "/api/invitations/", "ingrid", &body).await;
         assert!(page.expect(400).json()[field][0].is_string(), "{field}");
     }
+    // Everything that is wrong is told at once.
+    let body = json!({"course": 999_999, "uses": 0, "note": "a\u{7}b"});
+    let page = send(&site, Method::POST, "/api/invitations/", "ingrid", &body).await;
+    let faults = page.expect(400).json();
+    for field in ["course", "uses", "note"] {
+        assert!(faults[field][0].is_string(), "{field}: {faults}");
+    }
     let body = json!({"course": course, "note": "spring class", "uses": 1, "days": 7});
     let named = |body: &Value| {
         let browser = site.visitor();

@@ -11,6 +11,7 @@ use crate::web::rest::fields::Declared;
 use crate::web::rest::negotiation::Format;
 use crate::web::rest::parameters::{Parameter, Takes};
 use crate::web::rest::resource::Operation;
+use crate::web::rest::schema::sending;
 use crate::web::shell::Shell;
 use crate::web::{redirect, text};
 use askama::Template;
@@ -364,7 +365,8 @@ fn way(visit: &Visit<'_>) -> Way {
 }
 
 fn ways(visit: &Visit<'_>, operation: &Operation) -> Vec<Link> {
-    if !operation.is_list {
+    let mut parameters = operation.parameters.iter();
+    if !parameters.any(|parameter| parameter.takes == Takes::Cursor) {
         return Vec::new();
     }
     let present = way(visit);
@@ -392,16 +394,17 @@ fn command(visit: &Visit<'_>, shell: &Shell) -> String {
     let address = format!("{}{}", visit.site(), visit.with(&[("format", None)]));
     let reads = visit.endpoint.operation(&Method::GET).is_some();
     let first = visit.endpoint.operations.first();
-    let method = match first {
-        Some(first) if !reads => format!(" -X {}", first.method),
-        _ => String::new(),
+    let (method, body) = match first {
+        Some(first) if !reads => (format!(" -X {}", first.method), sending(&first.takes)),
+        _ => (String::new(), String::new()),
     };
     let who = if shell.person.is_some() {
         " \\\n  -H \"Authorization: Token $TOKEN\""
     } else {
         ""
     };
-    format!("curl{method}{who} \\\n  '{}'", address.replace('\'', "%27"))
+    let address = address.replace('\'', "%27");
+    format!("curl{method}{who} \\\n  '{address}'{body}")
 }
 
 /// The forms that the visitor may send here, filled with what is there or was typed.

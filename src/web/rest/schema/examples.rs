@@ -3,7 +3,7 @@
 //! Names that many things share have words of their own; the rest follows from what a field holds.
 
 use super::document::{Entries, Media, Operation, Others, Schema, Types};
-use crate::web::rest::fields::{Declared, Kind};
+use crate::web::rest::fields::{Access, Declared, Kind};
 use serde_json::{Map, Value, json};
 
 /// More steps than this no representation goes down, references and lists counted.
@@ -102,6 +102,27 @@ fn object(schema: &Schema, components: &Entries<Schema>, depth: usize) -> Value 
     Value::Object(members)
 }
 
+/// The part of a command that sends, as JSON, what has to be sent; empty where that is nothing.
+pub fn sending(fields: &[Declared]) -> String {
+    let required = fields
+        .iter()
+        .filter(|field| field.access == Access::Required);
+    let members: Map<String, Value> = required
+        .filter_map(|field| Some((field.name.to_owned(), of(field)?)))
+        .collect();
+    if members.is_empty() {
+        String::new()
+    } else {
+        quoted(&Value::Object(members))
+    }
+}
+
+/// Within single quotes, a shell takes everything but those as it is.
+fn quoted(body: &Value) -> String {
+    let json = body.to_string().replace('\'', "'\\''");
+    format!(" \\\n  -H 'Content-Type: application/json' \\\n  -d '{json}'")
+}
+
 /// The operation, called with curl.
 pub fn curl(
     site: &str,
@@ -120,12 +141,6 @@ pub fn curl(
     }
     let path = path.replace("{id}", "7").replace("{resource}", "courses");
     words.push(format!("{site}{path}"));
-    if let Some(example) = body.and_then(|media| media.example.as_ref()) {
-        // Within single quotes, a shell takes everything but those as it is.
-        let json = example.to_string().replace('\'', "'\\''");
-        words.push(format!(
-            "\\\n  -H 'Content-Type: application/json' \\\n  -d '{json}'"
-        ));
-    }
-    words.join(" ")
+    let body = body.and_then(|media| media.example.as_ref());
+    words.join(" ") + &body.map(quoted).unwrap_or_default()
 }

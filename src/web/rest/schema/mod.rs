@@ -21,6 +21,7 @@ use crate::error::{Error, Result};
 use axum::http::Method;
 use bytes::Bytes;
 use document::Document;
+pub use examples::sending;
 use std::sync::{Arc, OnceLock};
 
 /// Where the document is served.
