@@ -56,3 +56,66 @@ fn every_path_of_the_api_stands_in_its_document() {
         );
     }
 }
+
+/// The pages of the guide of Django REST framework, as its own list of contents has them.
+const GUIDE: [&str; 28] = [
+    "Requests",
+    "Responses",
+    "Views",
+    "Generic views",
+    "Viewsets",
+    "Routers",
+    "Parsers",
+    "Renderers",
+    "Serializers",
+    "Serializer fields",
+    "Serializer relations",
+    "Validators",
+    "Authentication",
+    "Permissions",
+    "Caching",
+    "Throttling",
+    "Filtering",
+    "Pagination",
+    "Versioning",
+    "Content negotiation",
+    "Metadata",
+    "Schemas",
+    "Format suffixes",
+    "Returning URLs",
+    "Exceptions",
+    "Status codes",
+    "Testing",
+    "Settings",
+];
+
+#[test]
+fn the_comparison_has_every_page_of_the_guide_and_says_yes_or_why_not_in_every_row() {
+    let document = read("docs/API.md");
+    let (_, comparison) = document
+        .split_once("## Beside Django REST framework")
+        .expect("the comparison is there");
+    for page in GUIDE {
+        assert!(
+            comparison.contains(&format!("\n### {page}\n")),
+            "the comparison lacks {page}"
+        );
+    }
+    let rows = comparison.lines().filter(|line| line.starts_with("| "));
+    let rows = rows.filter(|line| *line != "| there | here |");
+    let mut count = 0;
+    for row in rows {
+        let cells = row.trim_matches('|').replace("\\|", "/");
+        let (_, here) = cells.split_once(" | ").expect("a row has two cells");
+        let says_yes = here == "yes "
+            || ["yes, ", "yes; ", "yes: ", "yes ("]
+                .iter()
+                .any(|start| here.starts_with(start));
+        let says_why_not = ["no: ", "no, ", "otherwise: "]
+            .iter()
+            .any(|start| here.len() > start.len() + 10 && here.starts_with(start));
+        assert!(says_yes || says_why_not, "neither yes nor why not: {row}");
+        count += 1;
+    }
+    assert!(count > 100, "{count} rows");
+}
