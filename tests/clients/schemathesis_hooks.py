@@ -95,9 +95,10 @@ def spoil(held, body):
 
 
 def spoil_query(case):
-    """Leaves nothing where a value is wrong: a parameter that is empty counts as one that is absent."""
-    for name, value in (case.query or {}).items():
-        if value == "" and not takes_any_text(case, name):
+    """Leaves no value that means another one: a parameter that is empty counts as absent, and of several the last counts."""
+    for name, value in list((case.query or {}).items()):
+        means_another = value == "" or isinstance(value, list)
+        if means_another and not takes_any_text(case, name):
             case.query[name] = "neither"
 
 
