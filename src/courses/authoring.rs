@@ -280,7 +280,7 @@ pub async fn delete(
     let by = By::person(&person, Via::Page, device.address, app.clock.now());
     let mut write = app.write().await?;
     let before = store::get_owned_course(&*write, &person, id).await?;
-    let told = facts_for_others(&write, person.id, &before).await?;
+    let told = facts_for_others(&write, &by, &before).await?;
     delete_course(&app, &mut write, id).await?;
     log_for_others(&write, &by, "delete", id, told.as_ref()).await?;
     write.commit().await?;
@@ -327,7 +327,7 @@ async fn insert(app: &App, person: &Person, change: CourseChange) -> Result<cour
 async fn update(app: &App, person: &Person, by: &By, id: i64, change: CourseChange) -> Result<()> {
     let write = app.write().await?;
     let before = store::hold_course(&write, person, id).await?;
-    let told = facts_for_others(&write, person.id, &before).await?;
+    let told = facts_for_others(&write, by, &before).await?;
     update_course(app, &write, &before, change).await?;
     log_for_others(&write, by, "change", id, told.as_ref()).await?;
     write.commit().await

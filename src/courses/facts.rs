@@ -42,6 +42,11 @@ pub async fn course_facts(db: &impl ConnectionTrait, id: i64) -> Result<Option<F
             ("subject", subject.map_or_else(String::new, |row| row.title)),
             ("overview", course.overview),
             ("draft", yes_no(course.is_draft)),
+            (
+                "places",
+                course.places.map_or_else(String::new, |n| n.to_string()),
+            ),
+            ("approval", yes_no(course.needs_approval)),
             ("modules", modules.join("; ")),
         ],
     }))
@@ -49,12 +54,15 @@ pub async fn course_facts(db: &impl ConnectionTrait, id: i64) -> Result<Option<F
 
 /// What a course consists of before somebody changes it who is not its teacher; `None` for the teacher herself, whose own
 /// changes are no matter of the log.
+///
+/// # Errors
+/// When the database does not answer.
 pub async fn facts_for_others(
     write: &Write,
-    person_id: i64,
+    by: &By,
     course: &course::Model,
 ) -> Result<Option<Facts>> {
-    if course.owner_id == person_id {
+    if by.id == Some(course.owner_id) {
         Ok(None)
     } else {
         course_facts(&**write, course.id).await
@@ -62,6 +70,9 @@ pub async fn facts_for_others(
 }
 
 /// Logs what somebody has done to the course of another: `before` is what [`facts_for_others`] has told.
+///
+/// # Errors
+/// When the database does not answer; then the change is not committed either.
 pub async fn log_for_others(
     write: &Write,
     by: &By,

@@ -42,7 +42,7 @@ pub use api::{ContentView, CourseHead, CourseView, FULL_COURSE, find_course, wit
 pub use by_staff::{hold_any_course, insert_course_of, place_modules, set_owner};
 pub use content_form::title_of;
 pub use content_store::{add_file, placement};
-pub use facts::{course_facts, subject_facts};
+pub use facts::{course_facts, facts_for_others, log_for_others, subject_facts};
 pub use fields::{CourseChange, slug_fault};
 pub use store::{
     delete_contents, delete_modules, get_owned_content, get_owned_course, get_owned_module,

@@ -2,11 +2,14 @@
 
 use super::admission::{Told, announce, fill, let_in_told, move_up};
 use super::entry::{LONGEST_REASON, SHOWN};
+use super::logged::{self, Outcome};
 use crate::app::App;
+use crate::courses::{facts_for_others, log_for_others};
 use crate::db::Write;
 use crate::entities::course;
 use crate::entities::enrollment_request::{self, RequestState};
 use crate::error::{Problems, Result};
+use crate::web::audit::By;
 use crate::web::changes;
 use crate::web::form::Form;
 use sea_orm::sea_query::Expr;
@@ -19,12 +22,19 @@ use std::collections::BTreeSet;
 pub(super) async fn accept(
     app: &App,
     write: &mut Write,
+    by: &By,
     course: &course::Model,
     request_ids: &[i64],
 ) -> Result<usize> {
     let asked = list_of(write, course.id, request_ids, &[RequestState::Asked]).await?;
     settle(app, write, &asked, RequestState::Waiting, "").await?;
     let let_in = move_up(app, write, course).await?;
+    let outcome = Outcome {
+        act: "accept",
+        let_in: &let_in,
+        reason: "",
+    };
+    logged::requests(write, by, course, &asked, &outcome).await?;
     let still_out = asked
         .iter()
         .map(|request| request.user_id)
@@ -39,6 +49,7 @@ pub(super) async fn accept(
 pub(super) async fn decline(
     app: &App,
     write: &mut Write,
+    by: &By,
     course: &course::Model,
     request_ids: &[i64],
     reason: &str,
@@ -46,6 +57,12 @@ pub(super) async fn decline(
     let open = [RequestState::Asked, RequestState::Waiting];
     let declined = list_of(write, course.id, request_ids, &open).await?;
     settle(app, write, &declined, RequestState::Declined, reason).await?;
+    let outcome = Outcome {
+        act: "decline",
+        let_in: &[],
+        reason,
+    };
+    logged::requests(write, by, course, &declined, &outcome).await?;
     let news = declined
         .iter()
         .map(|request| (request.user_id, Told::Declined(reason.to_owned())));
@@ -148,9 +165,11 @@ pub(super) struct Rules {
 pub(super) async fn set_rules(
     app: &App,
     write: &mut Write,
+    by: &By,
     before: &course::Model,
     rules: Rules,
 ) -> Result<course::Model> {
+    let told = facts_for_others(write, by, before).await?;
     let row = course::ActiveModel {
         id: Set(before.id),
         places: Set(rules.places),
@@ -159,6 +178,7 @@ pub(super) async fn set_rules(
         ..Default::default()
     };
     let course = row.update(&**write).await?;
+    log_for_others(write, by, "change", course.id, told.as_ref()).await?;
     changes::course(write, course.id, course.owner_id);
     if before.needs_approval && !course.needs_approval {
         enrollment_request::Entity::update_many()

@@ -9,10 +9,12 @@ use crate::courses::{count_taken, get_owned_course, hold_course};
 use crate::entities::enrollment_request::{self, RequestState};
 use crate::entities::{course, invitation, user};
 use crate::error::{Error, Problems, Result};
+use crate::web::audit::{By, Via};
 use crate::web::extract::{Path, Query};
 use crate::web::form::{FaultLine, Field, Form, fault_lines_in};
 use crate::web::identity::{Author, Person};
 use crate::web::permissions::{self, require};
+use crate::web::sessions::Device;
 use crate::web::shell::{Place, Shell, page, page_with};
 use crate::web::{redirect, text};
 use askama::Template;
@@ -192,6 +194,7 @@ pub async fn show(
 pub async fn set_rules(
     State(app): State<App>,
     Author(person): Author,
+    device: Device,
     shell: Shell,
     Path(id): Path<i64>,
     form: Form,
@@ -204,7 +207,8 @@ pub async fn set_rules(
     };
     let mut write = app.write().await?;
     let before = hold_course(&write, &person, id).await?;
-    deciding::set_rules(&app, &mut write, &before, rules).await?;
+    let by = by(&app, &person, &device);
+    deciding::set_rules(&app, &mut write, &by, &before, rules).await?;
     write.commit().await?;
     Ok(done(id, "rules"))
 }
@@ -231,6 +235,7 @@ pub(super) fn read_rules(form: &Form) -> Result<Rules, Problems> {
 pub async fn decide(
     State(app): State<App>,
     Author(person): Author,
+    device: Device,
     shell: Shell,
     Path(id): Path<i64>,
     form: Form,
@@ -244,11 +249,12 @@ pub async fn decide(
     let mut write = app.write().await?;
     let course = hold_course(&write, &person, id).await?;
     let (ids, reason) = (&decision.ids, &decision.reason);
+    let by = by(&app, &person, &device);
     let (what, count) = if decision.accepts {
-        let count = deciding::accept(&app, &mut write, &course, ids).await?;
+        let count = deciding::accept(&app, &mut write, &by, &course, ids).await?;
         ("accepted", count)
     } else {
-        let count = deciding::decline(&app, &mut write, &course, ids, reason).await?;
+        let count = deciding::decline(&app, &mut write, &by, &course, ids, reason).await?;
         ("declined", count)
     };
     write.commit().await?;
@@ -259,6 +265,7 @@ pub async fn decide(
 pub async fn invite(
     State(app): State<App>,
     Author(person): Author,
+    device: Device,
     shell: Shell,
     Path(id): Path<i64>,
     form: Form,
@@ -266,7 +273,7 @@ pub async fn invite(
     require(&person, permissions::CHANGE_COURSE)?;
     let course = get_owned_course(app.db.read(), &person, id).await?;
     let made = match NewInvitation::read(&form) {
-        Ok(new) => make(&app, &person, id, new).await,
+        Ok(new) => make(&app, &person, &by(&app, &person, &device), id, new).await,
         Err(problems) => Err(Error::Invalid(problems)),
     };
     match made {
@@ -282,10 +289,10 @@ pub async fn invite(
     }
 }
 
-async fn make(app: &App, person: &Person, id: i64, new: NewInvitation) -> Result<String> {
+async fn make(app: &App, person: &Person, by: &By, id: i64, new: NewInvitation) -> Result<String> {
     let write = app.write().await?;
     let course = hold_course(&write, person, id).await?;
-    let made = invitations::create(app, &write, &course, person.id, new).await?;
+    let made = invitations::create(app, &write, by, &course, new).await?;
     write.commit().await?;
     Ok(made.path())
 }
@@ -294,14 +301,21 @@ async fn make(app: &App, person: &Person, id: i64, new: NewInvitation) -> Result
 pub async fn revoke(
     State(app): State<App>,
     Author(person): Author,
+    device: Device,
     Path((id, invitation_id)): Path<(i64, i64)>,
 ) -> Result<Response> {
     require(&person, permissions::CHANGE_COURSE)?;
     let write = app.write().await?;
-    hold_course(&write, &person, id).await?;
-    invitations::revoke(&app, &write, id, invitation_id).await?;
+    let course = hold_course(&write, &person, id).await?;
+    let by = by(&app, &person, &device);
+    invitations::revoke(&app, &write, &by, &course, invitation_id).await?;
     write.commit().await?;
     Ok(done(id, "revoked"))
+}
+
+/// Who does it, for the log: staff do it with the courses of others.
+fn by(app: &App, person: &Person, device: &Device) -> By {
+    By::person(person, Via::Page, device.address, app.clock.now())
 }
 
 fn done(course_id: i64, what: &str) -> Response {

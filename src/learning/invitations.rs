@@ -4,19 +4,20 @@
 //! Their page stands in `joining`.
 
 use super::admission::{self, Standing};
-use super::store;
+use super::{logged, store};
 use crate::app::App;
 use crate::db::Write;
 use crate::entities::{course, invitation, invitation_use};
 use crate::error::{Error, Problems, Result};
+use crate::web::audit::By;
 use crate::web::form::Form;
 use crate::web::identity::Person;
 use crate::web::sessions::hash;
 use chrono::{DateTime, TimeDelta, Utc};
 use sea_orm::sea_query::{Expr, ExprTrait as _, Order, Query};
 use sea_orm::{
-    ActiveValue::Set, ColumnTrait, Condition, ConnectionTrait, EntityTrait, PaginatorTrait,
-    QueryFilter, QueryOrder, QuerySelect, TryInsertResult,
+    ActiveModelTrait, ActiveValue::Set, ColumnTrait, Condition, ConnectionTrait, EntityTrait,
+    PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, TryInsertResult,
 };
 use std::collections::HashMap;
 
@@ -115,8 +116,8 @@ impl Made {
 pub(super) async fn create(
     app: &App,
     write: &Write,
+    by: &By,
     course: &course::Model,
-    owner_id: i64,
     new: NewInvitation,
 ) -> Result<Made> {
     let now = app.clock.now();
@@ -130,7 +131,7 @@ pub(super) async fn create(
     let token = app.clock.random_token();
     let row = invitation::ActiveModel {
         course_id: Set(course.id),
-        owner_id: Set(owner_id),
+        owner_id: Set(by.id.unwrap_or(course.owner_id)),
         token_hash: Set(hash(&token)),
         note: Set(new.note),
         most_uses: Set(Some(new.most_uses)),
@@ -140,30 +141,41 @@ pub(super) async fn create(
         revoked_at: Set(None),
         ..Default::default()
     };
-    let inserted = invitation::Entity::insert(row).exec(&**write).await?;
-    Ok(Made {
-        id: inserted.last_insert_id,
-        token,
-    })
+    let made = row.insert(&**write).await?;
+    logged::invitation(write, by, course, None, &made).await?;
+    Ok(Made { id: made.id, token })
 }
 
-/// Takes an invitation of a course back; twice is once.
+/// Takes an invitation of a course back that is held; twice is once.
 ///
 /// # Errors
 /// [`Error::NotFound`] when the course has no such one.
-pub(super) async fn revoke(app: &App, write: &Write, course_id: i64, id: i64) -> Result<()> {
+pub(super) async fn revoke(
+    app: &App,
+    write: &Write,
+    by: &By,
+    course: &course::Model,
+    id: i64,
+) -> Result<()> {
     let found = invitation::Entity::find_by_id(id)
-        .filter(invitation::Column::CourseId.eq(course_id))
+        .filter(invitation::Column::CourseId.eq(course.id))
         .one(&**write)
         .await?;
-    found.ok_or(Error::NotFound)?;
+    let before = found.ok_or(Error::NotFound)?;
+    if before.revoked_at.is_some() {
+        return Ok(());
+    }
+    let now = app.clock.now();
     invitation::Entity::update_many()
-        .col_expr(invitation::Column::RevokedAt, Expr::value(app.clock.now()))
+        .col_expr(invitation::Column::RevokedAt, Expr::value(now))
         .filter(invitation::Column::Id.eq(id))
-        .filter(invitation::Column::RevokedAt.is_null())
         .exec(&**write)
         .await?;
-    Ok(())
+    let after = invitation::Model {
+        revoked_at: Some(now),
+        ..before.clone()
+    };
+    logged::invitation(write, by, course, Some(&before), &after).await
 }
 
 /// Those of which this holds let people in.

@@ -15,6 +15,7 @@ mod handed;
 mod invitations;
 pub mod joining;
 pub mod lesson;
+mod logged;
 pub mod marks;
 mod material;
 pub mod pages;

@@ -5,8 +5,10 @@ use lyceum::backup::BackupError;
 use lyceum::backup::course::{Imported, Wish, export, import};
 use lyceum::entities::item::ItemKind;
 use lyceum::entities::upload::UploadState;
-use lyceum::entities::{course, subject, upload};
-use sea_orm::{EntityTrait as _, PaginatorTrait as _};
+use lyceum::entities::{audit_entry, course, subject, upload};
+use sea_orm::{
+    ColumnTrait as _, EntityTrait as _, PaginatorTrait as _, QueryFilter as _, QueryOrder as _,
+};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use std::fmt::Write as _;
@@ -305,4 +307,48 @@ async fn a_course_that_is_not_there_is_named_and_no_file_is_made() {
     let error = error.unwrap_err().to_string();
     assert!(error.contains("no-such-course"), "{error}");
     assert!(!file.exists());
+}
+
+#[tokio::test]
+async fn a_course_that_comes_in_stands_in_the_log_and_so_does_its_subject_where_it_is_new() {
+    let school = School::new(true).await;
+    let file = school.export().await;
+    let there = elsewhere().await;
+    subject::Entity::delete_many()
+        .filter(subject::Column::Slug.eq("music"))
+        .exec(there.app.db.writer())
+        .await
+        .unwrap();
+    // What is refused stands nowhere.
+    let nobody = Wish {
+        owner: "nobody".into(),
+        ..wish()
+    };
+    bring(&there, &file, nobody).await.unwrap_err();
+    bring(&there, &file, wish()).await.unwrap();
+    let again = Wish {
+        slug: Some("once-more".into()),
+        ..wish()
+    };
+    bring(&there, &file, again).await.unwrap();
+    let lines = audit_entry::Entity::find().order_by_asc(audit_entry::Column::Id);
+    let lines = lines.all(there.app.db.read()).await.unwrap();
+    let told: Vec<(&str, &str, &str, Option<i64>)> = lines
+        .iter()
+        .map(|line| {
+            (
+                line.via.as_str(),
+                line.act.as_str(),
+                line.object_kind.as_str(),
+                line.actor_id,
+            )
+        })
+        .collect();
+    let expected = [
+        ("terminal", "import", "subject", None),
+        ("terminal", "import", "course", None),
+        ("terminal", "import", "course", None),
+    ];
+    assert_eq!(told, expected);
+    assert!(lines[1].changes.contains("zofia"), "{}", lines[1].changes);
 }

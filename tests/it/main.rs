@@ -59,4 +59,5 @@ mod tokens;
 mod tus;
 mod two_factor;
 mod uploads;
+mod ways_in_log;
 mod workers;

@@ -38,6 +38,9 @@ pub static TABLE: LazyLock<Table> = LazyLock::new(|| Table {
                 ("token", "Tokens"),
                 ("job", "Jobs"),
                 ("announcement", "Announcements"),
+                ("request", "Requests to enroll"),
+                ("invitation", "Invitations"),
+                ("cache", "Caches"),
             ]),
         },
         Filter {
@@ -105,6 +108,7 @@ fn dress(look: &Look, rows: Vec<audit_entry::Model>) -> Vec<Row> {
             ("terminal", _) => Cell::text("terminal"),
             (via, address) => Cell::Two(address.to_owned(), via.to_owned()),
         };
+        let what = what(&row);
         Row {
             id: row.id,
             name: row.id.to_string(),
@@ -124,15 +128,7 @@ fn dress(look: &Look, rows: Vec<audit_entry::Model>) -> Vec<Row> {
             cells: vec![
                 Cell::time(Some(row.created_at), look),
                 Cell::text(row.actor_name),
-                Cell::Two(
-                    row.object_name,
-                    format!(
-                        "{} {} {}",
-                        words_of(&row.act),
-                        row.object_kind,
-                        row.object_id
-                    ),
-                ),
+                Cell::Two(row.object_name, what),
                 if changes.is_empty() {
                     Cell::Empty
                 } else {
@@ -145,7 +141,11 @@ fn dress(look: &Look, rows: Vec<audit_entry::Model>) -> Vec<Row> {
     rows.collect()
 }
 
-/// What was done, as people say it.
-fn words_of(act: &str) -> String {
-    act.replace('-', " ")
+/// What was done to what, as people say it. Not everything has a number.
+fn what(row: &audit_entry::Model) -> String {
+    let (act, kind) = (row.act.replace('-', " "), &row.object_kind);
+    match row.object_id {
+        0 => format!("{act} {kind}"),
+        id => format!("{act} {kind} {id}"),
+    }
 }

@@ -8,13 +8,14 @@ use crate::backup::BackupError;
 use crate::backup::archive::{self, at};
 use crate::backup::manifest::Manifest;
 use crate::backup::restore::put;
-use crate::courses::slug_fault;
+use crate::courses::{course_facts, slug_fault, subject_facts};
 use crate::db::{Tag, Write};
 use crate::entities::upload::UploadState;
 use crate::entities::{content, course, item, module, rendition, subject, upload, user};
 use crate::error::Error;
 use crate::jobs;
 use crate::media::{self, ORIGINAL, ProcessUpload};
+use crate::web::audit::{By, Done, Facts, record};
 use crate::web::changes;
 use sea_orm::{
     ActiveModelTrait as _, ActiveValue::Set, ColumnTrait as _, EntityTrait as _, QueryFilter as _,
@@ -161,9 +162,11 @@ impl Importing {
             }
             uploads.push(made);
         }
-        let course = insert_course(app, &write, admitted, is_published).await?;
+        let (course, is_subject_new) = insert_course(app, &write, admitted, is_published).await?;
         insert_modules(app, &write, &course, &admitted.document, &uploads).await?;
         changes::course(&write, course.id, course.owner_id);
+        let logged = log(app, &write, &course, is_subject_new).await;
+        logged.map_err(fault)?;
         write.commit().await.map_err(fault)?;
         let is_waiting = |made: &&upload::Model| made.state == UploadState::Waiting;
         Ok(Imported {
@@ -271,16 +274,46 @@ async fn insert_upload(
     Ok(made)
 }
 
+/// Lines of the log for the course and, when it came with it, its subject.
+async fn log(
+    app: &App,
+    write: &Write,
+    course: &course::Model,
+    is_subject_new: bool,
+) -> Result<(), Error> {
+    // There is no other way to bring a course in.
+    let by = By::terminal(app.clock.now());
+    let line = async |kind, id, facts: Option<Facts>| {
+        let done = Done {
+            act: "import",
+            kind,
+            id,
+            before: None,
+            after: facts.as_ref(),
+        };
+        record(write, &by, done).await
+    };
+    if is_subject_new {
+        let facts = subject_facts(&**write, course.subject_id).await?;
+        line("subject", course.subject_id, facts).await?;
+    }
+    let facts = course_facts(&**write, course.id).await?;
+    line("course", course.id, facts).await
+}
+
+/// The course, and whether its subject is new here.
 async fn insert_course(
     app: &App,
     write: &Write,
     admitted: &Admitted,
     is_published: bool,
-) -> Result<course::Model, BackupError> {
+) -> Result<(course::Model, bool), BackupError> {
     let (document, now) = (&admitted.document, app.clock.now());
     let wanted = &document.subject;
     let found = subject::Entity::find().filter(subject::Column::Slug.eq(&wanted.slug));
-    let subject = if let Some(found) = found.one(&**write).await? {
+    let found = found.one(&**write).await?;
+    let is_subject_new = found.is_none();
+    let subject = if let Some(found) = found {
         found
     } else {
         write.changes(Tag::subjects());
@@ -304,7 +337,7 @@ async fn insert_course(
         updated_at: Set(now),
         ..Default::default()
     };
-    Ok(row.insert(&**write).await?)
+    Ok((row.insert(&**write).await?, is_subject_new))
 }
 
 async fn insert_modules(

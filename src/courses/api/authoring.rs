@@ -430,7 +430,7 @@ async fn hold(call: &Call, of_all: &str) -> Result<(Write, CourseView, Option<Fa
     } else {
         store::hold_course(&write, person, id).await?
     };
-    let told = facts_for_others(&write, person.id, &course).await?;
+    let told = facts_for_others(&write, &call.by()?, &course).await?;
     let view = view(&write, course).await?;
     Ok((write, view, told))
 }

@@ -265,7 +265,7 @@ async fn create(call: Call) -> Result<Answer> {
     })?;
     let write = call.app.write().await?;
     let course = hold_managed(&write, person, course_id).await?;
-    let told = facts_for_others(&write, person.id, &course).await?;
+    let told = facts_for_others(&write, &call.by()?, &course).await?;
     let row = insert_module(&call.app, &write, course_id, change).await?;
     log_for_others(&write, &call.by()?, "change", course_id, told.as_ref()).await?;
     let path = format!("/api/modules/{}/", row.id);
@@ -336,6 +336,6 @@ async fn hold(call: &Call) -> Result<(Write, module::Model, Option<Facts>)> {
     let course = hold_managed(&write, person, course_id).await?;
     let module = module::Entity::find_by_id(call.id).one(&*write).await?;
     let module = module.filter(|module| module.course_id == course_id);
-    let told = facts_for_others(&write, person.id, &course).await?;
+    let told = facts_for_others(&write, &call.by()?, &course).await?;
     Ok((write, module.ok_or(Error::NotFound)?, told))
 }

@@ -143,7 +143,8 @@ async fn change(call: Call) -> Result<Answer> {
     if rules == held {
         return call.one(&ENTRY, &before);
     }
-    let course = deciding::set_rules(&call.app, &mut write, &before.course, rules).await?;
+    let course =
+        deciding::set_rules(&call.app, &mut write, &call.by()?, &before.course, rules).await?;
     let after = of(&*write, course).await?;
     write.commit().await?;
     call.one(&ENTRY, &after)

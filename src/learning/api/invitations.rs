@@ -353,7 +353,7 @@ async fn create(call: Call) -> Result<Answer> {
             }
         }
     })?;
-    let made = links::create(&call.app, &write, &course, person.id, new).await?;
+    let made = links::create(&call.app, &write, &call.by()?, &course, new).await?;
     let found = invitation::Entity::find_by_id(made.id).one(&*write).await?;
     let rows = dress(
         vec![(found.ok_or(Error::NotFound)?, Vec::new())],
@@ -373,8 +373,8 @@ async fn create(call: Call) -> Result<Answer> {
 async fn revoke(call: Call) -> Result<Answer> {
     let found = &call.object::<Found>()?.row;
     let write = call.app.write().await?;
-    hold_course(&write, call.person()?, found.course_id).await?;
-    links::revoke(&call.app, &write, found.course_id, found.id).await?;
+    let course = hold_course(&write, call.person()?, found.course_id).await?;
+    links::revoke(&call.app, &write, &call.by()?, &course, found.id).await?;
     let row = invitation::Entity::find_by_id(found.id)
         .one(&*write)
         .await?;

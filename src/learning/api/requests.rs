@@ -277,7 +277,7 @@ async fn accept(call: Call) -> Result<Answer> {
     let (app, request) = (&call.app, &call.object::<Found>()?.row);
     let mut write = app.write().await?;
     let course = hold_course(&write, call.person()?, request.course_id).await?;
-    let accepted = deciding::accept(app, &mut write, &course, &[request.id]).await?;
+    let accepted = deciding::accept(app, &mut write, &call.by()?, &course, &[request.id]).await?;
     let state = if is_enrolled(&*write, request.user_id, course.id).await? {
         "enrolled"
     } else {
@@ -317,7 +317,15 @@ async fn decline(call: Call) -> Result<Answer> {
     let (app, request) = (&call.app, &call.object::<Found>()?.row);
     let mut write = app.write().await?;
     let course = hold_course(&write, call.person()?, request.course_id).await?;
-    let declined = deciding::decline(app, &mut write, &course, &[request.id], &reason).await?;
+    let declined = deciding::decline(
+        app,
+        &mut write,
+        &call.by()?,
+        &course,
+        &[request.id],
+        &reason,
+    )
+    .await?;
     let left = enrollment_request::Entity::find_by_id(request.id);
     // She has come in or taken it back meanwhile.
     left.one(&*write).await?.ok_or(Error::NotFound)?;
