@@ -71,6 +71,10 @@ pub async fn token_facts(db: &impl ConnectionTrait, id: i64) -> Result<Option<Fa
     }))
 }
 
+/// Told where somebody who is not of the staff would change such an account.
+pub const NOT_TOUCHABLE: &str =
+    "Only staff change the accounts of people who run the site or a part of it.";
+
 /// Holds the account of somebody whom this person may change, together with her own, until the end of the transaction.
 /// Staff may change everybody's; others only those of people who have no part in running the site, so that nobody takes a
 /// right over by somebody else's account.
@@ -80,12 +84,28 @@ pub async fn token_facts(db: &impl ConnectionTrait, id: i64) -> Result<Option<Fa
 pub async fn hold_touchable(write: &Write, person: &Person, id: i64) -> Result<user::Model> {
     let (caller, account) = hold_with(write, person.id, id).await?;
     require_still(&caller, person)?;
-    if !person.is_staff && (account.is_staff || runs_something(&**write, id).await?) {
-        return Err(Error::Forbidden(
-            "Only staff change the accounts of people who run the site or a part of it.",
-        ));
+    if is_touchable(&**write, person, &account).await? {
+        Ok(account)
+    } else {
+        Err(Error::Forbidden(NOT_TOUCHABLE))
     }
-    Ok(account)
+}
+
+/// Whether [`hold_touchable`] would let her change this account now.
+///
+/// # Errors
+/// [`Error::NotFound`] when there is no such account.
+pub async fn may_touch(db: &impl ConnectionTrait, person: &Person, id: i64) -> Result<bool> {
+    let account = user::Entity::find_by_id(id).one(db).await?;
+    is_touchable(db, person, &account.ok_or(Error::NotFound)?).await
+}
+
+async fn is_touchable(
+    db: &impl ConnectionTrait,
+    person: &Person,
+    account: &user::Model,
+) -> Result<bool> {
+    Ok(person.is_staff || !(account.is_staff || runs_something(db, account.id).await?))
 }
 
 /// Whether a group gives this account a part of the admin site.

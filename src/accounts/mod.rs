@@ -24,13 +24,13 @@ mod tokens;
 mod two_factor;
 
 pub use by_staff::{end_sessions_of, give_password, hash_for, take_two_factor};
-pub use facts::{group_facts, hold_touchable, token_facts, user_facts};
+pub use facts::{NOT_TOUCHABLE, group_facts, hold_touchable, may_touch, token_facts, user_facts};
 pub use links::{SendLink, SweepLinks};
 pub use profile::{Profile, set_theme, update_profile};
 pub use recovery::FindForgetful;
 pub use rights::{
-    delete_group, groups_of, hold_caller, hold_group, list_groups, save_group, set_active,
-    set_groups, set_rights, set_staff,
+    delete_group, groups_of, hold_caller, hold_group, list_groups, may_teach, no_teacher,
+    save_group, set_active, set_groups, set_rights, set_staff,
 };
 pub use rules::{check_email, check_password, check_username};
 pub use store::{find_user, list_members, list_users};

@@ -5,11 +5,11 @@ use crate::db::Write;
 use crate::entities::{group, group_permission, user, user_group};
 use crate::error::{Error, Problems, Result};
 use crate::web::identity::Person;
-use crate::web::sessions;
+use crate::web::{permissions, sessions};
 use sea_orm::sea_query::Expr;
 use sea_orm::{
-    ActiveModelTrait, ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter,
-    QueryOrder, QuerySelect, SqlErr,
+    ActiveModelTrait, ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, JoinType,
+    QueryFilter, QueryOrder, QuerySelect, RelationTrait, SqlErr,
 };
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -178,6 +178,34 @@ pub async fn set_rights(
     } else {
         sessions::end_all(write, user_id, None).await
     }
+}
+
+/// Whether the places of a teacher are open to an account, so that she can do something with a course of hers.
+pub async fn may_teach(db: &impl ConnectionTrait, account: &user::Model) -> Result<bool> {
+    if account.is_staff {
+        return Ok(true);
+    }
+    let needed = [permissions::VIEW_COURSE, permissions::CHANGE_COURSE];
+    let held: Vec<String> = group_permission::Entity::find()
+        .select_only()
+        .column(group_permission::Column::Permission)
+        .distinct()
+        .join(JoinType::InnerJoin, group_permission::Relation::Group.def())
+        .join_rev(JoinType::InnerJoin, user_group::Relation::Group.def())
+        .filter(user_group::Column::UserId.eq(account.id))
+        .filter(group_permission::Column::Permission.is_in(needed))
+        .into_tuple()
+        .all(db)
+        .await?;
+    Ok(held.len() == needed.len())
+}
+
+/// What is told where somebody is to be a teacher who [may not teach](may_teach).
+pub fn no_teacher(account: &user::Model) -> String {
+    format!(
+        "{} may not write courses, and could not open this one. Put the account into the group {INSTRUCTORS} first.",
+        account.username
+    )
 }
 
 /// The names of all groups with their numbers, by name.

@@ -26,6 +26,7 @@ mod m0020_overview;
 mod m0021_doors;
 mod m0022_room_pictures;
 mod m0023_invitations_end;
+mod m0024_found_by_index;
 
 /// All steps, in order.
 pub struct Migrator;
@@ -55,6 +56,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0021_doors::Migration),
             Box::new(m0022_room_pictures::Migration),
             Box::new(m0023_invitations_end::Migration),
+            Box::new(m0024_found_by_index::Migration),
         ]
     }
 }

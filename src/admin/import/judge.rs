@@ -2,9 +2,11 @@
 //! chunks, so that neither the statements nor the memory grow with every line.
 
 use super::read::Lines;
+use crate::admin::tables::who;
 use crate::entities::{course, user};
 use crate::error::Result;
 use crate::learning;
+use sea_orm::sea_query::{Expr, ExprTrait as _};
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QuerySelect};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -198,6 +200,8 @@ struct People {
     by_name: HashMap<String, i64>,
     /// `None`: several.
     by_mail: HashMap<String, Option<i64>>,
+    /// The same without regard to case.
+    by_folded_mail: HashMap<String, Option<i64>>,
 }
 
 impl People {
@@ -208,24 +212,41 @@ impl People {
             .map(|line| line.username.as_str())
             .collect();
         let mails: BTreeSet<&str> = lines.good.iter().map(|line| line.email.as_str()).collect();
-        let (mut by_name, mut by_mail) = (HashMap::new(), HashMap::new());
-        for (id, name) in accounts(db, user::Column::Username, names).await? {
-            by_name.insert(name, id);
+        let named = user::Column::Username.into_expr();
+        let by_name = accounts(db, user::Column::Username, named, names).await?;
+        let by_name = by_name.into_iter().map(|(id, name)| (name, id)).collect();
+        let folded: BTreeSet<String> = mails.iter().flat_map(|mail| who::folded(mail)).collect();
+        let folded = folded.iter().map(String::as_str).collect();
+        let written = who::folded_email();
+        let (mut by_mail, mut by_folded_mail) = (HashMap::new(), HashMap::new());
+        for (id, mail) in accounts(db, user::Column::Email, written, folded).await? {
+            let add = |to: &mut HashMap<String, Option<i64>>, mail: String| {
+                to.entry(mail)
+                    .and_modify(|known| *known = None)
+                    .or_insert(Some(id));
+            };
+            add(&mut by_folded_mail, mail.to_lowercase());
+            add(&mut by_mail, mail);
         }
-        for (id, mail) in accounts(db, user::Column::Email, mails).await? {
-            by_mail
-                .entry(mail)
-                .and_modify(|known| *known = None)
-                .or_insert(Some(id));
-        }
-        Ok(Self { by_name, by_mail })
+        Ok(Self {
+            by_name,
+            by_mail,
+            by_folded_mail,
+        })
+    }
+
+    /// Whose address it is: who wrote it exactly so, else who wrote it in other letters; `Some(None)`: several.
+    fn written(&self, mail: &str) -> Option<Option<i64>> {
+        let exactly = self.by_mail.get(mail);
+        let found = exactly.or_else(|| self.by_folded_mail.get(&mail.to_lowercase()));
+        found.copied()
     }
 
     /// Who it is. A mail address beside a user name may say the same or, where the account has another one by now,
     /// nothing.
     fn of(&self, name: &str, mail: &str) -> Result<i64, Fault> {
         let named = self.by_name.get(name).copied();
-        let written = self.by_mail.get(mail).copied();
+        let written = self.written(mail);
         match (name.is_empty(), named, written) {
             (false, Some(id), Some(Some(other))) if id != other => Err(Fault::Contradiction),
             (false, Some(id), _) | (true, _, Some(Some(id))) => Ok(id),
@@ -235,10 +256,11 @@ impl People {
     }
 }
 
-/// Numbers and values of the accounts that have one of these values.
+/// Numbers and a column of the accounts of which something is one of these values.
 async fn accounts(
     db: &impl ConnectionTrait,
     column: user::Column,
+    asked: Expr,
     values: BTreeSet<&str>,
 ) -> Result<Vec<(i64, String)>> {
     let mut found = Vec::new();
@@ -250,7 +272,7 @@ async fn accounts(
         let rows: Vec<(i64, String)> = user::Entity::find()
             .select_only()
             .columns([user::Column::Id, column])
-            .filter(column.is_in(chunk.iter().copied()))
+            .filter(asked.clone().is_in(chunk.iter().copied()))
             .into_tuple()
             .all(db)
             .await?;

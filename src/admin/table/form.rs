@@ -34,6 +34,8 @@ struct FormPage {
     inputs: Vec<Input>,
     actions: Vec<Action>,
     can_save: bool,
+    /// Why it cannot be changed by her; may be empty.
+    closed: &'static str,
     back: Asked,
     /// What stood there when what is shown was read; empty of a thing that is to be added.
     seen: String,
@@ -316,9 +318,15 @@ async fn form_page(
         Some(stands) if id.is_some() => stamp(stands, &entries),
         _ => form.get(SEEN).to_owned(),
     };
-    let can_save = require(&side, editing, id).is_ok();
+    let may = require(&side, editing, id).is_ok();
+    let closed = match (editing.closed, id) {
+        (Some(closed), Some(id)) if may => closed(look, id).await?,
+        _ => None,
+    };
+    let is_open = closed.is_none();
     let actions = table.actions.iter();
-    let hers = actions.filter(|action| id.is_some() && side.person.may(action.permission));
+    let hers =
+        actions.filter(|action| id.is_some() && is_open && side.person.may(action.permission));
     Ok(FormPage {
         faults: fault_lines_in(problems, &order),
         actions: hers.copied().collect(),
@@ -328,7 +336,8 @@ async fn form_page(
         table,
         id,
         name,
-        can_save,
+        can_save: may && is_open,
+        closed: closed.unwrap_or_default(),
         back,
         seen,
     })

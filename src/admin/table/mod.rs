@@ -159,6 +159,9 @@ pub type Entries = for<'a> fn(&'a Look, Option<i64>) -> BoxFuture<'a, Result<Vec
 /// What of a thing stands in the form.
 pub type Values = for<'a> fn(&'a Look, i64) -> BoxFuture<'a, Result<Form>>;
 
+/// Why a thing can be looked at and not changed by her who looks; `None`: she may.
+pub type Closed = for<'a> fn(&'a Look, i64) -> BoxFuture<'a, Result<Option<&'static str>>>;
+
 /// Saves what was typed; answers the number of the thing.
 pub type Save = for<'a> fn(Doing<'a>, Option<i64>) -> BoxFuture<'a, Result<i64>>;
 
@@ -180,6 +183,9 @@ pub struct Editing {
     pub add: Option<&'static str>,
     /// Who may change.
     pub change: &'static str,
+    /// What she may not change who holds that permission; then the form has no buttons and says why. It is asked again
+    /// where it is done.
+    pub closed: Option<Closed>,
 }
 
 /// A way from a thing to another page: words, icon, path with `{id}` in the place of its number, and who may go there.

@@ -1,9 +1,11 @@
 //! The form of a course: what it is called, whose it is, and its modules, a line each.
 
 use super::who;
+use crate::accounts;
 use crate::admin::table::{Control, Doing, Entry, Line, Look};
 use crate::courses::{self, CourseChange, ModuleChange};
-use crate::entities::{course, module};
+use crate::db::Write;
+use crate::entities::{course, module, user};
 use crate::error::{Error, Problems, Result};
 use crate::web::form::Form;
 use crate::web::permissions::admin::STAFF;
@@ -79,7 +81,7 @@ pub async fn values(look: &Look, id: i64) -> Result<Form> {
 pub async fn save(doing: Doing<'_>, id: Option<i64>) -> Result<i64> {
     let subjects = courses::list_subjects(&**doing.write).await?;
     let read = CourseChange::read(doing.form, &subjects);
-    let owner = who::find_person(&**doing.write, "teacher", doing.form.get("teacher")).await;
+    let owner = teacher(doing.write, id, doing.form.get("teacher")).await;
     let typed = match id {
         Some(_) => Typed::read(doing.form),
         None => Ok(Vec::new()),
@@ -118,6 +120,21 @@ pub async fn save(doing: Doing<'_>, id: Option<i64>) -> Result<i64> {
     }
     save_modules(doing, id, typed).await?;
     Ok(id)
+}
+
+/// Who was typed as the teacher. Whose course it is already may stay; another is somebody who can open its editor.
+async fn teacher(write: &Write, id: Option<i64>, typed: &str) -> Result<user::Model> {
+    let person = who::find_person(&**write, "teacher", typed).await?;
+    let course = match id {
+        Some(id) => course::Entity::find_by_id(id).one(&**write).await?,
+        None => None,
+    };
+    let has_it = course.is_some_and(|course| course.owner_id == person.id);
+    if has_it || accounts::may_teach(&**write, &person).await? {
+        Ok(person)
+    } else {
+        Err(Error::invalid("teacher", accounts::no_teacher(&person)))
+    }
 }
 
 /// A line of the form, as typed.

@@ -69,6 +69,7 @@ pub static TABLE: LazyLock<Table> = LazyLock::new(|| Table {
         save: |doing, id| Box::pin(save(doing, id)),
         add: Some(admin::ADD_COURSE),
         change: admin::CHANGE_COURSE,
+        closed: None,
     }),
     actions: actions(),
     facts: |write, id| facts(write, id),

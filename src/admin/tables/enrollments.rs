@@ -64,6 +64,7 @@ pub static TABLE: LazyLock<Table> = LazyLock::new(|| Table {
         save: |doing, id| Box::pin(save(doing, id)),
         add: Some(admin::ADD_ENROLLMENT),
         change: admin::ADD_ENROLLMENT,
+        closed: None,
     }),
     actions: vec![Action {
         name: "remove",

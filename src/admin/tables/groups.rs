@@ -54,6 +54,7 @@ pub static TABLE: LazyLock<Table> = LazyLock::new(|| Table {
         save: |doing, id| Box::pin(save(doing, id)),
         add: Some(admin::STAFF),
         change: admin::STAFF,
+        closed: None,
     }),
     actions: vec![Action {
         name: "delete",

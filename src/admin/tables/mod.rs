@@ -12,7 +12,7 @@ mod subjects;
 mod tokens;
 mod uploads;
 mod users;
-mod who;
+pub(super) mod who;
 
 use super::table::{self, Routes, Table};
 use std::sync::LazyLock;

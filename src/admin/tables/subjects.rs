@@ -56,6 +56,7 @@ pub static TABLE: LazyLock<Table> = LazyLock::new(|| Table {
         save: |doing, id| Box::pin(save(doing, id)),
         add: Some(admin::ADD_SUBJECT),
         change: admin::CHANGE_SUBJECT,
+        closed: None,
     }),
     actions: vec![Action {
         name: "delete",

@@ -71,6 +71,7 @@ pub static TABLE: LazyLock<Table> = LazyLock::new(|| Table {
         save: |doing, id| Box::pin(save(doing, id)),
         add: Some(admin::ADD_USER),
         change: admin::CHANGE_USER,
+        closed: Some(|look, id| Box::pin(closed(look, id))),
     }),
     actions: actions(),
     facts: |write, id| facts(write, id),
@@ -236,6 +237,12 @@ async fn entries(look: &Look, id: Option<i64>) -> Result<Vec<Entry>> {
         ));
     }
     Ok(entries)
+}
+
+/// Accounts of people who run the site are changed by staff alone.
+async fn closed(look: &Look, id: i64) -> Result<Option<&'static str>> {
+    let may = accounts::may_touch(look.app.db.read(), &look.person, id).await?;
+    Ok((!may).then_some(accounts::NOT_TOUCHABLE))
 }
 
 /// What somebody may do by her groups, in words.

@@ -2,7 +2,7 @@
 
 use crate::entities::{course, user};
 use crate::error::{Error, Result};
-use sea_orm::sea_query::Query;
+use sea_orm::sea_query::{Expr, ExprTrait as _, Func, Query};
 use sea_orm::{ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter, QuerySelect};
 use std::collections::HashMap;
 
@@ -64,7 +64,18 @@ pub fn yes_or_no(column: impl ColumnTrait, value: &str) -> Option<Condition> {
     Some(Condition::all().add(column.eq(wanted)))
 }
 
-/// The account whom somebody typed: a user name, or a mail address that only one account has.
+/// An address as the index of addresses has it.
+pub fn folded_email() -> Expr {
+    Expr::expr(Func::lower(user::Column::Email.into_expr()))
+}
+
+/// How an address may stand there: PostgreSQL makes all letters small, SQLite those of ASCII alone.
+pub fn folded(email: &str) -> [String; 2] {
+    [email.to_lowercase(), email.to_ascii_lowercase()]
+}
+
+/// The account whom somebody typed: a user name, or a mail address that only one account has. Of those that write it in
+/// other letters it is none while one writes it exactly so.
 ///
 /// # Errors
 /// [`Error::Invalid`] at `field`, with what to do.
@@ -81,10 +92,12 @@ pub async fn find_person(
     if let Some(account) = named.one(db).await? {
         return Ok(account);
     }
-    let written = user::Entity::find()
-        .filter(user::Column::Email.eq(typed))
-        .limit(2);
-    let mut found = written.all(db).await?.into_iter();
+    let exactly = user::Column::Email.eq(typed);
+    let mut found = find_two(db, exactly).await?;
+    if found.is_empty() {
+        found = find_two(db, folded_email().is_in(folded(typed))).await?;
+    }
+    let mut found = found.into_iter();
     match (found.next(), found.next()) {
         (Some(account), None) => Ok(account),
         (Some(_), Some(_)) => Err(Error::invalid(
@@ -96,4 +109,10 @@ pub async fn find_person(
             "Nobody has this user name or mail address. Look for it under Users.",
         )),
     }
+}
+
+/// The first two accounts of which this holds: enough to know whether it is one.
+async fn find_two(db: &impl ConnectionTrait, holds: Expr) -> Result<Vec<user::Model>> {
+    let found = user::Entity::find().filter(holds).limit(2);
+    Ok(found.all(db).await?)
 }

@@ -2,6 +2,7 @@
 
 use super::courses::{CourseHead, find_course};
 use super::views::{COURSE, CourseView, with_modules};
+use crate::accounts::{may_teach, no_teacher};
 use crate::courses::by_staff::{hold_any_course, insert_course_of, set_owner};
 use crate::courses::facts::{course_facts, facts_for_others, log_for_others};
 use crate::courses::fields::{CourseChange, form_of};
@@ -245,10 +246,14 @@ async fn new_owner(call: &Call) -> Result<Result<i64, Problems>> {
         let words = "The courses that you make are yours: leave it out.";
         return Ok(Err(Problems::of("owner", words)));
     }
-    let found = user::Entity::find_by_id(owner_id);
-    let found = found.one(call.app.db.read()).await?;
-    let told = || Problems::of("owner", NO_ACCOUNT);
-    Ok(found.map(|owner| owner.id).ok_or_else(told))
+    let db = call.app.db.read();
+    let Some(owner) = user::Entity::find_by_id(owner_id).one(db).await? else {
+        return Ok(Err(Problems::of("owner", NO_ACCOUNT)));
+    };
+    if !may_teach(db, &owner).await? {
+        return Ok(Err(Problems::of("owner", no_teacher(&owner))));
+    }
+    Ok(Ok(owner.id))
 }
 
 /// The modules that come with a new course, judged by the rules of their own form.
@@ -376,8 +381,11 @@ async fn give(call: Call) -> Result<Answer> {
     let write = call.app.write().await?;
     let before = hold_any_course(&write, call.object::<CourseHead>()?.id).await?;
     let owner = user::Entity::find_by_id(owner_id).one(&*write).await?;
-    if owner.is_none() {
+    let Some(owner) = owner else {
         return Err(Error::invalid("owner", NO_ACCOUNT));
+    };
+    if before.owner_id != owner_id && !may_teach(&*write, &owner).await? {
+        return Err(Error::invalid("owner", no_teacher(&owner)));
     }
     let told = course_facts(&*write, before.id).await?;
     if before.owner_id != owner_id {
