@@ -6,11 +6,14 @@ use crate::app::App;
 use crate::db::Tag;
 use crate::entities::{course, upload, user};
 use crate::error::{Error, Result};
+use crate::web::audit::{By, Via};
 use crate::web::headers::address_in;
 use crate::web::identity::{Person, Student};
 use crate::web::permissions::{self, admin};
 use crate::web::redirect::see_other;
+use crate::web::sealed;
 use axum::extract::FromRequestParts;
+use axum::http::Uri;
 use axum::http::request::Parts;
 use axum::response::Response;
 use backends::cache::Timeout;
@@ -19,6 +22,7 @@ use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
+use url::form_urlencoded;
 
 /// A place of the admin site.
 #[derive(Clone, Copy, Debug)]
@@ -142,6 +146,8 @@ pub struct Side {
     pub person: Arc<Person>,
     /// The address from which she comes.
     pub address: IpAddr,
+    /// Whether she has done just now what the address says that was done: see [`Side::lead`].
+    pub is_told: bool,
 }
 
 impl Side {
@@ -149,6 +155,23 @@ impl Side {
     pub fn here(&self) -> &'static str {
         let here = self.entries.iter().find(|entry| entry.is_here);
         here.map_or("Admin", |entry| entry.name)
+    }
+
+    /// Leads to a page that tells once what she has done: `location` names it (`done` and numbers), and a mark that only this
+    /// site can make says that it was she, so that no link of somebody else makes a page say so.
+    ///
+    /// # Errors
+    /// [`Error::Internal`], should no key be derived.
+    pub fn lead(&self, app: &App, location: &str) -> Result<Response> {
+        let (path, query) = location.split_once('?').unwrap_or((location, ""));
+        let mark = mark_of(app, &self.person, path, query)?;
+        let joint = if query.is_empty() { '?' } else { '&' };
+        Ok(see_other(&format!("{location}{joint}{MARK}={mark}")))
+    }
+
+    /// Who does something here, for the log of changes.
+    pub fn by(&self, app: &App) -> By {
+        By::person(&self.person, Via::Admin, self.address, app.clock.now())
     }
 
     /// Lets her go on who holds this permission.
@@ -163,6 +186,32 @@ impl Side {
 /// Told when a key is used to change something here.
 const NOT_BY_KEY: &str =
     "A token changes nothing in the admin site. Log in, or use the API for what a token may.";
+
+/// What an address says of what was done.
+const TOLD: [&str; 5] = ["done", "count", "n", "passed", "forgotten"];
+
+/// The name of its mark.
+const MARK: &str = "mark";
+
+/// The mark of what an address says that somebody has done.
+fn mark_of(app: &App, person: &Person, path: &str, query: &str) -> Result<String> {
+    let mut about = form_urlencoded::Serializer::new(String::new());
+    about.append_pair(path, &person.id.to_string());
+    let pairs = form_urlencoded::parse(query.as_bytes());
+    about.extend_pairs(pairs.filter(|(name, _)| TOLD.contains(&name.as_ref())));
+    let whole = sealed::keyed_hash(app, "admin told", &about.finish())?;
+    Ok(whole.chars().take(32).collect())
+}
+
+/// Whether she has done just now what the address says.
+fn is_told(app: &App, person: &Person, uri: &Uri) -> Result<bool> {
+    let query = uri.query().unwrap_or_default();
+    let mut pairs = form_urlencoded::parse(query.as_bytes());
+    match pairs.find(|(name, _)| name == MARK) {
+        Some((_, mark)) => Ok(mark == mark_of(app, person, uri.path(), query)?),
+        None => Ok(false),
+    }
+}
 
 impl FromRequestParts<App> for Side {
     type Rejection = Error;
@@ -190,6 +239,7 @@ impl FromRequestParts<App> for Side {
         Ok(Self {
             entries: entries.collect(),
             address: address_in(&parts.extensions),
+            is_told: is_told(app, &person, &parts.uri)?,
             person,
         })
     }

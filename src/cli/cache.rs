@@ -8,6 +8,7 @@ use super::{CliResult, failed, say};
 use crate::admin::cache::{self as caches, keys, orders, value};
 use crate::app::App;
 use crate::config::Config;
+use crate::web::audit::By;
 use crate::web::metrics;
 use crate::web::tags::Tag;
 use axum::body::Body;
@@ -171,20 +172,18 @@ async fn get(app: &App, name: &str, key: &str) -> CliResult {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Who orders it, for those who wonder later.
-const BY: &str = "a command";
-
 async fn delete(app: &App, name: &str, key: &str) -> CliResult {
     let cache = named(app, name)?;
+    let by = By::terminal(app.clock.now());
     if !cache.is_shared() {
         cache.name(key)?;
         told(app)?;
-        orders::delete(app, name, key).await?;
+        orders::delete(app, name, key, &by).await?;
         say("The processes that serve are told to forget it.");
         return Ok(ExitCode::SUCCESS);
     }
     answers(cache).await?;
-    if orders::delete(app, name, key).await? {
+    if orders::delete(app, name, key, &by).await? {
         say("It is forgotten.");
         Ok(ExitCode::SUCCESS)
     } else {
@@ -214,14 +213,15 @@ async fn clear(app: &App, name: Option<&str>, tag: Option<&str>, is_sure: bool) 
     if !is_sure && !is_agreed(&what)? {
         return Ok(failed("nothing was forgotten"));
     }
+    let by = By::terminal(app.clock.now());
     if let Some(tag) = tag {
-        orders::clear_tag(app, tag).await?;
+        orders::clear_tag(app, tag, &by).await?;
         say(&format!(
             "What rests on {tag} is forgotten, in every cache."
         ));
     }
     for name in names {
-        orders::clear(app, name, BY).await?;
+        orders::clear(app, name, &by).await?;
         let cache = named(app, name)?;
         if !cache.is_shared() {
             say(&format!(

@@ -34,7 +34,7 @@ pub async fn get(db: &impl ConnectionTrait, id: i64) -> Result<job::Model> {
 /// # Errors
 /// [`Error::NotFound`] when there is none; [`Error::Conflict`] when there is nothing to try again: it runs, is in line or
 /// done, maybe because somebody else was quicker.
-pub async fn retry_one(app: &App, write: &mut Write, id: i64) -> Result<job::Model> {
+pub async fn retry_one(app: &App, write: &mut Write, id: i64) -> Result<()> {
     let found = get(&**write, id).await?;
     let now = app.clock.now();
     let none: Option<String> = None;
@@ -61,15 +61,15 @@ pub async fn retry_one(app: &App, write: &mut Write, id: i64) -> Result<job::Mod
             "This job has neither failed nor been stopped: there is nothing to try again.".into(),
         ));
     }
-    write.publish(GROUP, &JobEvent::Enqueued).await?;
-    get(&**write, id).await
+    write.publish(GROUP, &JobEvent::Enqueued).await
 }
 
-/// Stops a job that waits or runs, wherever it runs. Stopped twice is stopped once.
+/// Stops a job that waits or runs, wherever it runs; answers whether it was not stopped already. Stopped twice is stopped
+/// once.
 ///
 /// # Errors
 /// [`Error::NotFound`] when there is none; [`Error::Conflict`] when it has ended by itself.
-pub async fn cancel_one(app: &App, write: &mut Write, id: i64) -> Result<job::Model> {
+pub async fn cancel_one(app: &App, write: &mut Write, id: i64) -> Result<bool> {
     let open = [JobState::Waiting, JobState::Running];
     let stopped = job::Entity::update_many()
         .col_expr(job::Column::State, Expr::value(JobState::Canceled))
@@ -78,15 +78,16 @@ pub async fn cancel_one(app: &App, write: &mut Write, id: i64) -> Result<job::Mo
         .filter(job::Column::State.is_in(open))
         .exec(&**write)
         .await?;
-    let found = get(&**write, id).await?;
     if stopped.rows_affected > 0 {
         write.publish(GROUP, &JobEvent::Canceled { id }).await?;
-    } else if found.state != JobState::Canceled {
-        return Err(Error::Conflict(
-            "This job has ended already: there is nothing to stop.".into(),
-        ));
+        return Ok(true);
     }
-    Ok(found)
+    match get(&**write, id).await?.state {
+        JobState::Canceled => Ok(false),
+        _ => Err(Error::Conflict(
+            "This job has ended already: there is nothing to stop.".into(),
+        )),
+    }
 }
 
 /// A kind of which no job is begun.

@@ -8,6 +8,7 @@ use super::{
     leftovers, store, tell,
 };
 use crate::app::App;
+use crate::db::Write;
 use crate::error::{Error, Result};
 use crate::jobs::{Job, JobContext, JobError, PRIORITY_LATER};
 use crate::web::identity::Person;
@@ -21,9 +22,20 @@ use serde::{Deserialize, Serialize};
 /// ask is for the caller to know: the owner of the file, or who manages the course that shows it.
 pub async fn retry(app: &App, upload_id: i64) -> Result<FileView> {
     let mut write = app.write().await?;
-    // Two who ask at once would otherwise put it in line twice.
-    hold_files(&write, &[upload_id]).await?;
+    retry_in(app, &mut write, upload_id).await?;
     let view = get_file(&*write, upload_id).await?;
+    write.commit().await?;
+    Ok(view)
+}
+
+/// The same within an open transaction.
+///
+/// # Errors
+/// As [`retry`].
+pub async fn retry_in(app: &App, write: &mut Write, upload_id: i64) -> Result<()> {
+    // Two who ask at once would otherwise put it in line twice.
+    hold_files(write, &[upload_id]).await?;
+    let view = get_file(&**write, upload_id).await?;
     if !matches!(
         view.upload.state,
         UploadState::Failed | UploadState::Canceled
@@ -32,15 +44,12 @@ pub async fn retry(app: &App, upload_id: i64) -> Result<FileView> {
             "This file has neither failed nor been stopped: there is nothing to try again.".into(),
         ));
     }
-    store::put_in_line(app, &write, upload_id).await?;
+    store::put_in_line(app, write, upload_id).await?;
     let subject = ProcessUpload::subject_of(upload_id);
-    if !crate::jobs::retry(app, &mut write, &subject).await? {
-        crate::jobs::enqueue(app, &mut write, &ProcessUpload::of(&view.upload)).await?;
+    if !crate::jobs::retry(app, write, &subject).await? {
+        crate::jobs::enqueue(app, write, &ProcessUpload::of(&view.upload)).await?;
     }
-    tell(&mut write, upload_id).await?;
-    let view = get_file(&*write, upload_id).await?;
-    write.commit().await?;
-    Ok(view)
+    tell(write, upload_id).await
 }
 
 /// Stops the processing of a file, wherever it runs; the file as it was sent is kept. Stopped twice is stopped once.
@@ -49,15 +58,26 @@ pub async fn retry(app: &App, upload_id: i64) -> Result<FileView> {
 /// [`Error::NotFound`] when there is none; [`Error::Conflict`] when it is ready or has failed. Who may ask is for the
 /// caller to know, as for [`retry`].
 pub async fn cancel(app: &App, upload_id: i64) -> Result<FileView> {
-    let owner_id = get_file(app.db.read(), upload_id).await?.upload.owner_id;
     let mut write = app.write().await?;
-    // Account before files, as everywhere: she may hear now of the files that came with it.
-    hold_account(&write, owner_id).await?;
-    hold_files(&write, &[upload_id]).await?;
+    cancel_in(app, &mut write, upload_id).await?;
     let view = get_file(&*write, upload_id).await?;
+    write.commit().await?;
+    Ok(view)
+}
+
+/// The same within an open transaction; answers whether it was not stopped already.
+///
+/// # Errors
+/// As [`cancel`].
+pub async fn cancel_in(app: &App, write: &mut Write, upload_id: i64) -> Result<bool> {
+    // Account before files, as everywhere: she may hear now of the files that came with it.
+    let owner_id = get_file(&**write, upload_id).await?.upload.owner_id;
+    hold_account(write, owner_id).await?;
+    hold_files(write, &[upload_id]).await?;
+    let view = get_file(&**write, upload_id).await?;
     match view.upload.state {
         UploadState::Waiting | UploadState::Processing => {}
-        UploadState::Canceled => return Ok(view),
+        UploadState::Canceled => return Ok(false),
         UploadState::Ready => {
             return Err(Error::Conflict(
                 "This file is ready already: there is nothing to stop.".into(),
@@ -69,19 +89,17 @@ pub async fn cancel(app: &App, upload_id: i64) -> Result<FileView> {
             ));
         }
     }
-    crate::jobs::cancel(app, &mut write, &ProcessUpload::subject_of(upload_id)).await?;
-    cloud::cancel(app, &mut write, &view.upload).await?;
+    crate::jobs::cancel(app, write, &ProcessUpload::subject_of(upload_id)).await?;
+    cloud::cancel(app, write, &view.upload).await?;
     let change = store::Change::default();
-    store::set_state(app, &write, upload_id, UploadState::Canceled, change).await?;
-    batches::settle(app, &mut write, &view.upload).await?;
+    store::set_state(app, write, upload_id, UploadState::Canceled, change).await?;
+    batches::settle(app, write, &view.upload).await?;
     // Whoever runs it removes what it has made. This is for one that was killed.
     let lease = i64::try_from(app.config.lease_seconds).unwrap_or(30);
     let later = app.clock.now() + TimeDelta::seconds(lease.saturating_mul(2));
-    crate::jobs::enqueue_at(app, &mut write, &TidyUpload { upload_id }, later).await?;
-    tell(&mut write, upload_id).await?;
-    let view = get_file(&*write, upload_id).await?;
-    write.commit().await?;
-    Ok(view)
+    crate::jobs::enqueue_at(app, write, &TidyUpload { upload_id }, later).await?;
+    tell(write, upload_id).await?;
+    Ok(true)
 }
 
 /// Lets those of her files go forward in line that she watches a page of. Files that are not hers, or do not wait,

@@ -49,7 +49,7 @@ pub use captions::{
     put as put_captions, put_beside as put_captions_beside, read as read_captions,
     remove as remove_captions,
 };
-pub use control::{TidyUpload, cancel, retry, watch};
+pub use control::{TidyUpload, cancel, cancel_in, retry, retry_in, watch};
 pub use jobs::ProcessUpload;
 pub use local::receive_local;
 pub use pictures::{

@@ -207,7 +207,7 @@ async fn a_subject_is_added_with_an_address_made_from_its_title_changed_and_dele
     done.expect(303);
     // The list as it was before.
     assert_eq!(
-        done.location(),
+        done.leads_to(),
         "/admin/subjects/?q=gre&sort=-title&done=add"
     );
     staff
@@ -380,7 +380,7 @@ async fn many_are_changed_at_once_only_after_a_page_said_how_many_and_which() {
     );
     let page = act(&staff, "users", "deactivate", &ids).await;
     page.expect(303);
-    assert_eq!(page.location(), "/admin/users/?done=deactivate&count=3");
+    assert_eq!(page.leads_to(), "/admin/users/?done=deactivate&count=3");
     for name in ["ada", "ben", "cleo"] {
         assert!(!account(&site, name).await.is_active);
     }
@@ -413,7 +413,7 @@ async fn many_are_changed_at_once_only_after_a_page_said_how_many_and_which() {
     ];
     let done = staff.post("/admin/users/act/", &all).await;
     assert_eq!(
-        done.location(),
+        done.leads_to(),
         "/admin/users/?active=no&done=activate&count=3"
     );
     assert!(account(&site, "ada").await.is_active);
@@ -1446,4 +1446,133 @@ fn leads(page: &Page, part: &str) -> Vec<String> {
         .filter(|href| href.contains(part))
         .map(str::to_owned)
         .collect()
+}
+
+#[tokio::test]
+async fn an_account_that_she_may_not_change_has_no_buttons_and_says_why() {
+    const WHY: &str = "Only staff change the accounts of people who run the site or a part of it.";
+    let site = TestApp::start().await;
+    let office = helper(&site, "olga", &[admin::VIEW_USER, admin::CHANGE_USER]).await;
+    let looks = helper(&site, "luis", &[admin::VIEW_USER]).await;
+    let sofia = site.person("sofia", Role::Staff).await;
+    let ada = site.person("ada", Role::Student).await;
+    let luis = account(&site, "luis").await.id;
+    for id in [sofia, luis] {
+        let page = office.get(&format!("/admin/users/{id}/")).await;
+        page.expect(200)
+            .has(WHY)
+            .lacks(">Save<")
+            .lacks("Set password")
+            .lacks("Deactivate");
+    }
+    let open = office.get(&format!("/admin/users/{ada}/")).await;
+    open.expect(200)
+        .lacks(WHY)
+        .has(">Save<")
+        .has("Set password")
+        .has("Deactivate");
+    // Who changes nobody needs no reason why not her.
+    let page = looks.get(&format!("/admin/users/{sofia}/")).await;
+    page.expect(200).lacks(WHY).lacks(">Save<");
+    let staff = site.login("sofia").await;
+    staff
+        .get(&format!("/admin/users/{luis}/"))
+        .await
+        .lacks(WHY)
+        .has(">Save<");
+}
+
+#[tokio::test]
+async fn a_page_says_that_something_was_done_only_to_her_who_did_it() {
+    let site = TestApp::start().await;
+    let staff = staff(&site).await;
+    let rosa = site.login_as("rosa", Role::Staff).await;
+    let ada = site.person("ada", Role::Student).await;
+    for (path, words) in [
+        ("/admin/users/?done=deactivate&count=500", "Deactivate: 500"),
+        ("/admin/users/?done=change", "It is in the log"),
+        ("/admin/jobs/?done=cancel&n=500", "500 jobs were stopped"),
+        ("/admin/jobs/?done=paused", "nothing else is begun"),
+        ("/admin/?done=retry&n=1", "It is in line again"),
+        ("/admin/announcements/?done=sent", "It is on its way"),
+        ("/admin/cache/?done=all", "All caches are emptied"),
+        (
+            "/admin/cache/key/?cache=default&key=page:1&forgotten=yes",
+            "Forgotten",
+        ),
+    ] {
+        staff.get(path).await.expect(200).lacks(words);
+    }
+    let done = act(&staff, "users", "deactivate", &[ada]).await.location();
+    staff.get(&done).await.has("Deactivate: 1 user.");
+    rosa.get(&done).await.expect(200).lacks("Deactivate: 1");
+    // Nor can anything else be made of it.
+    let other = done.replace("done=deactivate", "done=activate");
+    assert_ne!(other, done);
+    staff.get(&other).await.expect(200).lacks("Activate: 1");
+}
+
+#[tokio::test]
+async fn saving_what_stands_there_already_says_that_nothing_was_changed() {
+    let site = TestApp::start().await;
+    let staff = staff(&site).await;
+    let id = site.subject("music").await;
+    let path = format!("/admin/subjects/{id}/");
+    let same = [("title", "Music"), ("slug", "music")];
+    let page = staff.post(&path, &same).await;
+    staff
+        .get(&page.location())
+        .await
+        .has("Nothing was changed")
+        .lacks("It is in the log");
+    assert!(log(&site).await.is_empty());
+    let other = [("title", "Music and sound"), ("slug", "music")];
+    let page = staff.post(&path, &other).await;
+    staff.get(&page.location()).await.has("It is in the log");
+    assert_eq!(log(&site).await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_course_is_given_to_nobody_who_could_not_open_its_editor() {
+    let site = TestApp::start().await;
+    let staff = staff(&site).await;
+    let tomas = site.person("tomas", Role::Instructor).await;
+    let maya = site.person("maya", Role::Student).await;
+    let clara = site.person("clara", Role::Instructor).await;
+    let course = site.course(tomas, "strings").await;
+    let subject = course.subject_id.to_string();
+    let path = format!("/admin/courses/{}/", course.id);
+    let save = async |path: &str, slug: &str, teacher: &str| {
+        let fields = [
+            ("title", "Strings"),
+            ("slug", slug),
+            ("subject", subject.as_str()),
+            ("overview", "About."),
+            ("teacher", teacher),
+        ];
+        staff.post(path, &fields).await
+    };
+    for (path, slug) in [(path.as_str(), "strings"), ("/admin/courses/add/", "winds")] {
+        save(path, slug, "maya")
+            .await
+            .expect(422)
+            .has("maya may not write courses")
+            .has("Instructors");
+    }
+    let give = async |owner: i64| {
+        let request = staff
+            .request(Method::POST, &format!("/api/courses/{}/give/", course.id))
+            .header("X-CSRFToken", staff.cookie("csrftoken").unwrap())
+            .json(&json!({"owner": owner}));
+        staff.send(request).await
+    };
+    give(maya).await.expect(400).has("may not write courses");
+    give(clara).await.expect(200);
+    save(&path, "strings", "sofia").await.expect(303);
+    // Whose it is already may keep it, whatever became of her rights.
+    let to_maya = course::Entity::update_many()
+        .col_expr(course::Column::OwnerId, Expr::value(maya))
+        .exec(site.app.db.writer());
+    to_maya.await.unwrap();
+    save(&path, "strings", "maya").await.expect(303);
 }

@@ -2,6 +2,7 @@
 //! and no file of ours runs in a spreadsheet.
 
 use crate::kit::{Browser, Page, Role, TestApp};
+use lyceum::accounts;
 use lyceum::entities::{audit_entry, csv_import, enrollment, user};
 use sea_orm::{ActiveValue::Set, EntityTrait, PaginatorTrait};
 
@@ -65,7 +66,7 @@ async fn a_file_is_told_first_and_done_once_when_it_is_confirmed() {
     let path = yes(&page);
     let done = staff.post(&path, &[]).await;
     done.expect(303);
-    assert_eq!(done.location(), "/admin/enrollments/?done=import&count=2");
+    assert_eq!(done.leads_to(), "/admin/enrollments/?done=import&count=2");
     staff
         .get(&done.location())
         .await
@@ -341,4 +342,64 @@ async fn an_export_runs_nothing_in_a_spreadsheet_and_can_be_imported_again() {
         .get("/admin/users/export.csv")
         .await
         .expect(302);
+}
+
+#[tokio::test]
+async fn an_address_counts_in_whatever_letters_it_is_written_and_first_as_it_stands() {
+    let site = TestApp::start().await;
+    let (staff, _) = school(&site).await;
+    for (name, email) in [
+        ("ada", "Ada@School.example"),
+        ("ben", "BEN@school.example"),
+        ("cleo", "ben@school.example"),
+    ] {
+        let id = accounts::find_user(site.app.db.read(), name).await;
+        site.address(id.unwrap().unwrap().id, email).await;
+    }
+    let file = "email,course\nada@school.EXAMPLE,strings\nben@school.example,strings\n";
+    let page = send(&staff, file).await;
+    page.expect(200)
+        .has("2 enrollments would be made")
+        .lacks("cannot be used");
+    staff.post(&yes(&page), &[]).await.expect(303);
+    let names: Vec<String> = logged(&site)
+        .await
+        .into_iter()
+        .map(|line| line.object_name)
+        .collect();
+    assert_eq!(names, ["ada in strings", "cleo in strings"]);
+    // Nobody writes it so, and two in other letters.
+    let page = send(&staff, "email,course\nBen@School.example,strings\n").await;
+    page.expect(200).has("Several accounts have this mail");
+    let form = |student| [("student", student), ("course", "strings")];
+    staff
+        .post("/admin/enrollments/add/", &form("BEN@school.example"))
+        .await
+        .expect(303);
+    staff
+        .post("/admin/enrollments/add/", &form("aDA@school.example"))
+        .await
+        .expect(422)
+        .has("ada is in this course already");
+    staff
+        .post("/admin/enrollments/add/", &form("Ben@School.example"))
+        .await
+        .expect(422)
+        .has("Several accounts have this mail address");
+    assert_eq!(enrolled(&site).await, 3);
+}
+
+#[tokio::test]
+async fn a_file_after_which_another_was_sent_says_that_it_waits_no_longer() {
+    let site = TestApp::start().await;
+    let (staff, _) = school(&site).await;
+    let first = send(&staff, "username,course\nada,strings\n").await;
+    let second = send(&staff, "username,course\nben,strings\n").await;
+    staff
+        .post(&yes(&first), &[])
+        .await
+        .expect(409)
+        .has("you have sent another one since");
+    assert_eq!(enrolled(&site).await, 0);
+    staff.post(&yes(&second), &[]).await.expect(303);
 }

@@ -1,13 +1,15 @@
 //! Announcements: to everybody, a course or a group; once each, however often the job is begun.
 
-use crate::kit::{Browser, Page, Role, TestApp};
+use crate::kit::{Browser, Page, Role, TestApp, until};
 use lyceum::admin::announcements::SendAnnouncement;
 use lyceum::entities::announcement::{self, AnnouncementState};
-use lyceum::entities::{message, user};
+use lyceum::entities::{course, message, user};
 use lyceum::jobs::{self, Job as _};
 use sea_orm::{
-    ActiveModelTrait as _, ActiveValue::Set, ColumnTrait as _, EntityTrait, PaginatorTrait as _,
-    QueryFilter as _, QueryOrder as _,
+    ActiveModelTrait as _,
+    ActiveValue::{NotSet, Set},
+    ColumnTrait as _, ConnectionTrait as _, DbBackend, EntityTrait, PaginatorTrait as _,
+    QueryFilter as _, QueryOrder as _, Statement,
 };
 
 async fn write(staff: &Browser, audience: &str, text: &str, is_sure: bool) -> Page {
@@ -221,4 +223,157 @@ async fn what_was_cut_off_goes_on_after_the_last_and_what_was_stopped_ends() {
         .await
         .expect(409);
     assert_eq!(SendAnnouncement::KIND, "admin.send_announcement");
+}
+
+/// Waits until somebody in the database waits for a lock; on SQLite, where one writes at a time, nobody does.
+async fn until_somebody_waits(site: &TestApp) {
+    if site.app.db.backend() != DbBackend::Postgres {
+        return;
+    }
+    let waiting = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    until("somebody waits for the announcement", async || {
+        let asked = Statement::from_string(DbBackend::Postgres, waiting);
+        site.app.db.read().query_one_raw(asked).await.unwrap()
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_announcement_that_is_sent_while_somebody_stops_it_stays_sent() {
+    let site = TestApp::start().await;
+    let staff = site.login_as("rosa", Role::Staff).await;
+    write(&staff, "everybody", "Hello", true).await.expect(303);
+    let found = newest(&site).await;
+    // Its job has told the last, and is about to commit that.
+    let ending = site.app.write().await.unwrap();
+    let sent = announcement::ActiveModel {
+        id: Set(found.id),
+        state: Set(AnnouncementState::Sent),
+        told: Set(1),
+        ..Default::default()
+    };
+    sent.update(&*ending).await.unwrap();
+    let path = format!("/admin/announcements/{}/stop/", found.id);
+    let (answer, ()) = tokio::join!(staff.post(&path, &[]), async {
+        until_somebody_waits(&site).await;
+        ending.commit().await.unwrap();
+    });
+    answer.expect(409).has("Everybody was told already");
+    assert_eq!(newest(&site).await.state, AnnouncementState::Sent);
+}
+
+#[tokio::test]
+async fn who_has_read_what_went_to_many_is_counted_once_a_minute() {
+    let site = TestApp::start().await;
+    let staff = site.login_as("rosa", Role::Staff).await;
+    write(&staff, "everybody", "Hello", true).await.expect(303);
+    site.drain().await;
+    let found = newest(&site).await;
+    let many = announcement::ActiveModel {
+        id: Set(found.id),
+        told: Set(100_000),
+        ..Default::default()
+    };
+    many.update(site.app.db.writer()).await.unwrap();
+    let path = "/admin/announcements/";
+    staff.get(path).await.has("0 have read it");
+    let all_read = message::Entity::update_many()
+        .col_expr(message::Column::IsRead, true.into())
+        .exec(site.app.db.writer());
+    all_read.await.unwrap();
+    staff.get(path).await.has("0 have read it");
+    site.wait_seconds(61);
+    staff.get(path).await.has("1 have read it");
+}
+
+#[tokio::test]
+async fn the_page_costs_as_many_statements_with_many_announcements_as_with_few_and_is_turned() {
+    let site = TestApp::start().await;
+    let staff = site.login_as("rosa", Role::Staff).await;
+    write(&staff, "everybody", "The first", true)
+        .await
+        .expect(303);
+    site.drain().await;
+    let path = "/admin/announcements/";
+    let few = site.statements_of_cold(&staff, path).await;
+    let like = newest(&site).await;
+    let more = (0..50).map(|number| {
+        let mut row: announcement::ActiveModel = like.clone().into();
+        row.id = NotSet;
+        row.text = Set(format!("Number {number}"));
+        row
+    });
+    announcement::Entity::insert_many(more)
+        .exec_without_returning(site.app.db.writer())
+        .await
+        .unwrap();
+    let many = site.statements_of_cold(&staff, path).await;
+    assert_eq!(few, many);
+    staff
+        .get(path)
+        .await
+        .has("Number 49")
+        .has("Number 30")
+        .lacks("Number 29")
+        .has("1 to 20 of 51");
+    staff
+        .get("/admin/announcements/?page=3")
+        .await
+        .has("The first");
+}
+
+#[tokio::test]
+async fn where_there_are_many_courses_the_one_that_is_told_is_typed() {
+    let site = TestApp::start().await;
+    let staff = site.login_as("rosa", Role::Staff).await;
+    let clara = site.person("clara", Role::Instructor).await;
+    let winds = site.course(clara, "winds").await;
+    staff
+        .get("/admin/announcements/")
+        .await
+        .has(&format!("value=\"course:{}\"", winds.id))
+        .lacks("name=\"course\"");
+    let more = (0..300).map(|number| {
+        let mut row: course::ActiveModel = winds.clone().into();
+        row.id = NotSet;
+        row.slug = Set(format!("winds-{number}"));
+        row
+    });
+    let more: Vec<course::ActiveModel> = more.collect();
+    for rows in more.chunks(100) {
+        course::Entity::insert_many(rows.to_vec())
+            .exec_without_returning(site.app.db.writer())
+            .await
+            .unwrap();
+    }
+    let page = staff.get("/admin/announcements/").await;
+    page.lacks(&format!("value=\"course:{}\"", winds.id))
+        .has("name=\"course\"");
+    let mut fields = vec![
+        ("audience", "course"),
+        ("course", "nowhere"),
+        ("text", ""),
+        ("link", ""),
+    ];
+    staff
+        .post("/admin/announcements/", &fields)
+        .await
+        .expect(422)
+        .has("2 things to mend")
+        .has("No course has this address");
+    fields[1].1 = "winds";
+    fields[2].1 = "No lesson today";
+    let asked = staff.post("/admin/announcements/", &fields).await;
+    asked
+        .expect(200)
+        .has("Tell 1 person?")
+        .has("the course winds")
+        .has(&format!("name=\"audience\" value=\"course:{}\"", winds.id));
+    fields.push(("sure", "yes"));
+    staff
+        .post("/admin/announcements/", &fields)
+        .await
+        .expect(303);
+    site.drain().await;
+    assert_eq!(told(&site, clara).await, ["No lesson today"]);
 }

@@ -3,8 +3,11 @@
 use crate::kit::{Browser, Page, Role, TestApp};
 use backends::cache::Timeout;
 use bytes::Bytes;
+use lyceum::entities::audit_entry::{self, Change};
 use lyceum::registry;
 use lyceum::web::metrics;
+use sea_orm::{ConnectionTrait as _, EntityTrait as _, QueryOrder as _};
+use serde_json::json;
 use std::net::SocketAddr;
 use std::process::Output;
 use tokio::net::TcpListener;
@@ -465,4 +468,98 @@ async fn the_command_reads_and_forgets_in_a_shared_cache() {
         0,
     );
     assert!(!cache.has("login-failures:x").await.unwrap());
+}
+
+/// The lines of the log: by which way, what was done, to what, and its fields.
+async fn logged(site: &TestApp) -> Vec<(String, String, String, String)> {
+    let lines = audit_entry::Entity::find().order_by_asc(audit_entry::Column::Id);
+    let lines = lines.all(site.app.db.read()).await.unwrap();
+    let told = lines.into_iter().map(|line| {
+        assert_eq!(line.object_kind, "cache");
+        let changes: Vec<Change> = serde_json::from_str(&line.changes).unwrap();
+        let fields: Vec<String> = changes.into_iter().map(|change| change.after).collect();
+        (line.via, line.act, line.object_name, fields.join(" "))
+    });
+    told.collect()
+}
+
+#[tokio::test]
+async fn whatever_is_forgotten_stands_in_the_log_by_whichever_way_it_was_ordered() {
+    let site = TestApp::start().await;
+    let staff = staff(&site).await;
+    let clear = async |field: &str, value: &str| {
+        let page = staff.post("/admin/cache/clear/", &[(field, value)]).await;
+        page.expect(303);
+    };
+    clear("cache", "default").await;
+    clear("cache", "*").await;
+    clear("tag", "course:7").await;
+    let key = [("cache", "default"), ("key", "page:1")];
+    staff.post("/admin/cache/key/", &key).await.expect(303);
+    let forget = async |body: serde_json::Value| {
+        let request = staff
+            .request(reqwest::Method::POST, "/api/caches/forget/")
+            .header("X-CSRFToken", staff.cookie("csrftoken").unwrap())
+            .json(&body);
+        staff.send(request).await.expect(204);
+    };
+    forget(json!({"cache": "default"})).await;
+    forget(json!({"cache": "default", "key": "page:2"})).await;
+    forget(json!({"tag": "course:8"})).await;
+    for arguments in [
+        vec!["clear", "--all", "--yes"],
+        vec!["clear", "--tag", "course:9", "--yes"],
+        vec!["delete", "page:3"],
+    ] {
+        expect(&command(&site, &arguments, &[]).await, 0);
+    }
+    // What there is not is forgotten by nobody.
+    let odd = [("cache", "default"), ("key", "a b")];
+    staff.post("/admin/cache/key/", &odd).await.expect(400);
+    let expected = [
+        ("admin", "empty", "default", ""),
+        ("admin", "empty", "default", ""),
+        ("admin", "forget", "course:7", ""),
+        ("admin", "forget", "default", "page:1"),
+        ("api", "empty", "default", ""),
+        ("api", "forget", "default", "page:2"),
+        ("api", "forget", "course:8", ""),
+        ("terminal", "empty", "default", ""),
+        ("terminal", "forget", "course:9", ""),
+        ("terminal", "forget", "default", "page:3"),
+    ];
+    let expected: Vec<(String, String, String, String)> = expected
+        .map(|(via, act, name, key)| (via.into(), act.into(), name.into(), key.into()))
+        .into();
+    assert_eq!(logged(&site).await, expected);
+    staff
+        .get("/admin/log/?kind=cache")
+        .await
+        .expect(200)
+        .has("1 to 10 of 10");
+}
+
+#[tokio::test]
+async fn nothing_is_forgotten_without_a_line_that_says_by_whom() {
+    let site = TestApp::start().await;
+    let staff = staff(&site).await;
+    let cache = &site.app.cache;
+    cache.set("page:1", "x", HOUR).await.unwrap();
+    let tag = ["course:7".parse().unwrap()];
+    let seen = site.app.tags.note(&tag).await.unwrap();
+    let db = site.app.db.writer();
+    let away = "ALTER TABLE audit_entries RENAME TO audit_entries_away";
+    db.execute_unprepared(away).await.unwrap();
+    for (path, fields) in [
+        ("/admin/cache/clear/", vec![("cache", "default")]),
+        (
+            "/admin/cache/key/",
+            vec![("cache", "default"), ("key", "page:1")],
+        ),
+        ("/admin/cache/clear/", vec![("tag", "course:7")]),
+    ] {
+        staff.post(path, &fields).await.expect(500);
+    }
+    assert!(cache.has("page:1").await.unwrap());
+    assert!(site.app.tags.is_current(&seen).await.unwrap());
 }

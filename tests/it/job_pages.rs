@@ -1,7 +1,9 @@
 //! Jobs on the pages of staff and for programs: seen, tried again, stopped, paused.
 
 use crate::kit::{Browser, Page, Role, TestApp};
+use lyceum::admin::announcements::SendAnnouncement;
 use lyceum::admin::jobs::words;
+use lyceum::entities::audit_entry;
 use lyceum::entities::job::{self, JobState};
 use lyceum::entities::upload::{self, UploadState};
 use lyceum::jobs::{self, Fault, Job, JobContext, JobError, Registry, RegistryBuilder, Sweep};
@@ -11,7 +13,7 @@ use reqwest::Method;
 use sea_orm::{
     ActiveModelTrait as _,
     ActiveValue::{NotSet, Set},
-    ColumnTrait as _, EntityTrait, QueryFilter as _,
+    ColumnTrait as _, ConnectionTrait as _, EntityTrait, QueryFilter as _, QueryOrder as _,
 };
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -147,7 +149,7 @@ async fn a_failed_job_is_found_with_its_reason_and_tried_again_and_what_it_holds
     let answer = act(&staff, &[("only", &only), ("back", "/admin/?range=24h")]).await;
     answer.expect(303);
     assert_eq!(
-        answer.location(),
+        answer.leads_to(),
         "/admin/?range=24h&done=retry&n=1&passed=0"
     );
     staff
@@ -168,7 +170,7 @@ async fn two_people_who_try_a_job_again_run_it_once() {
     let only = format!("retry:{id}");
     let fields = [("only", only.as_str())];
     let (one, two) = tokio::join!(act(&rosa, &fields), act(&sofia, &fields));
-    let mut told: Vec<String> = [&one, &two].map(|page| page.location()).into();
+    let mut told: Vec<String> = [&one, &two].map(|page| page.leads_to()).into();
     told.sort();
     assert_eq!(
         told,
@@ -204,7 +206,7 @@ async fn several_jobs_ask_first_and_those_that_changed_meanwhile_are_left_alone(
         .expect(303);
     fields.push(("sure", "yes"));
     let answer = act(&staff, &fields).await;
-    assert_eq!(answer.location(), "/admin/jobs/?done=retry&n=2&passed=1");
+    assert_eq!(answer.leads_to(), "/admin/jobs/?done=retry&n=2&passed=1");
     for id in ids {
         assert_eq!(state(&site, id).await, JobState::Waiting);
     }
@@ -225,7 +227,7 @@ async fn several_jobs_ask_first_and_those_that_changed_meanwhile_are_left_alone(
     }
     for odd in [vec![("act", "retry")], vec![("act", "retry"), ("job", "x")]] {
         let answer = act(&staff, &odd).await;
-        assert_eq!(answer.location(), "/admin/jobs/?done=none");
+        assert_eq!(answer.leads_to(), "/admin/jobs/?done=none");
         staff
             .get(&answer.location())
             .await
@@ -478,4 +480,110 @@ async fn all_that_match_are_those_with_which_it_can_be_done_however_many_are_don
         .await
         .expect(200)
         .has("Every kind");
+}
+
+/// The lines of the log: what was done to what sort of thing.
+async fn logged(site: &TestApp) -> Vec<(String, String)> {
+    let lines = audit_entry::Entity::find().order_by_asc(audit_entry::Column::Id);
+    let lines = lines.all(site.app.db.read()).await.unwrap();
+    let told = lines.into_iter().map(|line| (line.act, line.object_kind));
+    told.collect()
+}
+
+fn lines(expected: &[(&str, &str)]) -> Vec<(String, String)> {
+    let told = expected.iter();
+    told.map(|(act, kind)| ((*act).to_owned(), (*kind).to_owned()))
+        .collect()
+}
+
+/// An announcement on its way, and its job.
+async fn announced(site: &TestApp, staff: &Browser) -> i64 {
+    let fields = [
+        ("audience", "everybody"),
+        ("text", "Hello"),
+        ("sure", "yes"),
+    ];
+    staff
+        .post("/admin/announcements/", &fields)
+        .await
+        .expect(303);
+    let found = job::Entity::find().filter(job::Column::Kind.eq(SendAnnouncement::KIND));
+    let found = found.one(site.app.db.read()).await.unwrap();
+    found.unwrap().id
+}
+
+#[tokio::test]
+async fn what_is_done_with_a_job_lasts_with_its_line_in_the_log_or_not_at_all() {
+    let site = TestApp::start().await;
+    let staff = site.login_as("rosa", Role::Staff).await;
+    let clara = site.person("clara", Role::Instructor).await;
+    let id = failed(&site).await;
+    let put_in_line = errand(&site, false).await;
+    let (_, of_file) = file_in_line(&site, clara).await;
+    let announcing = announced(&site, &staff).await;
+    let acts = [
+        format!("retry:{id}"),
+        format!("cancel:{put_in_line}"),
+        format!("cancel:{of_file}"),
+        format!("cancel:{announcing}"),
+    ];
+    let states = async || {
+        let mut states = Vec::new();
+        for id in [id, put_in_line, of_file, announcing] {
+            states.push(state(&site, id).await);
+        }
+        states
+    };
+    let before = states().await;
+    let db = site.app.db.writer();
+    let away = "ALTER TABLE audit_entries RENAME TO audit_entries_away";
+    db.execute_unprepared(away).await.unwrap();
+    for only in &acts {
+        act(&staff, &[("only", only)]).await.expect(500);
+    }
+    assert_eq!(states().await, before);
+    let back = "ALTER TABLE audit_entries_away RENAME TO audit_entries";
+    db.execute_unprepared(back).await.unwrap();
+    for only in &acts {
+        act(&staff, &[("only", only)]).await.expect(303);
+    }
+    let canceled = JobState::Canceled;
+    let after = [JobState::Waiting, canceled, canceled, canceled];
+    assert_eq!(states().await, after);
+    let expected = [
+        ("add", "announcement"),
+        ("retry", "job"),
+        ("cancel", "job"),
+        ("cancel", "job"),
+        ("stop", "announcement"),
+    ];
+    assert_eq!(logged(&site).await, lines(&expected));
+}
+
+#[tokio::test]
+async fn what_was_stopped_already_is_stopped_again_without_another_line() {
+    let site = TestApp::start().await;
+    let staff = site.login_as("rosa", Role::Staff).await;
+    let clara = site.person("clara", Role::Instructor).await;
+    let id = errand(&site, false).await;
+    let (_, of_file) = file_in_line(&site, clara).await;
+    let announcing = announced(&site, &staff).await;
+    for id in [id, of_file, announcing] {
+        let only = format!("cancel:{id}");
+        for _ in 0..2 {
+            let answer = act(&staff, &[("only", &only)]).await;
+            assert_eq!(
+                answer.leads_to(),
+                "/admin/jobs/?done=cancel&n=1&passed=0",
+                "twice is once"
+            );
+        }
+    }
+    let expected = [
+        ("add", "announcement"),
+        ("cancel", "job"),
+        ("cancel", "job"),
+        ("stop", "announcement"),
+    ];
+    assert_eq!(logged(&site).await, lines(&expected));
 }

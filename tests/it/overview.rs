@@ -21,7 +21,7 @@ async fn the_overview_draws_what_was_counted_and_says_it_in_words_and_figures() 
         .has("aria-label=\"Memory, 1 h: between")
         .has("aria-label=\"Storage: Renditions 0 bytes")
         .has("<caption class=\"sr-only\">Caches</caption>")
-        .has("Nothing has failed.")
+        .has("Nothing has failed in 24 hours.")
         // The figures of the picture, for those who do not see it.
         .has("<th scope=\"row\">09:30</th><td>2")
         .lacks("style=")

@@ -46,7 +46,7 @@ function later() {
 // What an address tells once is not told again.
 const here = new URL(location.href);
 if (here.searchParams.has("done")) {
-  for (const name of ["done", "n", "passed"]) here.searchParams.delete(name);
+  for (const name of ["done", "n", "passed", "mark"]) here.searchParams.delete(name);
   history.replaceState(null, "", here);
 }
 

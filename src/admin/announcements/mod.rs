@@ -6,7 +6,7 @@ mod sending;
 mod store;
 
 pub use sending::SendAnnouncement;
-pub use store::with_readers;
+pub use store::count_readers;
 
 use crate::app::App;
 use crate::db::Write;
@@ -17,13 +17,23 @@ use crate::messages::TEXT_LIMIT;
 use crate::web::audit::{self, By, Facts};
 use crate::web::identity::Person;
 use crate::web::redirect;
+use crate::web::sessions::hash;
+use backends::cache::Timeout;
 use chrono::TimeDelta;
+use sea_orm::ActiveEnum as _;
+use std::time::Duration;
 
 /// The page of the announcements.
 pub const PATH: &str = "/admin/announcements/";
 
 /// The same words to the same people within this time are the same announcement, sent by a second press of the button.
 const SAME: TimeDelta = TimeDelta::minutes(10);
+
+/// How many have read what went to more people than this is not counted each time that somebody looks.
+const MANY: i64 = 1_000;
+
+/// How long such a count is remembered.
+const COUNTS_KEPT: Timeout = Timeout::After(Duration::from_secs(60));
 
 /// What is to be told, and to whom.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,6 +80,15 @@ impl NewAnnouncement {
             text: text.to_owned(),
             link: link.to_owned(),
         })
+    }
+
+    /// Who is told, as it is typed: see [`NewAnnouncement::read`].
+    pub fn audience_text(&self) -> String {
+        let kind = self.audience.to_value();
+        match self.audience_id {
+            Some(id) => format!("{kind}:{id}"),
+            None => kind,
+        }
     }
 }
 
@@ -121,20 +140,29 @@ pub async fn write_down(
 /// [`Error::NotFound`] when there is none; [`Error::Conflict`] when everybody was told.
 pub async fn stop(app: &App, by: &By, id: i64) -> Result<()> {
     let mut write = app.write().await?;
-    let found = store::find(&*write, id).await?.ok_or(Error::NotFound)?;
+    stop_in(app, &mut write, by, id).await?;
+    write.commit().await
+}
+
+/// The same within an open transaction. The announcement is held before its job, as by who sends it.
+///
+/// # Errors
+/// As [`stop`].
+pub async fn stop_in(app: &App, write: &mut Write, by: &By, id: i64) -> Result<()> {
+    let found = store::hold(write, id).await?.ok_or(Error::NotFound)?;
     if found.state == AnnouncementState::Sent {
         return Err(Error::Conflict(
             "Everybody was told already: there is nothing to stop.".into(),
         ));
     }
     if let Some(subject) = (SendAnnouncement { id }).subject() {
-        jobs::cancel(app, &mut write, &subject).await?;
+        jobs::cancel(app, write, &subject).await?;
     }
     if found.state != AnnouncementState::Stopped {
-        store::set_state(app, &write, id, AnnouncementState::Stopped).await?;
-        note(&write, by, "stop", (id, &found.text)).await?;
+        store::set_state(app, write, id, AnnouncementState::Stopped).await?;
+        note(write, by, "stop", (id, &found.text)).await?;
     }
-    write.commit().await
+    Ok(())
 }
 
 /// A line of the log, in the transaction of the change.
@@ -153,12 +181,31 @@ async fn note(write: &Write, by: &By, act: &str, (id, text): (i64, &str)) -> Res
     audit::record(write, by, done).await
 }
 
-/// The announcements, newest first, each with how many have read it.
+/// These announcements, each with how many have read it, in the same order. What went to many is counted once a minute and
+/// remembered, since the page asks again every few seconds.
 ///
 /// # Errors
 /// When the database does not answer.
-pub async fn list(app: &App, most: u64) -> Result<Vec<(announcement::Model, u64)>> {
-    store::list(app.db.read(), most).await
+pub async fn with_readers(
+    app: &App,
+    rows: Vec<announcement::Model>,
+) -> Result<Vec<(announcement::Model, u64)>> {
+    let (many, few): (Vec<_>, Vec<_>) = rows.iter().partition(|row| row.told > MANY);
+    let ids = |rows: &[&announcement::Model]| rows.iter().map(|row| row.id).collect::<Vec<i64>>();
+    let (many, few) = (ids(&many), ids(&few));
+    let db = app.db.read();
+    let mut read = count_readers(db, &few).await?;
+    if !many.is_empty() {
+        let numbers: Vec<String> = many.iter().map(i64::to_string).collect();
+        let key = format!("announced:{}", hash(&numbers.join(" ")));
+        let count = || count_readers(db, &many);
+        read.extend(app.cache.get_or_set(&key, COUNTS_KEPT, count).await?);
+    }
+    let counted = rows.into_iter().map(|row| {
+        let count = read.get(&row.id).copied().unwrap_or(0);
+        (row, count)
+    });
+    Ok(counted.collect())
 }
 
 /// What its messages are known by, so that each person gets one.

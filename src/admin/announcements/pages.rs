@@ -1,17 +1,17 @@
 //! `/admin/announcements/`: writing one, seeing how many get it, sending it, and what became of those before.
 
-use super::{NewAnnouncement, PATH, count, list, send, stop, store};
+use super::store::{self, Choices};
+use super::{NewAnnouncement, PATH, count, send, stop, with_readers};
 use crate::admin::charts::number;
 use crate::admin::jobs::rows::Time;
 use crate::admin::site::Side;
 use crate::app::App;
 use crate::entities::announcement::{self, AnnouncementState, Audience};
 use crate::error::{Error, Problems, Result};
-use crate::web::audit::{By, Via};
 use crate::web::extract::{Path, Query};
 use crate::web::form::{FaultLine, Field, Form, fault_lines};
+use crate::web::paging::Paging;
 use crate::web::permissions::admin::STAFF;
-use crate::web::redirect;
 use crate::web::shell::{Place, Shell, page, page_with};
 use askama::Template;
 use axum::extract::State;
@@ -19,11 +19,11 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use serde::Deserialize;
 
-/// So many are shown, the newest first.
-const SHOWN: u64 = 100;
+/// What stands in the field `audience` when the course is typed in another.
+const TYPED: &str = "course";
 
-/// So many courses stand in the list to choose from.
-const COURSES: u64 = 500;
+/// Told of a course that was typed.
+const NO_COURSE: &str = "No course has this address. Type it as it stands in the list of courses, for example first-steps.";
 
 /// The page.
 #[derive(Template)]
@@ -35,11 +35,13 @@ struct AnnouncementsPage {
     text: Field,
     link: Field,
     audience: Field,
-    courses: Vec<(String, String)>,
-    groups: Vec<(String, String)>,
+    /// The course, where it is typed.
+    course: Field,
+    choices: Choices,
     /// How many would be told: then only the word is missing.
     preview: Option<Preview>,
     rows: Vec<Row>,
+    paging: Paging,
     told: Option<&'static str>,
 }
 
@@ -47,6 +49,8 @@ struct AnnouncementsPage {
 struct Preview {
     count: String,
     whom: String,
+    /// As the field `audience` says it, with the number of the course or group.
+    audience: String,
 }
 
 /// An announcement.
@@ -68,9 +72,10 @@ struct Row {
 #[derive(Debug, Default, Deserialize)]
 pub struct Asked {
     done: Option<String>,
+    page: Option<String>,
 }
 
-/// GET `/admin/announcements/`.
+/// GET `/admin/announcements/?page=`.
 pub async fn show(
     State(app): State<App>,
     side: Side,
@@ -78,21 +83,22 @@ pub async fn show(
     Query(asked): Query<Asked>,
 ) -> Result<Response> {
     side.require(STAFF)?;
-    let told = match asked.done.as_deref() {
+    let told = match asked.done.as_deref().filter(|_| side.is_told) {
         Some("sent") => {
             Some("It is on its way: open pages show it at once, all others when they are opened.")
         }
         Some("stopped") => Some("It is stopped. Whoever was told stays told."),
         _ => None,
     };
-    let problems = Problems::new();
-    let mut drawn = draw(&app, side, shell, &Form::from_pairs(Vec::new()), &problems).await?;
+    let number = asked.page.as_deref().and_then(|page| page.parse().ok());
+    let (form, problems) = (Form::default(), Problems::new());
+    let mut drawn = draw(&app, side, shell, (&form, &problems), number).await?;
     drawn.told = told;
     page(&drawn)
 }
 
 /// POST `/admin/announcements/`, fields `audience`, `text`, `link`: tells how many would get it; with `sure=yes`, sends
-/// it.
+/// it. Where there are many courses `audience` is `course`, and the field `course` says which.
 pub async fn write(
     State(app): State<App>,
     side: Side,
@@ -100,25 +106,19 @@ pub async fn write(
     form: Form,
 ) -> Result<Response> {
     side.require(STAFF)?;
-    let read = NewAnnouncement::read(
-        &app,
-        form.text("audience"),
-        form.get("text"),
-        form.get("link"),
-    );
-    let new = match read.await {
+    let new = match read(&app, &form).await {
         Ok(new) => new,
         Err(Error::Invalid(problems)) => {
-            let drawn = draw(&app, side, shell, &form, &problems).await?;
+            let drawn = draw(&app, side, shell, (&form, &problems), None).await?;
             return page_with(StatusCode::UNPROCESSABLE_ENTITY, &drawn);
         }
         Err(error) => return Err(error),
     };
     if form.text("sure") == "yes" {
-        let by = by(&app, &side);
+        let by = side.by(&app);
         let id = send(&app, &side.person, &by, &new).await?;
         tracing::info!(by = by.name, announcement = id, "an announcement was sent");
-        return Ok(redirect::see_other(&format!("{PATH}?done=sent")));
+        return side.lead(&app, &format!("{PATH}?done=sent"));
     }
     let preview = Preview {
         count: match count(&app, &new).await? {
@@ -126,40 +126,57 @@ pub async fn write(
             many => format!("{} people", number(many as f64)),
         },
         whom: whom(new.audience, new.audience_name.as_deref()),
+        audience: new.audience_text(),
     };
-    let mut drawn = draw(&app, side, shell, &form, &Problems::new()).await?;
+    let mut drawn = draw(&app, side, shell, (&form, &Problems::new()), None).await?;
     drawn.preview = Some(preview);
     page(&drawn)
+}
+
+/// What was typed; all faults at once.
+async fn read(app: &App, form: &Form) -> Result<NewAnnouncement> {
+    let (text, link) = (form.get("text"), form.get("link"));
+    let chosen = form.text("audience");
+    if chosen != TYPED {
+        return NewAnnouncement::read(app, chosen, text, link).await;
+    }
+    let found = store::find_course(app.db.read(), form.text("course")).await?;
+    let audience = found.map_or_else(String::new, |id| format!("{TYPED}:{id}"));
+    let read = NewAnnouncement::read(app, &audience, text, link).await;
+    read.map_err(|error| match error {
+        Error::Invalid(mut problems) if !problems.at("audience").is_empty() => {
+            problems.retain(|field| field != "audience");
+            problems.add("course", NO_COURSE);
+            Error::Invalid(problems)
+        }
+        other => other,
+    })
 }
 
 /// POST `/admin/announcements/<id>/stop/`.
 pub async fn halt(State(app): State<App>, side: Side, Path(id): Path<i64>) -> Result<Response> {
     side.require(STAFF)?;
-    let by = by(&app, &side);
+    let by = side.by(&app);
     stop(&app, &by, id).await?;
     tracing::info!(
         by = by.name,
         announcement = id,
         "an announcement was stopped"
     );
-    Ok(redirect::see_other(&format!("{PATH}?done=stopped")))
-}
-
-/// Who does it, for the log.
-fn by(app: &App, side: &Side) -> By {
-    By::person(&side.person, Via::Admin, side.address, app.clock.now())
+    side.lead(&app, &format!("{PATH}?done=stopped"))
 }
 
 async fn draw(
     app: &App,
     side: Side,
     shell: Shell,
-    form: &Form,
-    problems: &Problems,
+    (form, problems): (&Form, &Problems),
+    number: Option<u64>,
 ) -> Result<AnnouncementsPage> {
-    let (courses, groups) = store::choices(app.db.read(), COURSES).await?;
+    let choices = store::choices(app.db.read()).await?;
     let now = app.clock.now();
-    let rows = list(app, SHOWN).await?.into_iter();
+    let (paging, rows) = store::list(app.db.read(), number).await?;
+    let rows = with_readers(app, rows).await?.into_iter();
     let rows = rows.map(|(found, read)| {
         let when = Time::of(found.created_at, now, &side.person);
         row(found, read, when)
@@ -171,10 +188,11 @@ async fn draw(
         text: field("text"),
         link: field("link"),
         audience: field("audience"),
-        courses,
-        groups,
+        course: field("course"),
+        choices,
         preview: None,
         rows: rows.collect(),
+        paging,
         told: None,
         side,
     })

@@ -39,8 +39,13 @@ impl Job for SendAnnouncement {
     }
 
     async fn give_up(self, context: JobContext, _: Fault) -> Result<(), JobError> {
-        let write = context.write().await?;
-        store::set_state(&context.app, &write, self.id, AnnouncementState::Stopped).await?;
+        let write = context.app.write().await?;
+        // The announcement before its job, as everywhere; what was stopped meanwhile is nothing to give up.
+        let found = store::hold(&write, self.id).await?;
+        context.hold(&write).await?;
+        if found.is_some_and(|found| found.state == AnnouncementState::Sending) {
+            store::set_state(&context.app, &write, self.id, AnnouncementState::Stopped).await?;
+        }
         write.commit().await?;
         Ok(())
     }

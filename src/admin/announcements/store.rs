@@ -7,6 +7,7 @@ use crate::entities::announcement::{self, AnnouncementState, Audience};
 use crate::entities::{course, enrollment, group, message, user, user_group};
 use crate::error::Result;
 use crate::web::identity::Person;
+use crate::web::paging::Paging;
 use chrono::{DateTime, Utc};
 use sea_orm::sea_query::{Condition, Expr, ExprTrait as _, Query};
 use sea_orm::{
@@ -14,6 +15,12 @@ use sea_orm::{
     QueryOrder, QuerySelect,
 };
 use std::collections::HashMap;
+
+/// Announcements on a page.
+const PAGE: u64 = 20;
+
+/// With more courses than this one types a course's address instead of choosing it.
+const MOST_COURSES: u64 = 300;
 
 /// An audience, with the number and name of its course or group.
 type Named = (Audience, Option<(i64, String)>);
@@ -153,6 +160,12 @@ pub async fn find(db: &impl ConnectionTrait, id: i64) -> Result<Option<announcem
     Ok(announcement::Entity::find_by_id(id).one(db).await?)
 }
 
+/// The same, held until the end of the transaction, so that nobody ends or stops it in the meantime.
+pub async fn hold(write: &Write, id: i64) -> Result<Option<announcement::Model>> {
+    let held = announcement::Entity::find_by_id(id).lock_exclusive();
+    Ok(held.one(&**write).await?)
+}
+
 /// Notes who was told; when nobody was left, that everybody was.
 pub async fn advance(
     app: &App,
@@ -194,65 +207,95 @@ pub async fn set_state(app: &App, write: &Write, id: i64, state: AnnouncementSta
     Ok(())
 }
 
-/// The newest announcements, each with how many have read it.
-pub async fn list(db: &impl ConnectionTrait, most: u64) -> Result<Vec<(announcement::Model, u64)>> {
-    let rows = announcement::Entity::find()
-        .order_by_desc(announcement::Column::Id)
-        .limit(most)
-        .all(db)
-        .await?;
-    with_readers(db, rows).await
+/// A page of the announcements, newest first.
+pub async fn list(
+    db: &impl ConnectionTrait,
+    page: Option<u64>,
+) -> Result<(Paging, Vec<announcement::Model>)> {
+    let all = announcement::Entity::find().order_by_desc(announcement::Column::Id);
+    let paging = Paging::new(page, PAGE, all.clone().count(db).await?);
+    let rows = all.offset(paging.offset()).limit(paging.size).all(db);
+    Ok((paging, rows.await?))
 }
 
-/// These announcements, each with how many have read it; one query.
+/// Of these announcements those that anybody has read, with by how many; one query, which an index answers.
 ///
 /// # Errors
 /// When the database does not answer.
-pub async fn with_readers(
-    db: &impl ConnectionTrait,
-    rows: Vec<announcement::Model>,
-) -> Result<Vec<(announcement::Model, u64)>> {
-    let keys: Vec<String> = rows.iter().map(|row| dedupe_key(row.id)).collect();
+pub async fn count_readers(db: &impl ConnectionTrait, ids: &[i64]) -> Result<HashMap<i64, u64>> {
+    if ids.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let keys: HashMap<String, i64> = ids.iter().map(|id| (dedupe_key(*id), *id)).collect();
     let read: Vec<(Option<String>, i64)> = message::Entity::find()
         .select_only()
         .column(message::Column::DedupeKey)
         .column_as(message::Column::Id.count(), "read")
-        .filter(message::Column::DedupeKey.is_in(keys))
+        .filter(message::Column::DedupeKey.is_in(keys.keys().cloned()))
         .filter(message::Column::IsRead.eq(true))
         .group_by(message::Column::DedupeKey)
         .into_tuple()
         .all(db)
         .await?;
-    let read: HashMap<String, i64> = read
-        .into_iter()
-        .filter_map(|(key, count)| Some((key?, count)))
-        .collect();
-    let counted = rows.into_iter().map(|row| {
-        let count = read.get(&dedupe_key(row.id)).copied().unwrap_or(0);
-        (row, u64::try_from(count).unwrap_or(0))
+    let read = read.into_iter().filter_map(|(key, count)| {
+        let id = keys.get(&key?)?;
+        Some((*id, u64::try_from(count).unwrap_or(0)))
     });
-    Ok(counted.collect())
+    Ok(read.collect())
 }
 
-/// Courses and groups to choose from: value and name.
-pub async fn choices(
-    db: &impl ConnectionTrait,
-    most: u64,
-) -> Result<(Vec<(String, String)>, Vec<(String, String)>)> {
-    let courses = course::Entity::find()
+/// What an announcement may go to, to choose from: value and name.
+pub struct Choices {
+    /// None when there are too many: then one is typed.
+    pub courses: Option<Vec<(String, String)>>,
+    /// All of them.
+    pub groups: Vec<(String, String)>,
+}
+
+/// Courses and groups to choose from.
+pub async fn choices(db: &impl ConnectionTrait) -> Result<Choices> {
+    let courses: Vec<(i64, String)> = course::Entity::find()
+        .select_only()
+        .columns([course::Column::Id, course::Column::Title])
         .order_by_asc(course::Column::Title)
-        .limit(most)
+        .order_by_asc(course::Column::Id)
+        .limit(MOST_COURSES + 1)
+        .into_tuple()
         .all(db)
         .await?;
-    let groups = group::Entity::find()
+    let are_few = u64::try_from(courses.len()).unwrap_or(u64::MAX) <= MOST_COURSES;
+    let groups: Vec<(i64, String)> = group::Entity::find()
+        .select_only()
+        .columns([group::Column::Id, group::Column::Name])
         .order_by_asc(group::Column::Name)
+        .into_tuple()
         .all(db)
         .await?;
-    let courses = courses
-        .into_iter()
-        .map(|course| (format!("course:{}", course.id), course.title));
-    let groups = groups
-        .into_iter()
-        .map(|group| (format!("group:{}", group.id), group.name));
-    Ok((courses.collect(), groups.collect()))
+    let valued = |rows: Vec<(i64, String)>, kind: &str| {
+        let rows = rows.into_iter();
+        rows.map(|(id, name)| (format!("{kind}:{id}"), name))
+            .collect()
+    };
+    Ok(Choices {
+        courses: are_few.then(|| valued(courses, "course")),
+        groups: valued(groups, "group"),
+    })
+}
+
+/// The number of the course that was typed: its address, or else its number.
+pub async fn find_course(db: &impl ConnectionTrait, typed: &str) -> Result<Option<i64>> {
+    let ids = || {
+        course::Entity::find()
+            .select_only()
+            .column(course::Column::Id)
+    };
+    let named = ids().filter(course::Column::Slug.eq(typed));
+    if let Some(id) = named.into_tuple().one(db).await? {
+        return Ok(Some(id));
+    }
+    let Ok(id) = typed.parse::<i64>() else {
+        return Ok(None);
+    };
+    let numbered = ids().filter(course::Column::Id.eq(id));
+    Ok(numbered.into_tuple().one(db).await?)
 }

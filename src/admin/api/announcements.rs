@@ -183,7 +183,7 @@ async fn list(call: Call) -> Result<Answer> {
         select,
         orders,
         fields: &ANNOUNCEMENT,
-        dress: |app, rows| Box::pin(async move { sent::with_readers(app.db.read(), rows).await }),
+        dress: |app, rows| Box::pin(async move { sent::with_readers(&app, rows).await }),
         kept: None,
     };
     Box::pin(call.list(listing)).await
@@ -202,7 +202,7 @@ async fn show(call: Call) -> Result<Answer> {
     let found = announcement::Entity::find_by_id(call.id);
     let found = found.one(call.app.db.read()).await?;
     let rows = found.into_iter().collect();
-    let rows = sent::with_readers(call.app.db.read(), rows).await?;
+    let rows = sent::with_readers(&call.app, rows).await?;
     call.one(&ANNOUNCEMENT, rows.first().ok_or(Error::NotFound)?)
 }
 
@@ -220,11 +220,13 @@ async fn create(call: Call) -> Result<Answer> {
     let mut write = call.app.write().await?;
     let id = sent::write_down(&call.app, &mut write, person, &by, &new).await?;
     let found = announcement::Entity::find_by_id(id).one(&*write).await?;
-    let rows = sent::with_readers(&*write, found.into_iter().collect()).await?;
-    let row = rows.first().ok_or(Error::NotFound)?;
+    // The same words a moment ago may have been read by now.
+    let read = sent::count_readers(&*write, &[id]).await?;
+    let read = read.get(&id).copied().unwrap_or(0);
+    let row = (found.ok_or(Error::NotFound)?, read);
     tracing::info!(by = by.name, announcement = id, "an announcement was sent");
     let path = format!("/api/announcements/{id}/");
-    call.made(write, &ANNOUNCEMENT, row, &path).await
+    call.made(write, &ANNOUNCEMENT, &row, &path).await
 }
 
 async fn stop(call: Call) -> Result<Answer> {

@@ -3,6 +3,7 @@
 use super::{get, orders};
 use crate::app::App;
 use crate::error::{Error, Result};
+use crate::web::audit::By;
 use crate::web::rest::{
     Access, Answer, Call, Cell, Declared, FIELDS, Field, IS_STAFF, Kind, Operation, Resource,
     declared,
@@ -142,25 +143,25 @@ async fn row(name: &str, cache: &Cache) -> CacheRow {
 async fn forget(call: Call) -> Result<Answer> {
     let given = call.given.checked()?;
     let (cache, key, tag) = (given.text("cache"), given.text("key"), given.text("tag"));
-    let by = call.person()?.username.as_str();
+    let by = call.by()?;
     match (cache, key, tag) {
         (None, None, Some(tag)) => {
             let tag: Tag = tag.parse().map_err(|_| {
                 let words = "Tags are written as course:7, upload:7, person:7 or catalogue.";
                 Error::invalid("tag", words)
             })?;
-            orders::clear_tag(&call.app, tag).await?;
-            tracing::info!(by, %tag, "what rests on a tag was forgotten");
+            orders::clear_tag(&call.app, tag, &by).await?;
+            tracing::info!(by = by.name, %tag, "what rests on a tag was forgotten");
         }
         (Some("*"), None, None) => {
             for (name, _) in call.app.caches.iter() {
-                orders::clear(&call.app, name, by).await?;
+                orders::clear(&call.app, name, &by).await?;
             }
-            tracing::info!(by, "all caches were emptied");
+            tracing::info!(by = by.name, "all caches were emptied");
         }
         (Some(name), key, None) => {
-            forget_in(&call.app, (name, key), by).await?;
-            tracing::info!(by, cache = name, "a cache was asked to forget");
+            forget_in(&call.app, (name, key), &by).await?;
+            tracing::info!(by = by.name, cache = name, "a cache was asked to forget");
         }
         _ => {
             let words = "Name a cache, a cache and a key, or a tag.";
@@ -170,7 +171,7 @@ async fn forget(call: Call) -> Result<Answer> {
     Ok(Answer::nothing())
 }
 
-async fn forget_in(app: &App, (name, key): (&str, Option<&str>), by: &str) -> Result<()> {
+async fn forget_in(app: &App, (name, key): (&str, Option<&str>), by: &By) -> Result<()> {
     let Ok(cache) = get(app, name) else {
         return Err(Error::invalid("cache", "There is no cache of this name."));
     };
@@ -181,5 +182,5 @@ async fn forget_in(app: &App, (name, key): (&str, Option<&str>), by: &str) -> Re
     if let Err(words) = super::keys::find(cache, key).await {
         return Err(Error::invalid("key", words));
     }
-    orders::delete(app, name, key).await.map(|_| ())
+    orders::delete(app, name, key, by).await.map(|_| ())
 }

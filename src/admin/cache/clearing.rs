@@ -8,7 +8,6 @@ use crate::web::extract::Query;
 use crate::web::form::Form;
 use crate::web::identity::Staff;
 use crate::web::permissions::admin::STAFF;
-use crate::web::redirect;
 use crate::web::shell::{Place, Shell, page};
 use crate::web::tags::Tag;
 use askama::Template;
@@ -141,25 +140,25 @@ fn further(app: &App, names: &[&str]) -> Vec<&'static str> {
 pub async fn clear(State(app): State<App>, side: Side, form: Form) -> Result<Response> {
     side.require(STAFF)?;
     let doomed = Doomed::read(&app, form.text("cache"), form.text("tag"))?;
-    let by = side.person.username.as_str();
+    let by = side.by(&app);
     let done = match doomed {
         Doomed::Cache(name) => {
-            orders::clear(&app, &name, by).await?;
-            tracing::info!(by, cache = name, "a cache was emptied");
+            orders::clear(&app, &name, &by).await?;
+            tracing::info!(by = by.name, cache = name, "a cache was emptied");
             "cache"
         }
         Doomed::All => {
             for (name, _) in app.caches.iter() {
-                orders::clear(&app, name, by).await?;
+                orders::clear(&app, name, &by).await?;
             }
-            tracing::info!(by, "all caches were emptied");
+            tracing::info!(by = by.name, "all caches were emptied");
             "all"
         }
         Doomed::Tag(tag) => {
-            orders::clear_tag(&app, tag).await?;
-            tracing::info!(by, %tag, "what rests on a tag was forgotten");
+            orders::clear_tag(&app, tag, &by).await?;
+            tracing::info!(by = by.name, %tag, "what rests on a tag was forgotten");
             "tag"
         }
     };
-    Ok(redirect::see_other(&format!("{PATH}?done={done}")))
+    side.lead(&app, &format!("{PATH}?done={done}"))
 }

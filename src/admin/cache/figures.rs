@@ -282,6 +282,7 @@ fn about(space: &str) -> &'static str {
         "enrolled" => "Who is in which course",
         "api-rate" => "Counts of calls of the API",
         "admin-counts" => "Counts beside the places of the admin site",
+        "announced" => "How many have read what was announced",
         "shelf" => "Somebody's own courses",
         "unread" => "Somebody's unread messages",
         "rooms-unread" => "Which rooms hold something new for somebody",

@@ -9,7 +9,6 @@ use crate::web::extract::Query;
 use crate::web::form::{FaultLine, Field, Form, fault_lines};
 use crate::web::identity::{Person, Staff};
 use crate::web::permissions::admin::STAFF;
-use crate::web::redirect;
 use crate::web::shell::{Place, Shell, page_with};
 use crate::web::text;
 use askama::Template;
@@ -87,6 +86,7 @@ pub async fn look(
         status,
         &KeyPage {
             shell: shell.at(Place::Admin),
+            is_forgotten: asked.forgotten.is_some() && side.is_told && found.is_none(),
             side,
             choices: super::choices(&app, &name),
             stored_as: cache.name(&key).unwrap_or_default(),
@@ -95,7 +95,6 @@ pub async fn look(
             cache: name,
             faults: fault_lines(&problems),
             key: Field::new("key", key, &problems),
-            is_forgotten: asked.forgotten.is_some() && found.is_none(),
             found,
         },
     )
@@ -164,9 +163,10 @@ pub async fn delete(State(app): State<App>, side: Side, form: Form) -> Result<Re
             "There is no such key: a key has no spaces and no control characters.".into(),
         ));
     }
-    let was_there = orders::delete(&app, name, key).await?;
+    let by = side.by(&app);
+    let was_there = orders::delete(&app, name, key, &by).await?;
     tracing::info!(
-        by = side.person.username,
+        by = by.name,
         cache = name,
         key,
         was_there,
@@ -175,9 +175,6 @@ pub async fn delete(State(app): State<App>, side: Side, form: Form) -> Result<Re
     let mut pairs = url::form_urlencoded::Serializer::new(String::new());
     pairs.append_pair("cache", name).append_pair("key", key);
     pairs.append_pair("forgotten", "yes");
-    Ok(redirect::see_other(&format!(
-        "{}key/?{}",
-        super::PATH,
-        pairs.finish()
-    )))
+    let path = format!("{}key/?{}", super::PATH, pairs.finish());
+    side.lead(&app, &path)
 }

@@ -5,9 +5,12 @@
 
 use super::get;
 use crate::app::App;
+use crate::db::Write;
 use crate::error::Result;
+use crate::web::audit::{By, Done, Facts, Via, record};
 use crate::web::tags::Tag;
 use backends::bus::Delivery;
+use backends::cache::Cache;
 use serde::{Deserialize, Serialize};
 
 /// Who is told.
@@ -29,13 +32,12 @@ struct Order {
 ///
 /// # Errors
 /// [`Error::NotFound`](crate::error::Error::NotFound) for a cache that there is not.
-pub async fn delete(app: &App, name: &str, key: &str) -> Result<bool> {
+pub async fn delete(app: &App, name: &str, key: &str, by: &By) -> Result<bool> {
     let cache = get(app, name)?;
-    let was_there = cache.delete(key).await?;
-    if !cache.is_shared() {
-        tell(app, name, Some(key), "").await?;
-    }
-    Ok(was_there)
+    // Whether it is a key at all.
+    cache.name(key)?;
+    give(app, by, cache, (name, Some(key))).await?;
+    Ok(cache.delete(key).await?)
 }
 
 /// Forgets all of a cache; of a server, what is under the cache's prefix. Every process takes note of who ordered it
@@ -43,29 +45,70 @@ pub async fn delete(app: &App, name: &str, key: &str) -> Result<bool> {
 ///
 /// # Errors
 /// [`Error::NotFound`](crate::error::Error::NotFound) for a cache that there is not.
-pub async fn clear(app: &App, name: &str, by: &str) -> Result<()> {
+pub async fn clear(app: &App, name: &str, by: &By) -> Result<()> {
     let cache = get(app, name)?;
+    give(app, by, cache, (name, None)).await?;
     cache.clear().await?;
-    app.history.emptied(app.clock.now(), name, by);
-    tell(app, name, None, by).await
+    app.history.emptied(app.clock.now(), name, called(by));
+    Ok(())
 }
 
 /// Forgets all that rests on a tag, in every cache of every process.
-pub async fn clear_tag(app: &App, tag: Tag) -> Result<()> {
+///
+/// # Errors
+/// When the database does not answer; then nothing is forgotten.
+pub async fn clear_tag(app: &App, tag: Tag, by: &By) -> Result<()> {
     let write = app.write().await?;
     write.changes(tag);
+    note(&write, by, "forget", (tag.to_string(), Vec::new())).await?;
     write.commit().await
 }
 
-async fn tell(app: &App, name: &str, key: Option<&str>, by: &str) -> Result<()> {
+/// Writes an order into the log and tells it to those whom it concerns: first, since what is in a cache is in no
+/// transaction, and nothing may be forgotten without a line that says by whom.
+async fn give(app: &App, by: &By, cache: &Cache, (name, key): (&str, Option<&str>)) -> Result<()> {
     let order = Order {
         cache: name.to_owned(),
         key: key.map(str::to_owned),
-        by: by.to_owned(),
+        by: called(by).to_owned(),
     };
     let mut write = app.write().await?;
-    write.publish(GROUP, &order).await?;
+    let (act, fields) = match key {
+        Some(key) => ("forget", vec![("key", key.to_owned())]),
+        None => ("empty", Vec::new()),
+    };
+    note(&write, by, act, (name.to_owned(), fields)).await?;
+    // One entry of a server is gone for all; that a whole cache was emptied all take note of.
+    if key.is_none() || !cache.is_shared() {
+        write.publish(GROUP, &order).await?;
+    }
     write.commit().await
+}
+
+/// A line of the log.
+async fn note(
+    write: &Write,
+    by: &By,
+    act: &str,
+    (name, fields): (String, Vec<(&'static str, String)>),
+) -> Result<()> {
+    let facts = Facts { name, fields };
+    let done = Done {
+        act,
+        kind: "cache",
+        id: 0,
+        before: None,
+        after: Some(&facts),
+    };
+    record(write, by, done).await
+}
+
+/// Who ordered it, for those who wonder why a cache is cold.
+fn called(by: &By) -> &str {
+    match by.via {
+        Via::Terminal => "a command",
+        _ => &by.name,
+    }
 }
 
 /// Carries out what other processes order, for as long as the bus is open.

@@ -66,12 +66,16 @@ pub async fn overview(
     let began = app.history.began();
     page(&OverviewPage {
         shell: shell.at(Place::Admin),
+        done: asked
+            .done
+            .as_deref()
+            .filter(|_| side.is_told)
+            .and_then(done_words),
         side,
         since: text::when(began, app.clock.now(), person.time_zone),
         since_exact: text::exact(began, person.time_zone),
         since_machine: text::machine(began),
         is_day,
-        done: asked.done.as_deref().and_then(done_words),
         choices: super::choices(&app, "default"),
         key: Field::new("key", "", &Problems::new()),
         caches,

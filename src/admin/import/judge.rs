@@ -195,13 +195,21 @@ async fn find_courses(
     Ok(courses)
 }
 
+/// Whose address something is.
+#[derive(Clone, Copy)]
+enum Written {
+    /// One account's.
+    One(i64),
+    /// That of several.
+    Several,
+}
+
 /// The accounts that the lines name.
 struct People {
-    by_name: HashMap<String, i64>,
-    /// `None`: several.
-    by_mail: HashMap<String, Option<i64>>,
+    usernames: HashMap<String, i64>,
+    mails: HashMap<String, Written>,
     /// The same without regard to case.
-    by_folded_mail: HashMap<String, Option<i64>>,
+    folded_mails: HashMap<String, Written>,
 }
 
 impl People {
@@ -212,45 +220,47 @@ impl People {
             .map(|line| line.username.as_str())
             .collect();
         let mails: BTreeSet<&str> = lines.good.iter().map(|line| line.email.as_str()).collect();
-        let named = user::Column::Username.into_expr();
-        let by_name = accounts(db, user::Column::Username, named, names).await?;
-        let by_name = by_name.into_iter().map(|(id, name)| (name, id)).collect();
+        let by_username = user::Column::Username.into_expr();
+        let found = accounts(db, user::Column::Username, by_username, names).await?;
+        let usernames = found.into_iter().map(|(id, name)| (name, id)).collect();
         let folded: BTreeSet<String> = mails.iter().flat_map(|mail| who::folded(mail)).collect();
         let folded = folded.iter().map(String::as_str).collect();
         let written = who::folded_email();
-        let (mut by_mail, mut by_folded_mail) = (HashMap::new(), HashMap::new());
+        let (mut exactly, mut folded_mails) = (HashMap::new(), HashMap::new());
         for (id, mail) in accounts(db, user::Column::Email, written, folded).await? {
-            let add = |to: &mut HashMap<String, Option<i64>>, mail: String| {
+            let add = |to: &mut HashMap<String, Written>, mail: String| {
                 to.entry(mail)
-                    .and_modify(|known| *known = None)
-                    .or_insert(Some(id));
+                    .and_modify(|known| *known = Written::Several)
+                    .or_insert(Written::One(id));
             };
-            add(&mut by_folded_mail, mail.to_lowercase());
-            add(&mut by_mail, mail);
+            add(&mut folded_mails, mail.to_lowercase());
+            add(&mut exactly, mail);
         }
         Ok(Self {
-            by_name,
-            by_mail,
-            by_folded_mail,
+            usernames,
+            mails: exactly,
+            folded_mails,
         })
     }
 
-    /// Whose address it is: who wrote it exactly so, else who wrote it in other letters; `Some(None)`: several.
-    fn written(&self, mail: &str) -> Option<Option<i64>> {
-        let exactly = self.by_mail.get(mail);
-        let found = exactly.or_else(|| self.by_folded_mail.get(&mail.to_lowercase()));
+    /// Whose address it is: of who writes it exactly so, else of who writes it in other letters.
+    fn written(&self, mail: &str) -> Option<Written> {
+        let exactly = self.mails.get(mail);
+        let found = exactly.or_else(|| self.folded_mails.get(&mail.to_lowercase()));
         found.copied()
     }
 
     /// Who it is. A mail address beside a user name may say the same or, where the account has another one by now,
     /// nothing.
     fn of(&self, name: &str, mail: &str) -> Result<i64, Fault> {
-        let named = self.by_name.get(name).copied();
+        let named = self.usernames.get(name).copied();
         let written = self.written(mail);
         match (name.is_empty(), named, written) {
-            (false, Some(id), Some(Some(other))) if id != other => Err(Fault::Contradiction),
-            (false, Some(id), _) | (true, _, Some(Some(id))) => Ok(id),
-            (true, _, Some(None)) => Err(Fault::Ambiguous),
+            (false, Some(id), Some(Written::One(other))) if id != other => {
+                Err(Fault::Contradiction)
+            }
+            (false, Some(id), _) | (true, _, Some(Written::One(id))) => Ok(id),
+            (true, _, Some(Written::Several)) => Err(Fault::Ambiguous),
             _ => Err(Fault::UnknownPerson),
         }
     }

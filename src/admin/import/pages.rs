@@ -8,12 +8,11 @@ use crate::db::Write;
 use crate::entities::{course, csv_import, enrollment, user};
 use crate::error::{Error, Problems, Result};
 use crate::learning;
-use crate::web::audit::{By, Done, Facts, Via, record_all};
+use crate::web::audit::{Done, Facts, record_all};
 use crate::web::csrf::{self, Checked};
 use crate::web::extract::Path;
 use crate::web::form::{FaultLine, Field, Form, fault_lines};
 use crate::web::permissions::admin;
-use crate::web::redirect::see_other;
 use crate::web::shell::{Place, Shell, page, page_with};
 use askama::Template;
 use axum::body::Body;
@@ -188,7 +187,7 @@ pub async fn confirm(State(app): State<App>, side: Side, Path(id): Path<i64>) ->
         .lock_exclusive();
     let Some(row) = found.one(&*write).await? else {
         return Err(Error::Conflict(
-            "This file was imported already, or it waited for too long. Look at the enrollments, and send it again if they are missing.".into(),
+            "This file waits for nothing any more: it was imported already, you have sent another one since, or a day has passed. Look at the enrollments, and send it again if they are missing.".into(),
         ));
     };
     csv_import::Entity::delete_by_id(id).exec(&*write).await?;
@@ -204,9 +203,8 @@ pub async fn confirm(State(app): State<App>, side: Side, Path(id): Path<i64>) ->
     log(&app, &side, &write, &made).await?;
     write.commit().await?;
     let count = made.len();
-    Ok(see_other(&format!(
-        "/admin/enrollments/?done=import&count={count}"
-    )))
+    let told = format!("/admin/enrollments/?done=import&count={count}");
+    side.lead(&app, &told)
 }
 
 async fn log(app: &App, side: &Side, write: &Write, made: &[enrollment::Model]) -> Result<()> {
@@ -242,8 +240,7 @@ async fn log(app: &App, side: &Side, write: &Write, made: &[enrollment::Model]) 
             after: Some(facts),
         })
         .collect();
-    let by = By::person(&side.person, Via::Admin, side.address, app.clock.now());
-    record_all(write, &by, &done).await
+    record_all(write, &side.by(app), &done).await
 }
 
 /// What the things of these numbers are called.

@@ -4,7 +4,8 @@
 use super::words::called;
 use crate::admin::announcements::{self, SendAnnouncement};
 use crate::app::App;
-use crate::entities::job;
+use crate::db::Write;
+use crate::entities::job::{self, JobState};
 use crate::error::{Error, Result};
 use crate::jobs::{self, Job as _};
 use crate::media;
@@ -43,42 +44,56 @@ impl Act {
     }
 }
 
-/// Does it with one job; answers the job as it is then.
+/// Does it with one job, together with its line in the log; answers the job as it is then.
 ///
 /// # Errors
 /// [`Error::NotFound`] when there is none; [`Error::Conflict`] when there is nothing to try again or to stop, maybe
 /// because somebody else was quicker.
 pub async fn act(app: &App, by: &By, act: Act, id: i64) -> Result<job::Model> {
-    let found = jobs::get(app.db.read(), id).await?;
-    let is_put_off = found.state == job::JobState::Waiting;
-    match (act, media::upload_of(&found)) {
-        (Act::Retry, Some(upload_id)) if !is_put_off => {
-            retry_file(app, &found, upload_id).await?;
-        }
-        (Act::Cancel, Some(upload_id)) => {
-            require_newest(app, &found).await?;
-            media::cancel(app, upload_id).await?;
-        }
-        (Act::Retry, _) => {
-            let mut write = app.write().await?;
-            jobs::retry_one(app, &mut write, id).await?;
-            write.commit().await?;
-        }
-        (Act::Cancel, None) if found.kind == SendAnnouncement::KIND => {
-            stop_announcement(app, by, &found).await?;
-        }
-        (Act::Cancel, None) => {
-            let mut write = app.write().await?;
-            jobs::cancel_one(app, &mut write, id).await?;
-            write.commit().await?;
-        }
+    let mut write = app.write().await?;
+    let found = jobs::get(&*write, id).await?;
+    match act {
+        Act::Retry => retry(app, &mut write, by, &found).await?,
+        Act::Cancel => cancel(app, &mut write, by, &found).await?,
     }
-    note(app, by, act, &found).await?;
-    jobs::get(app.db.read(), id).await
+    let after = jobs::get(&*write, id).await?;
+    write.commit().await?;
+    Ok(after)
 }
 
-/// A line of the log. The change was committed by the verb of a feature, which knows of no log of jobs.
-async fn note(app: &App, by: &By, act: Act, found: &job::Model) -> Result<()> {
+async fn retry(app: &App, write: &mut Write, by: &By, found: &job::Model) -> Result<()> {
+    // One that waits for its next try goes on by itself: only its time is brought forward.
+    let is_put_off = found.state == JobState::Waiting;
+    match media::upload_of(found).filter(|_| !is_put_off) {
+        Some(upload_id) => {
+            require_newest(write, found).await?;
+            media::retry_in(app, write, upload_id).await?;
+        }
+        None => jobs::retry_one(app, write, found.id).await?,
+    }
+    note(write, by, Act::Retry, found).await
+}
+
+async fn cancel(app: &App, write: &mut Write, by: &By, found: &job::Model) -> Result<()> {
+    let is_new = if let Some(upload_id) = media::upload_of(found) {
+        require_newest(write, found).await?;
+        media::cancel_in(app, write, upload_id).await?
+    } else if found.kind == SendAnnouncement::KIND {
+        // What was announced says on its page that it was stopped; that is its line in the log, too.
+        let subject = found.subject.as_deref().unwrap_or("");
+        let id = SendAnnouncement::of_subject(subject).ok_or(Error::NotFound)?;
+        return announcements::stop_in(app, write, by, id).await;
+    } else {
+        jobs::cancel_one(app, write, found.id).await?
+    };
+    if is_new {
+        note(write, by, Act::Cancel, found).await?;
+    }
+    Ok(())
+}
+
+/// A line of the log, in the transaction of the act.
+async fn note(write: &Write, by: &By, act: Act, found: &job::Model) -> Result<()> {
     let facts = Facts {
         name: called(&found.kind).to_owned(),
         fields: Vec::new(),
@@ -90,30 +105,13 @@ async fn note(app: &App, by: &By, act: Act, found: &job::Model) -> Result<()> {
         before: None,
         after: Some(&facts),
     };
-    let write = app.write().await?;
-    audit::record(&write, by, done).await?;
-    write.commit().await
-}
-
-async fn retry_file(app: &App, found: &job::Model, upload_id: i64) -> Result<()> {
-    require_newest(app, found).await?;
-    media::retry(app, upload_id).await?;
-    Ok(())
-}
-
-/// What was announced says on its page that it was stopped.
-async fn stop_announcement(app: &App, by: &By, found: &job::Model) -> Result<()> {
-    let subject = found.subject.as_deref().unwrap_or("");
-    match SendAnnouncement::of_subject(subject) {
-        Some(id) => announcements::stop(app, by, id).await,
-        None => Err(Error::NotFound),
-    }
+    audit::record(write, by, done).await
 }
 
 /// An older job of a file has been followed by another, which is what counts.
-async fn require_newest(app: &App, found: &job::Model) -> Result<()> {
+async fn require_newest(write: &Write, found: &job::Model) -> Result<()> {
     let subject = found.subject.as_deref().unwrap_or("");
-    let newest = jobs::find_latest(app.db.read(), subject).await?;
+    let newest = jobs::find_latest(&**write, subject).await?;
     if newest.is_some_and(|newest| newest.id == found.id) {
         Ok(())
     } else {

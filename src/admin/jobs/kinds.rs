@@ -1,6 +1,6 @@
 //! Every kind of jobs: how many of it stand how, and who paused it.
 
-use super::store;
+use super::store::{self, Counted};
 use super::words::{called, known};
 use crate::entities::job::JobState;
 use crate::error::Result;
@@ -29,9 +29,17 @@ pub struct KindNow {
 /// # Errors
 /// When the database does not answer.
 pub async fn list_kinds(db: &impl ConnectionTrait) -> Result<(Vec<KindNow>, Option<Paused>)> {
+    let counts = store::count_kinds(db).await?;
+    kinds_of(db, &counts).await
+}
+
+/// The same of counts that are known.
+pub async fn kinds_of(
+    db: &impl ConnectionTrait,
+    counts: &[Counted],
+) -> Result<(Vec<KindNow>, Option<Paused>)> {
     let paused = jobs::list_paused(db).await?.into_iter();
     let mut paused: BTreeMap<String, Paused> = paused.map(|one| (one.kind.clone(), one)).collect();
-    let counts = store::count_kinds(db).await?;
     let mut named: BTreeSet<String> = counts.iter().map(|(kind, ..)| kind.clone()).collect();
     named.extend(known().map(str::to_owned));
     let everything = paused.remove(EVERY_KIND);

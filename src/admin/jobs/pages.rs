@@ -1,16 +1,15 @@
 //! `/admin/jobs/`: the list, and what is done from it.
 
 use super::acts::{self, Act, Done};
-use super::kinds::list_kinds;
+use super::kinds::kinds_of;
 use super::rows::{JobRow, Time, rows};
-use super::store::{self, Wanted};
+use super::store::{self, Counted, Wanted};
 use super::{PATH, steering};
 use crate::admin::site::Side;
 use crate::app::App;
 use crate::entities::job::JobState;
 use crate::error::{Error, Result};
 use crate::jobs::Paused;
-use crate::web::audit::{By, Via};
 use crate::web::extract::Query;
 use crate::web::form::Form;
 use crate::web::paging::Paging;
@@ -154,19 +153,20 @@ pub async fn list(
     let number = asked.page.as_deref().and_then(|page| page.parse().ok());
     let (paging, found) = store::list(db, &wanted, number).await?;
     let rows = rows(&app, &side.person, found).await?;
-    let (kinds, everything) = kinds(&app, &side, &wanted).await?;
+    let counts = store::count_kinds(db).await?;
+    let (kinds, everything) = kinds(&app, &side, &wanted, &counts).await?;
     let back = path_of(&wanted);
     let joint = if back.contains('?') { '&' } else { '?' };
     page(&JobsPage {
         shell: shell.at(Place::Admin),
-        chips: chips(&app, &wanted).await?,
+        chips: chips(&wanted, &counts),
         kinds,
         everything,
         rows,
         paging,
         paging_path: format!("{back}{joint}page="),
         may_change: side.person.may(CHANGE_JOB),
-        told: told(&asked),
+        told: side.is_told.then(|| told(&asked)).flatten(),
         wanted: WantedView {
             state: wanted
                 .state
@@ -180,13 +180,12 @@ pub async fn list(
     })
 }
 
-async fn chips(app: &App, wanted: &Wanted) -> Result<Vec<Chip>> {
-    let counts = store::count_states(app.db.read()).await?;
+fn chips(wanted: &Wanted, counts: &[Counted]) -> Vec<Chip> {
     let count = |state: Option<JobState>| {
         let of = counts
             .iter()
-            .filter(|(found, _)| state.is_none_or(|state| state == *found));
-        of.map(|(_, count)| count).sum()
+            .filter(|(_, found, _)| state.is_none_or(|state| state == *found));
+        of.map(|(.., count)| count).sum()
     };
     let chips = STATES.into_iter().map(|(state, words)| Chip {
         words,
@@ -197,7 +196,7 @@ async fn chips(app: &App, wanted: &Wanted) -> Result<Vec<Chip>> {
         count: count(state),
         is_chosen: wanted.state == state,
     });
-    Ok(chips.collect())
+    chips.collect()
 }
 
 /// Every kind that is known or has jobs, and who paused all of them.
@@ -205,13 +204,14 @@ async fn kinds(
     app: &App,
     side: &Side,
     wanted: &Wanted,
+    counts: &[Counted],
 ) -> Result<(Vec<KindRow>, Option<PausedView>)> {
     let now = app.clock.now();
     let view = |one: Paused| PausedView {
         by: one.by,
         when: Time::of(one.at, now, &side.person),
     };
-    let (kinds, everything) = list_kinds(app.db.read()).await?;
+    let (kinds, everything) = kinds_of(app.db.read(), counts).await?;
     let rows = kinds.into_iter().map(|kind| KindRow {
         called: kind.called,
         waiting: kind.waiting,
@@ -288,7 +288,7 @@ pub async fn act(State(app): State<App>, side: Side, shell: Shell, form: Form) -
     let act = Act::named(form.text("act"))?;
     let ids = chosen(&app, &form, act).await?;
     match ids.as_slice() {
-        [] => Ok(redirect::see_other(&with(&back, "done=none"))),
+        [] => side.lead(&app, &with(&back, "done=none")),
         [_] => done(&app, &side, act, &ids, &back).await,
         _ if form.text("sure") == "yes" => done(&app, &side, act, &ids, &back).await,
         _ => page(&AskPage {
@@ -321,17 +321,17 @@ async fn chosen(app: &App, form: &Form, act: Act) -> Result<Vec<i64>> {
 }
 
 async fn done(app: &App, side: &Side, act: Act, ids: &[i64], back: &str) -> Result<Response> {
-    let logged = by(app, side);
-    let Done { done, passed } = acts::act_on_all(app, &logged, act, ids).await?;
-    let by = side.person.username.as_str();
-    tracing::info!(by, act = act.name(), done, passed, "jobs were steered");
+    let by = side.by(app);
+    let Done { done, passed } = acts::act_on_all(app, &by, act, ids).await?;
+    tracing::info!(
+        by = by.name,
+        act = act.name(),
+        done,
+        passed,
+        "jobs were steered"
+    );
     let told = format!("done={}&n={done}&passed={passed}", act.name());
-    Ok(redirect::see_other(&with(back, &told)))
-}
-
-/// Who does it, for the log.
-fn by(app: &App, side: &Side) -> By {
-    By::person(&side.person, Via::Admin, side.address, app.clock.now())
+    side.lead(app, &with(back, &told))
 }
 
 /// A page of the admin site to go back to, without what it told.
@@ -350,18 +350,18 @@ fn with(path: &str, pairs: &str) -> String {
 pub async fn pause(State(app): State<App>, side: Side, form: Form) -> Result<Response> {
     side.require(CHANGE_JOB)?;
     let kind = form.text("kind");
-    let by = by(&app, &side);
+    let by = side.by(&app);
     steering::pause(&app, kind, &by).await?;
     tracing::info!(by = by.name, kind, "jobs were paused");
-    Ok(redirect::see_other(&with(&back_of(&form), "done=paused")))
+    side.lead(&app, &with(&back_of(&form), "done=paused"))
 }
 
 /// POST `/admin/jobs/resume/`, field `kind` (`*` for all).
 pub async fn resume(State(app): State<App>, side: Side, form: Form) -> Result<Response> {
     side.require(CHANGE_JOB)?;
     let kind = form.text("kind");
-    let by = by(&app, &side);
+    let by = side.by(&app);
     steering::resume(&app, kind, &by).await?;
     tracing::info!(by = by.name, kind, "jobs were resumed");
-    Ok(redirect::see_other(&with(&back_of(&form), "done=resumed")))
+    side.lead(&app, &with(&back_of(&form), "done=resumed"))
 }

@@ -1,12 +1,13 @@
 //! The queries of the pages about jobs.
 
 use super::acts::Act;
+use crate::admin::table::containing;
 use crate::entities::job::{self, JobState};
 use crate::entities::user;
 use crate::error::Result;
 use crate::web::paging::Paging;
 use chrono::{DateTime, Utc};
-use sea_orm::sea_query::{Condition, Expr, ExprTrait as _, Func, LikeExpr, Query};
+use sea_orm::sea_query::{Condition, Query};
 use sea_orm::{
     ColumnTrait, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder,
     QuerySelect, Select,
@@ -63,33 +64,15 @@ impl Wanted {
     }
 }
 
-/// A search in text takes nothing as a pattern.
-fn pattern(words: &str) -> LikeExpr {
-    let mut text = String::from("%");
-    for c in words.to_lowercase().chars() {
-        if matches!(c, '%' | '_' | '!') {
-            text.push('!');
-        }
-        text.push(c);
-    }
-    text.push('%');
-    LikeExpr::new(text).escape('!')
-}
-
 fn found_by(words: &str) -> Condition {
-    let holds = |column: job::Column| {
-        let text = Func::lower(Expr::col((job::Entity, column)));
-        Expr::expr(text).like(pattern(words))
-    };
-    let named = Func::lower(Expr::col((user::Entity, user::Column::Username)));
     let owners = Query::select()
         .column(user::Column::Id)
         .from(user::Entity)
-        .and_where(Expr::expr(named).like(pattern(words)))
+        .and_where(containing(user::Column::Username, words))
         .to_owned();
     let mut any = Condition::any()
-        .add(holds(job::Column::Fault))
-        .add(holds(job::Column::Kind))
+        .add(containing(job::Column::Fault, words))
+        .add(containing(job::Column::Kind, words))
         .add(job::Column::Subject.eq(words))
         .add(job::Column::OwnerId.in_subquery(owners));
     if let Ok(id) = words.trim_start_matches('#').parse::<i64>() {
@@ -132,19 +115,11 @@ pub async fn list_ids(db: &impl ConnectionTrait, wanted: &Wanted, most: u64) -> 
     Ok(ids.all(db).await?)
 }
 
-/// How many jobs there are of each state.
-pub async fn count_states(db: &impl ConnectionTrait) -> Result<Vec<(JobState, i64)>> {
-    let counts = job::Entity::find()
-        .select_only()
-        .column(job::Column::State)
-        .column_as(job::Column::Id.count(), "jobs")
-        .group_by(job::Column::State)
-        .into_tuple();
-    Ok(counts.all(db).await?)
-}
+/// How many jobs of a kind are in a state: `(kind, state, count)`.
+pub type Counted = (String, JobState, i64);
 
-/// How many jobs of each kind wait, run and have failed: as `(kind, state, count)`.
-pub async fn count_kinds(db: &impl ConnectionTrait) -> Result<Vec<(String, JobState, i64)>> {
+/// How many jobs there are of each kind in each state. It looks at the whole table: once a page.
+pub async fn count_kinds(db: &impl ConnectionTrait) -> Result<Vec<Counted>> {
     let counts = job::Entity::find()
         .select_only()
         .column(job::Column::Kind)

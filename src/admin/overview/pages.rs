@@ -92,7 +92,7 @@ pub async fn show(
         reasons: reasons(&app, person, range, &slots).await?,
         failed,
         failed_words,
-        told: told(&asked),
+        told: side.is_told.then(|| told(&asked)).flatten(),
         back: format!("/admin/?range={}", range.name()),
         side,
     })

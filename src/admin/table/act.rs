@@ -156,7 +156,7 @@ async fn answer(
             ask.page(&look, side, shell, told).await
         }
         Some(true) => match act(table, action, &look, &side, &about.ids, &form).await {
-            Ok(Ok(done)) => Ok(see_other(&done_url(table, &back, action.name, done))),
+            Ok(Ok(done)) => side.lead(&look.app, &done_url(table, &back, action.name, done)),
             Ok(Err(refusals)) => {
                 let told = Told {
                     refusals,

@@ -6,7 +6,7 @@ use crate::admin::site::Side;
 use crate::app::App;
 use crate::db::Write;
 use crate::error::{Error, Result};
-use crate::web::audit::{By, Done, Facts, Via, record};
+use crate::web::audit::{By, Done, Facts, record};
 use crate::web::form::Form;
 use crate::web::identity::Person;
 
@@ -34,15 +34,10 @@ pub struct Refusal {
 
 /// What came of saving.
 pub enum Saved {
-    /// It is saved.
-    Done,
+    /// It is saved: `add`, `change`, or `same` when that changed nothing.
+    Done(&'static str),
     /// Somebody else saved since the form was drawn, and nothing is done; with what stands there now.
     Stale(Form),
-}
-
-/// Who does it, for the log.
-pub fn by(app: &App, side: &Side) -> By {
-    By::person(&side.person, Via::Admin, side.address, app.clock.now())
 }
 
 /// Makes a thing, or changes the one of this number, unless it is another by now than the form was drawn of.
@@ -88,9 +83,14 @@ pub async fn save(
         before: before.as_ref(),
         after: after.as_ref(),
     };
-    record(&write, &by(&look.app, side), done).await?;
+    let said = match done.act {
+        "change" if done.changes().is_empty() => "same",
+        "change" => "change",
+        _ => "add",
+    };
+    record(&write, &side.by(&look.app), done).await?;
     write.commit().await?;
-    Ok(Saved::Done)
+    Ok(Saved::Done(said))
 }
 
 /// What stands there, when it is not what the form was drawn of. A form that does not say what that was means what it says.
@@ -131,7 +131,7 @@ pub async fn act(
         None => String::new(),
     };
     let mut write = look.app.write().await?;
-    let by = by(&look.app, side);
+    let by = side.by(&look.app);
     let (mut count, mut refusals) = (0, Vec::new());
     for &id in ids {
         let Some(before) = (table.facts)(&write, id).await? else {

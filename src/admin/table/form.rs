@@ -11,7 +11,6 @@ use crate::error::{Error, Problems, Result};
 use crate::web::extract::Path;
 use crate::web::form::{FaultLine, Field, Form, fault_lines_in};
 use crate::web::permissions;
-use crate::web::redirect::see_other;
 use crate::web::shell::{Place, Shell, page_with};
 use askama::Template;
 use axum::extract::{RawQuery, State};
@@ -237,9 +236,8 @@ async fn send(
     let entries = (editing.entries)(&look, id).await?;
     let form = with_slugs(&form, &entries);
     let (status, problems, stands) = match save(table, editing, &look, &side, id, &form).await {
-        Ok(Saved::Done) => {
-            let done = if id.is_some() { "change" } else { "add" };
-            return Ok(see_other(&done_url(table, &back, done, 1)));
+        Ok(Saved::Done(done)) => {
+            return side.lead(&look.app, &done_url(table, &back, done, 1));
         }
         Ok(Saved::Stale(stands)) => {
             let problems = differences(&entries, &stands, &form);

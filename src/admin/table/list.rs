@@ -155,6 +155,7 @@ fn told(table: &Table, query: &str) -> Option<String> {
     match value_of(query, "done").as_str() {
         "add" => Some("Added. It is in the log.".into()),
         "change" => Some("Saved. It is in the log.".into()),
+        "same" => Some("Nothing was changed: it stood there so already.".into()),
         "import" => Some(format!("Imported: {what}. Each is in the log.")),
         name => table
             .action(name)
@@ -194,7 +195,7 @@ async fn show(
         can_add: editing.is_some_and(|editing| editing.add.is_some_and(may)),
         actions: many(table, &side),
         heads: heads(table, &side),
-        told: told(table, &query),
+        told: side.is_told.then(|| told(table, &query)).flatten(),
         shell: shell.at(Place::Admin),
         side,
         table,

@@ -163,6 +163,14 @@ impl Page {
             .unwrap_or_else(|| panic!("no redirect: {}", self.about))
     }
 
+    /// The same without the mark by which the admin site knows its own words.
+    #[track_caller]
+    pub fn leads_to(&self) -> String {
+        let whole = self.location();
+        let told = whole.split("&mark=").next();
+        told.unwrap_or(&whole).to_owned()
+    }
+
     /// A header.
     pub fn header(&self, name: &str) -> Option<String> {
         self.headers
