@@ -97,7 +97,7 @@ def spoil(held, body):
 def spoil_query(case):
     """Leaves no value that means another one: a parameter that is empty counts as absent, and of several the last counts."""
     for name, value in list((case.query or {}).items()):
-        means_another = value == "" or isinstance(value, list)
+        means_another = value == "" or isinstance(value, (list, dict))
         if means_another and not takes_any_text(case, name):
             case.query[name] = "neither"
 
