@@ -1,7 +1,8 @@
 //! The steps that build the database, oldest first, for SQLite and PostgreSQL alike.
 //!
 //! A step that has landed is never changed; the next change is the next file. Each step is
-//! forward-compatible by one version: nodes of the version before go on working after it.
+//! forward-compatible by one version: nodes of the version before go on working after it, which
+//! `tests/it/migrations.rs` tries with each (decision 0041).
 
 use sea_orm_migration::prelude::*;
 

@@ -37,6 +37,7 @@ mod library;
 mod media;
 mod messages;
 mod metrics;
+mod migrations;
 mod nodes;
 mod nodes_lines;
 mod outline;
