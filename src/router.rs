@@ -467,7 +467,7 @@ fn open() -> Router<App> {
     Router::new()
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
-        .layer(Extension(health::Sick::default()))
+        .layer(Extension(health::Probe::default()))
         .at("/hooks/transcode/", post(hook::receive))
         .at("/audio/transcode-complete/", post(hook::receive))
         .route("/favicon.ico", get(assets::favicon))

@@ -3,14 +3,18 @@
 use crate::app::App;
 use axum::extract::State;
 use axum::http::StatusCode;
+use axum::response::{IntoResponse as _, Response};
 use axum::{Extension, Json};
 use backends::bus::{Bus, BusError};
 use backends::cache::{Cache, CacheError, Timeout};
 use backends::files::{Files, FilesError};
 use serde::Serialize;
 use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
+
+/// How long an answer is told to others who ask.
+const KEPT: Duration = Duration::from_secs(1);
 
 /// How long one service may take to answer.
 const TIMEOUT: Duration = Duration::from_secs(3);
@@ -48,62 +52,67 @@ pub async fn alive() -> &'static str {
     "ok"
 }
 
-/// Which services did not answer when they were last asked, so that the log tells of a change only: a balancer asks every
-/// few seconds.
+/// What the services said last. Anybody may ask for the health, and a balancer does so every few seconds: they are asked by
+/// one at a time and at most once in [`KEPT`], and the log tells of a change only.
 #[derive(Clone, Debug, Default)]
-pub struct Sick(Arc<Mutex<BTreeSet<String>>>);
+pub struct Probe(Arc<tokio::sync::Mutex<Probed>>);
 
-impl Sick {
-    /// Those who became sick, or well again.
-    fn changed<'h>(&self, health: &'h [Health]) -> Vec<&'h Health> {
-        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let changed = health.iter().filter(
-            |Health {
-                 service, is_well, ..
-             }| {
-                if *is_well {
-                    known.remove(service)
-                } else {
-                    known.insert(service.clone())
-                }
-            },
-        );
-        changed.collect()
+#[derive(Debug, Default)]
+struct Probed {
+    health: Arc<[Health]>,
+    /// When, by the monotonic clock; nothing: they were never asked.
+    at: Option<Duration>,
+    /// Who did not answer.
+    sick: BTreeSet<String>,
+}
+
+impl Probe {
+    /// What the services say, or said a moment ago. Whoever asks meanwhile waits for the same answer.
+    async fn ask(&self, app: &App) -> Arc<[Health]> {
+        let mut last = self.0.lock().await;
+        let age = |at| app.clock.monotonic().saturating_sub(at);
+        if last.at.is_some_and(|at| age(at) < KEPT) {
+            return Arc::clone(&last.health);
+        }
+        let health: Arc<[Health]> = Box::pin(check(app)).await.into();
+        for one in changed(&mut last.sick, &health) {
+            let (service, reason) = (&one.service, &one.reason);
+            if one.is_well {
+                tracing::info!(service, "a service answers again");
+            } else {
+                tracing::warn!(service, reason, "a service does not answer");
+            }
+        }
+        last.health = Arc::clone(&health);
+        last.at = Some(app.clock.monotonic());
+        health
     }
+}
+
+/// Those who became sick, or well again; the names of the sick are kept.
+fn changed<'h>(sick: &mut BTreeSet<String>, health: &'h [Health]) -> Vec<&'h Health> {
+    let changed = health.iter().filter(|one| {
+        if one.is_well {
+            sick.remove(&one.service)
+        } else {
+            sick.insert(one.service.clone())
+        }
+    });
+    changed.collect()
 }
 
 /// 200 when every service that the site needs answers, else 503; either way with a line for each.
 /// A cache, a mail server, an object store or a transcoder that is away takes no node out of service: all would go at once,
 /// and with them what works.
-pub async fn ready(
-    State(app): State<App>,
-    Extension(sick): Extension<Sick>,
-) -> (StatusCode, Json<Vec<Health>>) {
-    let health = Box::pin(check(&app)).await;
-    for Health {
-        service,
-        is_well,
-        reason,
-        ..
-    } in sick.changed(&health)
-    {
-        if *is_well {
-            tracing::info!(service, "a service answers again");
-        } else {
-            tracing::warn!(service, reason, "a service does not answer");
-        }
-    }
-    let is_well = health
-        .iter()
-        .all(|service| service.is_well || !service.is_needed);
-    (
-        if is_well {
-            StatusCode::OK
-        } else {
-            StatusCode::SERVICE_UNAVAILABLE
-        },
-        Json(health),
-    )
+pub async fn ready(State(app): State<App>, Extension(probe): Extension<Probe>) -> Response {
+    let health = probe.ask(&app).await;
+    let is_ready = health.iter().all(|one| one.is_well || !one.is_needed);
+    let status = if is_ready {
+        StatusCode::OK
+    } else {
+        StatusCode::SERVICE_UNAVAILABLE
+    };
+    (status, Json(&*health)).into_response()
 }
 
 /// Tries every service, all at once.
@@ -245,11 +254,10 @@ mod tests {
 
     #[test]
     fn who_asks_again_and_again_is_no_reason_to_tell_the_same_again() {
-        let sick = Sick::default();
-        let told = |mail: bool, cache: bool| -> Vec<(String, bool)> {
+        let mut sick = BTreeSet::new();
+        let mut told = |mail: bool, cache: bool| -> Vec<(String, bool)> {
             let all = [health("mail", mail), health("cache", cache)];
-            let changed = sick.changed(&all);
-            let changed = changed.into_iter();
+            let changed = changed(&mut sick, &all).into_iter();
             changed
                 .map(|health| (health.service.clone(), health.is_well))
                 .collect()

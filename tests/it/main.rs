@@ -25,6 +25,7 @@ mod doctor;
 mod everywhere;
 mod faults;
 mod files;
+mod health;
 mod hostile;
 mod house;
 mod imports;

@@ -44,7 +44,7 @@ use super::disk::blocking;
 use super::{Entry, FilesError, LocalFile, Pieces, Place, key};
 use crate::clock::Clock;
 
-/// A store that could be written is not tried again for so long: every try costs money.
+/// A store that could be written is not written again for so long, only asked: every write costs money.
 const CHECK_KEPT: Duration = Duration::from_secs(30);
 /// Left free on the disk when an object is copied to it.
 const SPARE_BYTES: u64 = 64 << 20;
@@ -356,10 +356,14 @@ impl S3 {
     /// two writers of one growing object could not be told apart.
     pub async fn check(&self) -> Result<(), FilesError> {
         let is_fresh = |at: Instant| at.elapsed() < CHECK_KEPT;
-        if lock(&self.0.checked).is_some_and(is_fresh) {
-            return Ok(());
-        }
         let key = format!(".check/{}", Clock::system().random_token());
+        if lock(&self.0.checked).is_some_and(is_fresh) {
+            // There is no such object; but that it says so shows that it is there.
+            return match self.size(&key).await {
+                Ok(_) | Err(FilesError::NotFound) => Ok(()),
+                Err(error) => Err(error),
+            };
+        }
         let path = self.path(&key);
         let once = || {
             let options = object_store::PutMode::Create.into();
