@@ -23,6 +23,7 @@ mod demo;
 mod docs;
 mod doctor;
 mod everywhere;
+mod exports;
 mod faults;
 mod files;
 mod health;

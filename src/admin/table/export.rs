@@ -2,7 +2,7 @@
 //! length takes the memory of one chunk.
 
 use super::list::value_of;
-use super::{Asked, Look, Routes, Table};
+use super::{Asked, Chunk, Look, Routes, Table};
 use crate::admin::csv::{Written, headed};
 use crate::admin::site::Side;
 use crate::app::App;
@@ -33,8 +33,8 @@ struct Progress {
     table: &'static Table,
     look: Look,
     asked: Asked,
-    after: i64,
-    is_over: bool,
+    /// The number after which it goes on; nothing when it is over.
+    after: Option<i64>,
 }
 
 async fn export(
@@ -56,8 +56,7 @@ async fn export(
             person: side.person,
         },
         asked,
-        after: 0,
-        is_over: false,
+        after: Some(0),
     };
     // The first chunk before the head of the answer goes out, so that a database that is away is told as such.
     let first = progress.next().await?.unwrap_or_default();
@@ -83,19 +82,12 @@ async fn export(
 
 impl Progress {
     async fn next(&mut self) -> Result<Option<Vec<u8>>> {
-        if self.is_over {
-            return Ok(None);
-        }
-        let rows = self
-            .table
-            .list
-            .chunk(&self.look, &self.asked, self.after, CHUNK)
-            .await?;
-        self.is_over = u64::try_from(rows.len()).unwrap_or(CHUNK) < CHUNK;
-        let Some(last) = rows.last() else {
+        let Some(after) = self.after else {
             return Ok(None);
         };
-        self.after = last.id;
+        let list = &self.table.list;
+        let Chunk { rows, next } = list.chunk(&self.look, &self.asked, after, CHUNK).await?;
+        self.after = next;
         let mut written = Written::new();
         for row in rows {
             written.line(&row.csv)?;

@@ -18,7 +18,7 @@ mod seen;
 pub use asked::Asked;
 pub use doing::Doing;
 pub use parts::{Cell, Control, Entry, Line, Row};
-pub use query::{List, Listed, containing};
+pub use query::{Chunk, List, Listed, containing};
 
 use crate::app::App;
 use crate::db::Write;

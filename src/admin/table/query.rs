@@ -2,12 +2,12 @@
 //! statements does not grow with the rows.
 
 use super::{Asked, Look, MOST_COUNTED, PAGE, Row};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use futures::future::BoxFuture;
-use sea_orm::sea_query::{Alias, Asterisk, Expr, ExprTrait as _, Func, LikeExpr, Query};
+use sea_orm::sea_query::{self, Alias, Asterisk, Expr, ExprTrait as _, Func, LikeExpr, Query};
 use sea_orm::{
-    ColumnTrait, Condition, ConnectionTrait, EntityTrait, Order, QueryFilter, QueryOrder,
-    QuerySelect, QueryTrait as _, Select,
+    ColumnTrait, Condition, ConnectionTrait, EntityTrait, ModelTrait as _, Order, QueryFilter,
+    QueryOrder, QuerySelect, QueryTrait as _, Select,
 };
 
 /// What a table asks of its list.
@@ -25,14 +25,22 @@ pub trait Listed: Send + Sync {
         asked: &'a Asked,
         most: u64,
     ) -> BoxFuture<'a, Result<Vec<i64>>>;
-    /// The next rows after this number, for an export.
+    /// The next rows after this number, at most so many, for an export.
     fn chunk<'a>(
         &'a self,
         look: &'a Look,
         asked: &'a Asked,
         after: i64,
         most: u64,
-    ) -> BoxFuture<'a, Result<Vec<Row>>>;
+    ) -> BoxFuture<'a, Result<Chunk>>;
+}
+
+/// A piece of a list.
+pub struct Chunk {
+    /// Its rows, those left out to which something belonged that went meanwhile.
+    pub rows: Vec<Row>,
+    /// The number after which the list goes on; nothing when this was its end.
+    pub next: Option<i64>,
 }
 
 /// Makes rows of models, in the same order, by a constant number of statements.
@@ -193,11 +201,20 @@ where
         asked: &'a Asked,
         after: i64,
         most: u64,
-    ) -> BoxFuture<'a, Result<Vec<Row>>> {
+    ) -> BoxFuture<'a, Result<Chunk>> {
         Box::pin(async move {
             let select = self.asked(asked).filter(self.id.gt(after));
-            let rows = select.order_by_asc(self.id).limit(most);
-            (self.dress)(look, rows.all(look.app.db.read()).await?).await
+            let select = select.order_by_asc(self.id).limit(most);
+            let found = select.all(look.app.db.read()).await?;
+            // Before they are dressed: who is left out there is no sign of the end.
+            let is_full = u64::try_from(found.len()).is_ok_and(|count| count >= most);
+            let last = found.last().filter(|_| is_full);
+            let next = last
+                .map(|last| <i64 as sea_query::ValueType>::try_from(last.get(self.id)))
+                .transpose()
+                .map_err(Error::internal)?;
+            let rows = (self.dress)(look, found).await?;
+            Ok(Chunk { rows, next })
         })
     }
 }
