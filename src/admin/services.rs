@@ -88,10 +88,7 @@ fn disk_percent(app: &App) -> Option<u64> {
 
 /// The folder of the files, where they are on a disk.
 pub fn files_folder(app: &App) -> Option<PathBuf> {
-    match app.config.files.strip_prefix("disk:")? {
-        "" => Some(app.config.data.join("files")),
-        path => Some(PathBuf::from(path)),
-    }
+    app.config.files_folder()
 }
 
 fn service(app: &App, beside: &Beside, health: Health) -> Service {

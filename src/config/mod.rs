@@ -430,6 +430,14 @@ impl Config {
         Err(ConfigError(faults))
     }
 
+    /// The folder of the stored files, where they are on a disk.
+    pub fn files_folder(&self) -> Option<PathBuf> {
+        match self.files.strip_prefix("disk:")? {
+            "" => Some(self.data.join("files")),
+            path => Some(PathBuf::from(path)),
+        }
+    }
+
     /// The site as visitors see it: the configured URL, else `http://<listen>`.
     pub fn site_url(&self) -> String {
         match (&self.public_url, &self.listen) {

@@ -56,6 +56,7 @@ pub use pictures::{
     close_of_course as close_room_pictures, discard_of_course as discard_room_pictures,
     discard_unsaid as discard_unsaid_picture, take_out as take_out_of_room,
 };
+pub use quota::check as check_room;
 pub use quota::hold as hold_account;
 pub use quota::require as require_room;
 pub use quota::{Usage, usage};

@@ -1,13 +1,15 @@
 //! A course with its media from one site to another, by `lyceum export` and `lyceum import`.
 
 use crate::kit::{Role, TestApp};
+use lyceum::accounts;
 use lyceum::backup::BackupError;
 use lyceum::backup::course::{Imported, Wish, export, import};
 use lyceum::entities::item::ItemKind;
 use lyceum::entities::upload::UploadState;
 use lyceum::entities::{audit_entry, course, subject, upload};
 use sea_orm::{
-    ColumnTrait as _, EntityTrait as _, PaginatorTrait as _, QueryFilter as _, QueryOrder as _,
+    ColumnTrait as _, ConnectionTrait as _, DbBackend, EntityTrait as _, PaginatorTrait as _,
+    QueryFilter as _, QueryOrder as _,
 };
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
@@ -160,6 +162,36 @@ async fn a_course_comes_as_a_draft_that_its_teacher_alone_sees_unless_it_is_to_b
 }
 
 #[tokio::test]
+async fn a_course_becomes_nobodys_who_could_not_change_it() {
+    let school = School::new(false).await;
+    let file = school.export().await;
+    let there = elsewhere().await;
+    there.person("maya", Role::Student).await;
+    let student = Wish {
+        owner: "maya".into(),
+        ..wish()
+    };
+    let shut_id = there.person("ingrid", Role::Instructor).await;
+    let mut write = there.app.write().await.unwrap();
+    accounts::set_active(&mut write, shut_id, false)
+        .await
+        .unwrap();
+    write.commit().await.unwrap();
+    let shut = Wish {
+        owner: "ingrid".into(),
+        ..wish()
+    };
+    for (wish, words) in [
+        (shut, "lyceum user activate ingrid"),
+        (student, "may not write courses"),
+    ] {
+        let error = bring(&there, &file, wish).await.unwrap_err().to_string();
+        assert!(error.contains(words), "{error}");
+        is_untouched(&there, &[]).await;
+    }
+}
+
+#[tokio::test]
 async fn a_course_that_has_no_place_there_is_refused_and_leaves_nothing() {
     let school = School::new(true).await;
     let file = school.export().await;
@@ -173,6 +205,8 @@ async fn a_course_that_has_no_place_there_is_refused_and_leaves_nothing() {
         slug: Some("how strings sing".into()),
         ..wish()
     };
+    // Whatever is refused is so before a file is stored: there is no place through which one could go.
+    std::fs::remove_dir_all(there.folder().join("tmp")).unwrap();
     for (wish, words) in [
         (nobody, "lyceum user add nobody --instructor"),
         (odd, "the address"),
@@ -252,6 +286,42 @@ fn rewritten(file: &Path, change: impl FnOnce(&mut Value)) -> Vec<u8> {
     builder.into_inner().unwrap()
 }
 
+/// What no page takes, and the database of another site might not.
+fn beyond_bounds() -> [(&'static str, Change); 9] {
+    [
+        ("its overview has up to", |course| {
+            course["overview"] = json!("x".repeat(1_000_001));
+        }),
+        ("its overview has up to", |course| {
+            course["overview"] = json!("a\0b");
+        }),
+        ("the description of a module has up to", |course| {
+            course["modules"][0]["description"] = json!("a\0b");
+        }),
+        ("its text has up to", |course| {
+            course["modules"][0]["contents"][0]["body"] = json!("a\0b");
+        }),
+        ("is no media type", |course| {
+            course["files"][0]["mime"] = json!("text/plain\r\nSet-Cookie: a=b");
+        }),
+        ("is no media type", |course| {
+            course["files"][0]["stored"][0]["mime"] = json!(format!("text/{}", "x".repeat(100)));
+        }),
+        ("no name of a stored file", |course| {
+            course["files"][0]["stored"][0]["name"] = json!("x".repeat(101));
+        }),
+        ("smaller than nothing", |course| {
+            course["files"][1]["duration_seconds"] = json!(-1.5);
+        }),
+        ("no page at YouTube", |course| {
+            let content = &mut course["modules"][1]["contents"][1];
+            content["kind"] = json!("video");
+            content["file"] = Value::Null;
+            content["url"] = json!("https://youtu.be/dQw4w9WgXcQ\0");
+        }),
+    ]
+}
+
 #[tokio::test]
 async fn an_archive_that_somebody_has_tampered_with_is_refused_by_what_is_wrong_in_it() {
     let school = School::new(true).await;
@@ -285,7 +355,7 @@ async fn an_archive_that_somebody_has_tampered_with_is_refused_by_what_is_wrong_
         }),
     ];
     let hostile = there.scratch("hostile.tar");
-    for (words, change) in changes {
+    for (words, change) in changes.into_iter().chain(beyond_bounds()) {
         std::fs::write(&hostile, rewritten(&file, change)).unwrap();
         let error = bring(&there, &hostile, wish()).await.unwrap_err();
         let error = error.to_string();
@@ -351,4 +421,32 @@ async fn a_course_that_comes_in_stands_in_the_log_and_so_does_its_subject_where_
     ];
     assert_eq!(told, expected);
     assert!(lines[1].changes.contains("zofia"), "{}", lines[1].changes);
+}
+
+/// Lets somebody take the address in the middle of an import.
+const TAKEN_SQLITE: &str = "CREATE TRIGGER meanwhile AFTER INSERT ON uploads \
+    WHEN NOT EXISTS (SELECT 1 FROM courses) BEGIN \
+    INSERT INTO courses (owner_id, subject_id, title, slug, overview, is_draft, created_at, updated_at) \
+    VALUES (new.owner_id, 1, 'Hers', 'how-strings-sing', '', false, new.created_at, new.created_at); END";
+const TAKEN_POSTGRES: &str = "CREATE FUNCTION meanwhile() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN \
+    IF NOT EXISTS (SELECT 1 FROM courses) THEN \
+    INSERT INTO courses (owner_id, subject_id, title, slug, overview, is_draft, created_at, updated_at) \
+    VALUES (new.owner_id, 1, 'Hers', 'how-strings-sing', '', false, new.created_at, new.created_at); \
+    END IF; RETURN new; END $$; \
+    CREATE TRIGGER meanwhile AFTER INSERT ON uploads FOR EACH ROW EXECUTE FUNCTION meanwhile()";
+
+#[tokio::test]
+async fn of_two_who_want_one_address_at_once_one_is_told_that_it_is_taken() {
+    let school = School::new(true).await;
+    let file = school.export().await;
+    let there = elsewhere().await;
+    let db = there.app.db.writer();
+    let taken = match db.get_database_backend() {
+        DbBackend::Postgres => TAKEN_POSTGRES,
+        _ => TAKEN_SQLITE,
+    };
+    db.execute_unprepared(taken).await.unwrap();
+    let error = bring(&there, &file, wish()).await.unwrap_err().to_string();
+    assert!(error.contains("--slug"), "{error}");
+    is_untouched(&there, &[]).await;
 }

@@ -6,6 +6,8 @@ use crate::courses::video_page;
 use crate::entities::item::{ItemKind, TextFormat};
 use crate::entities::upload::{UploadKind, UploadState};
 use crate::media::ORIGINAL;
+use crate::web::csrf::FORM_LIMIT_BYTES;
+use axum::http::HeaderValue;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
@@ -16,8 +18,12 @@ pub const FORMAT: u32 = 1;
 const TITLE_LIMIT: usize = 200;
 /// Longest title of an item, in characters.
 const ITEM_TITLE_LIMIT: usize = 250;
-/// Longest name of a stored file, in bytes.
-const NAME_LIMIT: usize = 200;
+/// Longest name of a stored file, in bytes, and longest media type.
+const NAME_LIMIT: usize = 100;
+/// Longest text, in bytes: as much as a form or a request of the API holds.
+const TEXT_LIMIT: usize = FORM_LIMIT_BYTES;
+/// Longest address of a page elsewhere, in bytes.
+const URL_LIMIT: usize = 2_000;
 /// Most of anything that one course has.
 const MOST: usize = 100_000;
 
@@ -98,10 +104,16 @@ pub struct StoredPart {
 }
 
 impl CourseDocument {
-    /// What all its files take.
+    /// What all its files take as they were sent: that counts against the share of a teacher.
     pub fn size_bytes(&self) -> u64 {
         let sizes = self.files.iter().map(|file| file.size_bytes);
         sizes.filter_map(|size| u64::try_from(size).ok()).sum()
+    }
+
+    /// What each stored file takes.
+    pub fn stored_bytes(&self) -> impl Iterator<Item = u64> {
+        let stored = self.files.iter().flat_map(|file| &file.stored);
+        stored.filter_map(|part| u64::try_from(part.size_bytes).ok())
     }
 
     /// Whether it is one that this program could have written, with all its parts in the archive.
@@ -117,6 +129,7 @@ impl CourseDocument {
         }
         is_text("the title of the course", &self.title, TITLE_LIMIT)?;
         is_text("the title of its subject", &self.subject.title, TITLE_LIMIT)?;
+        is_long_text("its overview", &self.overview)?;
         is_address("its address", &self.slug)?;
         is_address("the address of its subject", &self.subject.slug)?;
         if self.places.is_some_and(|places| places < 1) {
@@ -130,6 +143,7 @@ impl CourseDocument {
         }
         for module in &self.modules {
             is_text("the title of a module", &module.title, TITLE_LIMIT)?;
+            is_long_text("the description of a module", &module.description)?;
             for content in &module.contents {
                 self.check_content(content)
                     .map_err(|fault| format!("{:?}: {fault}", content.title))?;
@@ -144,6 +158,7 @@ impl CourseDocument {
 
     fn check_content(&self, content: &ContentPart) -> Result<(), String> {
         is_text("its title", &content.title, ITEM_TITLE_LIMIT)?;
+        is_long_text("its text", content.body.as_deref().unwrap_or_default())?;
         let meant = match content.kind {
             ItemKind::Text => None,
             ItemKind::File => Some(UploadKind::File),
@@ -160,7 +175,9 @@ impl CourseDocument {
             }
         }
         let url = content.url.as_deref();
-        if url.is_some_and(|url| content.kind != ItemKind::Video || video_page(url).is_none()) {
+        let is_page =
+            |url: &str| url.len() <= URL_LIMIT && !url.contains('\0') && video_page(url).is_some();
+        if url.is_some_and(|url| content.kind != ItemKind::Video || !is_page(url)) {
             return Err("its address is no page at YouTube or Vimeo".to_owned());
         }
         let shows_one_thing = match content.kind {
@@ -178,6 +195,9 @@ impl CourseDocument {
 
 fn check_file(number: usize, file: &FilePart, manifest: &Manifest) -> Result<(), String> {
     is_text("its name", &file.name, ITEM_TITLE_LIMIT)?;
+    is_media_type(&file.mime)?;
+    let seconds = file.duration_seconds.unwrap_or(0.0);
+    is_measure(file.width, file.height, seconds)?;
     let mut names = BTreeSet::new();
     for stored in &file.stored {
         let name = &stored.name;
@@ -188,6 +208,8 @@ fn check_file(number: usize, file: &FilePart, manifest: &Manifest) -> Result<(),
         if !is_plain || !names.insert(name.as_str()) {
             return Err(format!("{name:?} is no name of a stored file"));
         }
+        is_media_type(&stored.mime)?;
+        is_measure(stored.width, stored.height, 0.0)?;
         let part = manifest.parts.get(&part_of(number, name));
         let size = u64::try_from(stored.size_bytes).ok();
         if size.is_none() || part.map(|part| part.size) != size {
@@ -207,6 +229,40 @@ fn is_text(what: &str, text: &str, most: usize) -> Result<(), String> {
         return Err(format!("{what} has 1 to {most} characters"));
     }
     Ok(())
+}
+
+fn is_long_text(what: &str, text: &str) -> Result<(), String> {
+    if text.len() > TEXT_LIMIT || text.contains('\0') {
+        return Err(format!(
+            "{what} has up to {TEXT_LIMIT} bytes, and no byte 0 among them"
+        ));
+    }
+    Ok(())
+}
+
+/// As it goes into a header: `text/vtt; charset=utf-8`.
+fn is_media_type(mime: &str) -> Result<(), String> {
+    let is_kind = |part: &str| !part.is_empty() && !part.contains(char::is_whitespace);
+    let named = mime.split(';').next().and_then(|kind| kind.split_once('/'));
+    let is_named = named.is_some_and(|(kind, one)| is_kind(kind) && is_kind(one));
+    if is_named
+        && mime.is_ascii()
+        && mime.len() <= NAME_LIMIT
+        && HeaderValue::from_str(mime).is_ok()
+    {
+        Ok(())
+    } else {
+        Err(format!("{mime:?} is no media type"))
+    }
+}
+
+fn is_measure(width: Option<i32>, height: Option<i32>, seconds: f64) -> Result<(), String> {
+    let is_size = |pixels: Option<i32>| pixels.is_none_or(|pixels| pixels >= 0);
+    if is_size(width) && is_size(height) && seconds.is_finite() && seconds >= 0.0 {
+        Ok(())
+    } else {
+        Err("it is smaller than nothing".to_owned())
+    }
 }
 
 fn is_address(what: &str, slug: &str) -> Result<(), String> {

@@ -2,7 +2,7 @@
 //! transaction. Whatever goes wrong, the site is as it was.
 
 use super::document::{ContentPart, CourseDocument, FilePart};
-use super::{COURSE, part_of};
+use super::{COURSE, part_of, room};
 use crate::app::App;
 use crate::backup::BackupError;
 use crate::backup::archive::{self, at};
@@ -16,9 +16,11 @@ use crate::error::Error;
 use crate::jobs;
 use crate::media::{self, ORIGINAL, ProcessUpload};
 use crate::web::audit::{By, Done, Facts, record};
-use crate::web::changes;
+use crate::web::permissions::CHANGE_COURSE;
+use crate::web::{changes, sessions};
 use sea_orm::{
-    ActiveModelTrait as _, ActiveValue::Set, ColumnTrait as _, EntityTrait as _, QueryFilter as _,
+    ActiveModelTrait as _, ActiveValue::Set, ColumnTrait as _, DbErr, EntityTrait as _,
+    QueryFilter as _, SqlErr,
 };
 use std::collections::HashMap;
 use std::io::Read as _;
@@ -116,22 +118,21 @@ impl Importing {
     async fn admit(&self, document: CourseDocument, wish: &Wish) -> Result<Admitted, BackupError> {
         let refused = |words: String| Err(BackupError::Refused(words));
         let db = self.app.db.read();
-        let owner = user::Entity::find().filter(user::Column::Username.eq(&wish.owner));
-        let Some(owner) = owner.one(db).await? else {
-            return refused(format!(
-                "there is no account {:?}; `lyceum user add {} --instructor` makes one",
-                wish.owner, wish.owner
-            ));
-        };
+        let owner = self.owner(&wish.owner).await?;
         let slug = wish.slug.clone().unwrap_or_else(|| document.slug.clone());
         if let Some(fault) = slug_fault(&slug) {
             return refused(format!("the address {slug:?}: {fault}"));
         }
         let taken = course::Entity::find().filter(course::Column::Slug.eq(&slug));
         if taken.one(db).await?.is_some() {
-            return refused(format!(
-                "there is a course at {slug:?} already; give it another address with --slug"
-            ));
+            return refused(slug_taken(&slug));
+        }
+        // Before the disk or the bucket is filled with what is refused then.
+        let size = document.size_bytes();
+        let share = media::check_room(&self.app, db, owner.id, size).await;
+        share.map_err(fault)?;
+        if let Some(words) = room::fault(&self.app.config, &document) {
+            return refused(words);
         }
         let prefixes = document.files.iter().map(|_| media::new_prefix(&self.app));
         Ok(Admitted {
@@ -140,6 +141,32 @@ impl Importing {
             owner,
             slug,
         })
+    }
+
+    /// Whose it becomes: somebody who can open its editor.
+    async fn owner(&self, name: &str) -> Result<user::Model, BackupError> {
+        let refused = |words: String| Err(BackupError::Refused(words));
+        let db = self.app.db.read();
+        let owner = user::Entity::find().filter(user::Column::Username.eq(name));
+        let Some(owner) = owner.one(db).await? else {
+            return refused(format!(
+                "there is no account {name:?}; `lyceum user add {name} --instructor` makes one"
+            ));
+        };
+        if !owner.is_active {
+            return refused(format!(
+                "the account {name:?} is shut; `lyceum user activate {name}` opens it"
+            ));
+        }
+        let person = sessions::load_person(db, owner.clone()).await;
+        if !person.map_err(fault)?.may(CHANGE_COURSE) {
+            return refused(format!(
+                "{name:?} may not write courses, and nobody but staff could change this one; name somebody who may, \
+                 or put her into the group Instructors at {}/admin/users/",
+                self.app.config.site_url()
+            ));
+        }
+        Ok(owner)
     }
 
     async fn insert(
@@ -322,7 +349,8 @@ async fn insert_course(
             slug: Set(wanted.slug.clone()),
             ..Default::default()
         };
-        row.insert(&**write).await?
+        let made = row.insert(&**write).await;
+        made.map_err(|error| taken(error, || subject_taken(&wanted.slug)))?
     };
     let row = course::ActiveModel {
         owner_id: Set(admitted.owner.id),
@@ -337,7 +365,25 @@ async fn insert_course(
         updated_at: Set(now),
         ..Default::default()
     };
-    Ok((row.insert(&**write).await?, is_subject_new))
+    let made = row.insert(&**write).await;
+    let course = made.map_err(|error| taken(error, || slug_taken(&admitted.slug)))?;
+    Ok((course, is_subject_new))
+}
+
+fn slug_taken(slug: &str) -> String {
+    format!("there is a course at {slug:?} already; give it another address with --slug")
+}
+
+fn subject_taken(slug: &str) -> String {
+    format!("somebody made the subject {slug:?} in this moment; please ask again")
+}
+
+/// The database decides whose an address is: of two at once one is told that it is taken.
+fn taken(error: DbErr, words: impl FnOnce() -> String) -> BackupError {
+    match error.sql_err() {
+        Some(SqlErr::UniqueConstraintViolation(_)) => BackupError::Refused(words()),
+        _ => error.into(),
+    }
 }
 
 async fn insert_modules(

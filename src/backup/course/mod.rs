@@ -7,6 +7,7 @@
 mod document;
 mod export;
 mod import;
+mod room;
 
 pub use export::{Exported, export};
 pub use import::{Imported, Wish, import};
