@@ -7,7 +7,7 @@ use super::make::migrations;
 use super::manifest::{FORMAT, Manifest, part};
 use super::tables::{self, Table};
 use crate::app::App;
-use crate::entities::{course, upload, user};
+use crate::entities::{audit_entry, course, upload, user};
 use sea_orm::{EntityTrait, PaginatorTrait as _, TransactionTrait as _};
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -102,6 +102,11 @@ impl Restoring {
             ("accounts", user::Entity::find().count(db).await?),
             ("courses", course::Entity::find().count(db).await?),
             ("uploads", upload::Entity::find().count(db).await?),
+            // They outlive what they tell of, and nobody may delete them.
+            (
+                "lines in its log of changes",
+                audit_entry::Entity::find().count(db).await?,
+            ),
         ] {
             if count > 0 {
                 return Err(BackupError::NotEmpty(format!("it has {what}: {count}")));

@@ -2,9 +2,10 @@
 
 use crate::kit::{Browser, Role, TestApp, object_store, postgres_database};
 use lyceum::config::Secret;
+use lyceum::db::Db;
 use lyceum::entities::item::ItemKind;
-use lyceum::entities::{rendition, upload};
-use sea_orm::EntityTrait as _;
+use lyceum::entities::{audit_entry, rendition, upload};
+use sea_orm::{ActiveValue::Set, EntityTrait as _};
 use std::io::{Cursor, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
@@ -328,6 +329,30 @@ async fn a_backup_is_never_restored_over_a_site_that_is_used() {
     said(&place.run("restore", &file).await, 0);
     let told = said(&place.run("restore", &file).await, 1);
     assert!(told.contains("not empty: it has accounts: 2"), "{told}");
+
+    // Whoever is told of there is gone; what is told is not, and cannot be deleted.
+    let place = Place::vacant().await;
+    let db = Db::open(&place.database, place.folder.path())
+        .await
+        .unwrap();
+    db.migrate().await.unwrap();
+    let line = audit_entry::ActiveModel {
+        created_at: Set(school.site.clock.now()),
+        actor_name: Set("terminal".into()),
+        via: Set("terminal".into()),
+        address: Set(String::new()),
+        act: Set("delete".into()),
+        object_kind: Set("user".into()),
+        object_id: Set(1),
+        object_name: Set("rosa".into()),
+        changes: Set("[]".into()),
+        ..Default::default()
+    };
+    let line = audit_entry::Entity::insert(line);
+    line.exec_without_returning(db.writer()).await.unwrap();
+    db.close().await.unwrap();
+    let told = said(&place.run("restore", &file).await, 1);
+    assert!(told.contains("lines in its log of changes: 1"), "{told}");
 
     let place = Place::on_sqlite();
     std::fs::create_dir_all(place.folder.path().join("files/uploads")).unwrap();
