@@ -2,6 +2,7 @@
 
 use super::Finding;
 use crate::app::App;
+use crate::config::Config;
 use crate::entities::{rendition, tus_upload, upload};
 use backends::files::FilesError;
 use futures::StreamExt as _;
@@ -48,7 +49,7 @@ pub async fn look(app: &App, is_deep: bool) -> Vec<Finding> {
     let rows = rows_without_files(app, is_deep).await;
     let orphans = files_without_rows(app).await;
     vec![
-        told_rows(rows, is_deep),
+        told_rows(app, rows, is_deep),
         match orphans {
             Ok(found) if found.wrong.is_empty() => Finding::ok(
                 "files",
@@ -71,10 +72,14 @@ pub async fn look(app: &App, is_deep: bool) -> Vec<Finding> {
     ]
 }
 
-fn told_rows(found: Result<Found, String>, is_deep: bool) -> Finding {
+fn told_rows(app: &App, found: Result<Found, String>, is_deep: bool) -> Finding {
     match found {
         Ok(found) if found.wrong.is_empty() => {
-            let how = if is_deep { "there and whole" } else { "there" };
+            let how = if is_deep {
+                "there, can be read and have their length"
+            } else {
+                "there"
+            };
             let cut = if found.is_cut {
                 " Older ones were not looked at; --deep looks at all."
             } else {
@@ -93,9 +98,22 @@ fn told_rows(found: Result<Found, String>, is_deep: bool) -> Finding {
                 found.wrong.len(),
                 found.named()
             ),
-            "lyceum restore FILE    (into an empty site, from the newest backup; then copy files/ from there)",
+            taken_out(&app.config, &found),
         ),
         Err(reason) => unknown(&reason),
+    }
+}
+
+/// How a file comes back from a backup. There it is called as in the data folder.
+fn taken_out(config: &Config, found: &Found) -> String {
+    let key = found.wrong.first().map_or("KEY", String::as_str);
+    let data = config.data.display();
+    if config.files == "disk:" {
+        format!("tar -xf BACKUP -C {data} files/{key}    (a backup that has it; each of them so)")
+    } else {
+        format!(
+            "tar -xf BACKUP files/{key}    (a backup that has it; then put it where LYCEUM_FILES leads, each of them so)"
+        )
     }
 }
 

@@ -3,6 +3,7 @@
 //! What cannot be looked at because something before it is broken is left out, and said so: a database that does not
 //! answer is one finding, not ten.
 
+mod clock;
 mod files;
 mod here;
 mod site;

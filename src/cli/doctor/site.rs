@@ -1,6 +1,6 @@
-//! What the services of the site say: the database and its clock, its tables, every other service, and stored files.
+//! What the services of the site say: the database and its tables, every other service, and stored files.
 
-use super::{Finding, Level, files};
+use super::{Finding, Level, clock, files};
 use crate::app::App;
 use crate::config::Config;
 use crate::db::Db;
@@ -8,12 +8,7 @@ use crate::jobs;
 use crate::web::health::{self, Health};
 use crate::web::metrics::nodes;
 use backends::clock::Clock;
-use chrono::{DateTime, TimeDelta, Utc};
-use sea_orm::{ConnectionTrait as _, DbBackend, Statement};
 use std::time::Duration;
-
-/// How far the clocks of this machine and of the database may be apart: leases of jobs rest on both.
-const CLOCKS_APART: TimeDelta = TimeDelta::seconds(5);
 
 /// How long the database may take to answer.
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -52,7 +47,7 @@ pub async fn look(config: Config, is_deep: bool) -> Vec<Finding> {
     findings
 }
 
-/// The database answers, has its tables, and its clock goes as ours.
+/// The database answers, has its tables, and the clock can be relied on.
 async fn database(config: &Config) -> Result<Vec<Finding>, Finding> {
     let failed = |reason: String| {
         let is_sqlite = config.database.starts_with("sqlite:");
@@ -88,47 +83,11 @@ async fn database(config: &Config) -> Result<Vec<Finding>, Finding> {
         ),
         Err(error) => return Err(failed(error.to_string())),
     });
-    match database_time(&db).await {
-        Ok(there) => findings.push(clock(Clock::system().now(), there)),
-        Err(reason) => return Err(failed(reason)),
-    }
+    findings.push(clock::look(&db).await.map_err(failed)?);
     if let Err(error) = db.close().await {
         tracing::debug!(%error, "the database did not close");
     }
     Ok(findings)
-}
-
-async fn database_time(db: &Db) -> Result<DateTime<Utc>, String> {
-    // Milliseconds since 1970 UTC on either engine.
-    let sql = match db.backend() {
-        DbBackend::Postgres => {
-            "SELECT CAST(extract(epoch FROM clock_timestamp()) * 1000 AS bigint) AS now"
-        }
-        _ => "SELECT CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER) AS now",
-    };
-    let row = db
-        .read()
-        .query_one_raw(Statement::from_string(db.backend(), sql))
-        .await
-        .map_err(|error| error.to_string())?;
-    let now: Option<i64> = row.and_then(|row| row.try_get("", "now").ok());
-    now.and_then(DateTime::from_timestamp_millis)
-        .ok_or_else(|| "it does not tell the time".to_owned())
-}
-
-fn clock(here: DateTime<Utc>, there: DateTime<Utc>) -> Finding {
-    let apart = (here - there).abs();
-    if apart <= CLOCKS_APART {
-        return Finding::ok("clock", "It goes as that of the database.");
-    }
-    Finding::fault(
-        "clock",
-        format!(
-            "This machine's clock and the database's are {} seconds apart: jobs are taken from workers that live.",
-            apart.num_seconds()
-        ),
-        "sudo timedatectl set-ntp true    (on both machines)",
-    )
 }
 
 /// Every service answers.
@@ -209,26 +168,4 @@ async fn processes(app: &App) -> Vec<Finding> {
         }
     }
     findings
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn clocks_that_are_apart_are_a_fault_whichever_is_late() {
-        let here = DateTime::from_timestamp(1_790_000_000, 0).unwrap();
-        for (seconds, level) in [
-            (0, Level::Ok),
-            (4, Level::Ok),
-            (-4, Level::Ok),
-            (90, Level::Fault),
-            (-90, Level::Fault),
-        ] {
-            let found = clock(here, here + TimeDelta::seconds(seconds));
-            assert_eq!(found.level, level, "{seconds}");
-        }
-        let found = clock(here, here + TimeDelta::seconds(90));
-        assert!(found.words.contains("90 seconds") && found.mend.contains("timedatectl"));
-    }
 }
