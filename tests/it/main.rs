@@ -20,6 +20,7 @@ mod courses;
 mod credentials;
 mod csrf;
 mod demo;
+mod deploy;
 mod docs;
 mod doctor;
 mod everywhere;
