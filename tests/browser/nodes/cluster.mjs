@@ -73,10 +73,16 @@ class Part {
   async end(signal = "SIGKILL") {
     if (this.#hasEnded()) return;
     const ended = once(this.#child, "exit");
-    this.#child.kill(signal);
-    const hung = setTimeout(() => this.#child.kill("SIGKILL"), PATIENCE_MS);
+    this.#signal(signal);
+    const hung = setTimeout(() => this.#signal("SIGKILL"), PATIENCE_MS);
     await ended;
     clearTimeout(hung);
+  }
+
+  /** With whatever it has started, where it is the first of a group. */
+  #signal(signal) {
+    if (this.#options.detached) process.kill(-this.#child.pid, signal);
+    else this.#child.kill(signal);
   }
 }
 
@@ -179,6 +185,9 @@ export class Cluster {
     const database = new URL(postgres);
     this.database = new Link(Number(database.port));
     database.port = String(await this.database.start());
+    const store = new URL(s3);
+    this.store = new Link(Number(store.port));
+    store.port = String(await this.store.start());
     const redis = await this.#server("redis", (port) => [
       "redis-server", "--bind", "127.0.0.1", "--port", String(port), "--save", "", "--appendonly", "no", "--dir", this.folder,
     ]);
@@ -191,7 +200,7 @@ export class Cluster {
       LYCEUM_DATABASE: database.href,
       LYCEUM_BUS: `redis://127.0.0.1:${redis}`,
       LYCEUM_CACHE: `memcached://127.0.0.1:${memcached}?near_bytes=16777216`,
-      LYCEUM_FILES: `s3://lyceum/nodes?endpoint=${s3}`,
+      LYCEUM_FILES: `s3://lyceum/nodes?endpoint=${store.origin}`,
       LYCEUM_SECRET: "a secret that is only good for tests of many nodes",
       LYCEUM_PUBLIC_URL: this.origin,
       LYCEUM_TRUSTED_PROXIES: "127.0.0.0/8",
@@ -212,7 +221,7 @@ export class Cluster {
       await this.#add(new Part(`worker ${number}`, [program, "work"], async () => true, own), this.workers);
     }
     this.#settings = await this.#home("commands", settings);
-    await this.#add(await this.#balancer(front, ports));
+    this.nginx = await this.#add(await this.#balancer(front, ports));
   }
 
   #settings;
@@ -253,7 +262,9 @@ http {
 `,
     );
     const nginx = process.env.LYCEUM_NGINX ?? "nginx";
-    return new Part("nginx", [nginx, "-e", "stderr", "-p", folder, "-c", join(folder, "nginx.conf")], () => takes(front));
+    const command = [nginx, "-e", "stderr", "-p", folder, "-c", join(folder, "nginx.conf")];
+    // What serves is a child of the process that is started, and goes on when that is killed alone.
+    return new Part("nginx", command, () => takes(front), { detached: true });
   }
 
   /** Runs a `lyceum` command as on a machine beside them. */
@@ -285,6 +296,7 @@ http {
   async stop() {
     for (const part of this.#parts.reverse()) await part.end("SIGTERM");
     this.database?.close();
+    this.store?.close();
     await rm(this.folder, { recursive: true, force: true });
   }
 }

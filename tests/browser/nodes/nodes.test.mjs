@@ -75,6 +75,13 @@ async function ask(user, path, { method = "GET", body, key = randomUUID() } = {}
   });
 }
 
+/** What a program is answered that sends a file in parts (tus 1.0). */
+function sendPart(user, method, path, headers, body) {
+  const own = { Authorization: `Basic ${btoa(`${user}:${PASSWORD}`)}`, Accept: "application/json", "Tus-Resumable": "1.0.0" };
+  const ofBody = body && { "Content-Type": "application/offset+octet-stream" };
+  return fetch(new URL(path, cluster.origin), { method, headers: { ...own, ...ofBody, ...headers }, body });
+}
+
 /** All of a list, page by page. */
 async function every(user, path) {
   const all = [];
@@ -213,8 +220,46 @@ test("three nodes and two workers lose nothing, whichever part ends", async (sto
     await goOn("after the outage");
   });
 
+  await story.test("the object store is away: files wait or are refused in words, the rest goes on, and every node says so", async () => {
+    const id = await outline.locator('.file-card[data-state="ready"]').first().getAttribute("data-upload-id");
+    const metadata = { "Upload-Length": "26", "Upload-Metadata": `filename ${btoa("notes.txt")},module ${btoa(String(module))}` };
+    const begun = await sendPart("clara", "POST", "/uploads/", metadata, "what is taken");
+    assert.equal(begun.status, 201, await begun.text());
+    const upload = begun.headers.get("location");
+    const late = await shelf.tone("tone-late.wav", 0.5);
+    cluster.store.cut();
+    await outline.getByLabel("Files to add").setInputFiles(late);
+    const [sentThen, asked] = await Promise.all([
+      sendPart("clara", "PATCH", upload, { "Upload-Offset": "13" }, "what is not  "),
+      clara.context.request.get(`/media/${id}/original`),
+      allSay("files", false),
+      outline.locator(".file-card").getByText("trying again").first().waitFor(),
+      ...[...lines, modules].map((round) => round.goesOn("without the store")),
+    ]);
+    for (const [status, words] of [[sentThen.status, await sentThen.text()], [asked.status(), await asked.text()]]) {
+      assert.equal(status, 503, words);
+      assert.match(words, /The files of this site cannot be reached just now/);
+    }
+    assert.equal(await looks(), 200);
+    cluster.store.mend();
+    await allReady();
+    await goOn("with the store again");
+    const kept = await sendPart("clara", "HEAD", upload, {});
+    assert.equal(kept.headers.get("upload-offset"), "13");
+    assert.equal((await sendPart("clara", "DELETE", upload, {})).status, 204);
+  });
+
+  await story.test("nginx is killed: whoever was there is told, and everything goes on when it is back", async () => {
+    await cluster.nginx.end();
+    await Promise.all(rooms.map((page) => page.locator('#room-state:not([data-state="here"])').waitFor()));
+    await assert.rejects(looks());
+    await cluster.nginx.start();
+    await Promise.all(rooms.map(here));
+    await goOn("behind nginx again");
+  });
+
   const said = (await Promise.all(lines.map((round) => round.stop()))).flat();
-  const sent = await files.stop();
+  const sent = [...(await files.stop()), "late"];
   const titles = await modules.stop();
 
   await story.test("every line is there once, in one order, for both and for who comes now", async () => {
