@@ -35,7 +35,7 @@ const LANGUAGES: [&str; 23] = [
 ];
 
 /// A site in whose tables the lists grow, as she sees it who sees all: staff, who teaches, studies, uploads and is told.
-struct Site {
+struct School {
     site: TestApp,
     sofia: Browser,
     id: i64,
@@ -46,7 +46,7 @@ struct Site {
     recording: upload::Model,
 }
 
-impl Site {
+impl School {
     async fn start() -> Self {
         let site = TestApp::start_with(&[("cache", "off:")]).await;
         let id = site.person("sofia", Role::Staff).await;
@@ -350,7 +350,7 @@ impl Site {
 
 #[tokio::test]
 async fn every_list_costs_as_many_statements_for_many_rows_as_for_few() {
-    let site = Site::start().await;
+    let site = School::start().await;
     for at in FEW {
         site.grow(at).await;
     }

@@ -298,9 +298,8 @@ async fn what_is_answered_is_called_after_the_resource_it_is_of() {
     let numbered: Vec<&String> = components.keys().filter(numbered).collect();
     assert!(numbered.is_empty(), "{numbered:?}");
     for (path, held) in object(&schema["paths"]) {
-        let name = match path.split('/').collect::<Vec<_>>()[..] {
-            ["", "api", name, "{id}", ""] => name,
-            _ => continue,
+        let ["", "api", name, "{id}", ""] = path.split('/').collect::<Vec<_>>()[..] else {
+            continue;
         };
         let answer = &held["get"]["responses"]["200"];
         let answer = answer["content"]["application/json"]["schema"].to_string();
