@@ -53,7 +53,7 @@ pub async fn alive() -> &'static str {
 }
 
 /// What the services said last. Anybody may ask for the health, and a balancer does so every few seconds: they are asked by
-/// one at a time and at most once in [`KEPT`], and the log tells of a change only.
+/// one at a time and at most once a second, and the log tells of a change only.
 #[derive(Clone, Debug, Default)]
 pub struct Probe(Arc<tokio::sync::Mutex<Probed>>);
 
