@@ -8,14 +8,13 @@ use super::{figures, store};
 use crate::app::App;
 use crate::entities::{content, course, module, subject};
 use crate::error::{Error, Problems, Result};
-use crate::web::audit::{By, Via};
+use crate::web::audit::{By, ByPage};
 use crate::web::cover::cover_svg;
 use crate::web::extract::Path;
 use crate::web::form::{FaultLine, Field, Form, fault_lines_in};
 use crate::web::identity::{Author, Person};
 use crate::web::permissions::{self, require};
 use crate::web::redirect::see_other;
-use crate::web::sessions::Device;
 use crate::web::shell::{Place, Shell, page, page_with};
 use crate::web::text;
 use askama::Template;
@@ -217,7 +216,7 @@ pub async fn edit_form(
 pub async fn edit(
     State(app): State<App>,
     Author(person): Author,
-    device: Device,
+    ByPage(by): ByPage,
     shell: Shell,
     Path(id): Path<i64>,
     form: Form,
@@ -227,10 +226,7 @@ pub async fn edit(
     let course = store::get_owned_course(db, &person, id).await?;
     let subjects = list_subjects(db).await?;
     let changed = match CourseChange::read(&form, &subjects) {
-        Ok(change) => {
-            let by = By::person(&person, Via::Page, device.address, app.clock.now());
-            update(&app, &person, &by, id, change).await
-        }
+        Ok(change) => update(&app, &person, &by, id, change).await,
         Err(problems) => Err(Error::Invalid(problems)),
     };
     match changed {
@@ -273,15 +269,14 @@ pub async fn delete_form(
 pub async fn delete(
     State(app): State<App>,
     Author(person): Author,
-    device: Device,
+    ByPage(by): ByPage,
     Path(id): Path<i64>,
 ) -> Result<Response> {
     require(&person, permissions::DELETE_COURSE)?;
-    let by = By::person(&person, Via::Page, device.address, app.clock.now());
     let mut write = app.write().await?;
-    let before = store::get_owned_course(&*write, &person, id).await?;
+    let before = store::hold_course(&write, &person, id).await?;
     let told = facts_for_others(&write, &by, &before).await?;
-    delete_course(&app, &mut write, id).await?;
+    delete_course(&app, &mut write, &by, id).await?;
     log_for_others(&write, &by, "delete", id, told.as_ref()).await?;
     write.commit().await?;
     Ok(see_other("/course/mine/"))

@@ -4,11 +4,14 @@
 
 use super::content_store::Target;
 use super::contents::{FormState, as_typed, form_page};
-use super::store::touch;
+use super::logged::Contents;
+use super::store::{get_owned_content, hold_course, touch};
 use crate::app::App;
-use crate::entities::item::ItemKind;
+use crate::db::Write;
+use crate::entities::item::{self, ItemKind};
 use crate::error::{Error, Problems, Result};
 use crate::media::{self, Captions, FileView, Language};
+use crate::web::audit::{By, ByPage};
 use crate::web::csrf::{self, Checked};
 use crate::web::errors::prefers_json;
 use crate::web::extract::Path;
@@ -24,6 +27,7 @@ use axum::http::header::CONTENT_TYPE;
 use axum::http::request::Parts;
 use axum::response::Response;
 use bytes::Bytes;
+use sea_orm::ColumnTrait as _;
 
 /// What a form of captions has besides its file.
 const FIELDS_BYTES: usize = 64_000;
@@ -72,35 +76,101 @@ pub(super) fn has_captions(kind: ItemKind) -> bool {
     matches!(kind, ItemKind::Video | ItemKind::Audio)
 }
 
-/// The file whose captions a path is about.
+/// A recording that a content shows, by the numbers of its course, of the content and of its file.
+pub(super) struct Recording {
+    pub course: i64,
+    pub content: i64,
+    pub upload: i64,
+}
+
+impl Recording {
+    /// Stores captions, in place of those there are in the language.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] when it is gone or no longer hers, [`Error::Conflict`] when there are too many languages.
+    pub async fn put_captions(
+        &self,
+        app: &App,
+        person: &Person,
+        by: &By,
+        language: Language,
+        captions: &Captions,
+    ) -> Result<()> {
+        let stored = media::put_captions(app, self.upload, language, captions).await?;
+        let mut write = app.write().await?;
+        let logged = self.hold(app, &write, person, by).await?;
+        media::attach_captions(app, &mut write, self.upload, stored).await?;
+        logged.log(&write, by, "caption").await?;
+        write.commit().await
+    }
+
+    /// Deletes the captions in a language.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] when there are none, or as above.
+    pub async fn remove_captions(
+        &self,
+        app: &App,
+        person: &Person,
+        by: &By,
+        language: &Language,
+    ) -> Result<()> {
+        let mut write = app.write().await?;
+        let logged = self.hold(app, &write, person, by).await?;
+        media::remove_captions(app, &mut write, self.upload, language).await?;
+        logged.log(&write, by, "change").await?;
+        write.commit().await
+    }
+
+    /// Holds it; for the log, every content that shows it, in whosever course.
+    async fn hold(&self, app: &App, write: &Write, person: &Person, by: &By) -> Result<Contents> {
+        hold_course(write, person, self.course).await?;
+        touch(app, write, self.course).await?;
+        media::hold_files(write, &[self.upload]).await?;
+        let (_, item, _, _) = get_owned_content(&**write, person, self.content).await?;
+        if item.upload_id != Some(self.upload) {
+            return Err(Error::NotFound);
+        }
+        Contents::before(write, by, item::Column::UploadId.eq(self.upload)).await
+    }
+}
+
+/// The recording whose captions a path is about.
 async fn find(
     app: &App,
     person: &Person,
     (module_id, kind, item_id): (i64, ItemKind, i64),
-) -> Result<(Target, i64)> {
+) -> Result<(Target, Recording)> {
     let target = Target::find(app, person, module_id, kind, Some(item_id)).await?;
-    let upload_id = target.item().and_then(|item| item.upload_id);
-    match upload_id.filter(|_| has_captions(kind)) {
-        Some(upload_id) => Ok((target, upload_id)),
-        None => Err(Error::NotFound),
-    }
+    let held = target.held.as_ref().filter(|_| has_captions(kind));
+    let held = held.and_then(|(content, item)| Some((content.id, item.upload_id?)));
+    let (content, upload) = held.ok_or(Error::NotFound)?;
+    let recording = Recording {
+        course: target.course.id,
+        content,
+        upload,
+    };
+    Ok((target, recording))
 }
 
 /// POST: adds captions in a language, in place of those there are.
 pub async fn add(
     State(app): State<App>,
     Author(person): Author,
+    ByPage(by): ByPage,
     shell: Shell,
     Path(path): Path<(i64, ItemKind, i64)>,
     request: Request,
 ) -> Result<Response> {
     require(&person, permissions::CHANGE_CONTENT)?;
-    let (target, upload_id) = find(&app, &person, path).await?;
+    let (target, recording) = find(&app, &person, path).await?;
     let (parts, body) = request.into_parts();
     let (form, file) = read(&app, &parts, body).await?;
     match judge(form.get("language"), file.as_deref()) {
         Ok((language, captions)) => {
-            save(&app, target.course.id, upload_id, language, &captions).await?;
+            recording
+                .put_captions(&app, &person, &by, language, &captions)
+                .await?;
             Ok(redirect::see_other(&back(&target)))
         }
         Err(problems) if prefers_json(&parts.headers) => Err(Error::Invalid(problems)),
@@ -122,15 +192,15 @@ pub async fn add(
 pub async fn delete(
     State(app): State<App>,
     Author(person): Author,
+    ByPage(by): ByPage,
     Path((module_id, kind, item_id, language)): Path<(i64, ItemKind, i64, String)>,
 ) -> Result<Response> {
     require(&person, permissions::CHANGE_CONTENT)?;
-    let (target, upload_id) = find(&app, &person, (module_id, kind, item_id)).await?;
+    let (target, recording) = find(&app, &person, (module_id, kind, item_id)).await?;
     let language = Language::read(&language).ok_or(Error::NotFound)?;
-    let mut write = app.write().await?;
-    touch(&app, &write, target.course.id).await?;
-    media::remove_captions(&app, &mut write, upload_id, &language).await?;
-    write.commit().await?;
+    recording
+        .remove_captions(&app, &person, &by, &language)
+        .await?;
     Ok(redirect::see_other(&back(&target)))
 }
 
@@ -194,19 +264,4 @@ pub(super) fn judge(language: &str, file: Option<&[u8]>) -> Result<(Language, Ca
         }
         _ => Err(problems),
     }
-}
-
-/// Stores captions of a recording of this course, in place of those there are in the language.
-pub(super) async fn save(
-    app: &App,
-    course_id: i64,
-    upload_id: i64,
-    language: Language,
-    captions: &Captions,
-) -> Result<()> {
-    let stored = media::put_captions(app, upload_id, language, captions).await?;
-    let mut write = app.write().await?;
-    touch(app, &write, course_id).await?;
-    media::attach_captions(app, &mut write, upload_id, stored).await?;
-    write.commit().await
 }

@@ -3,14 +3,16 @@
 //! The file is safely stored before the transaction begins; when that is not committed, the file goes too.
 
 use super::content_form::{self, Draft, Given, Source};
+use super::logged::Contents;
 use super::store::touch;
-use super::{get_owned_content, get_owned_module, next_content_order};
+use super::{get_owned_content, get_owned_module, hold_course, next_content_order};
 use crate::app::App;
 use crate::db::Write;
 use crate::entities::item::{ItemKind, TextFormat};
 use crate::entities::{content, course, item, module};
 use crate::error::{Error, Result};
 use crate::media::{self, FileView, Place, Placement, Placing, ReceivedFile};
+use crate::web::audit::By;
 use crate::web::changes;
 use crate::web::form::Form;
 use crate::web::identity::Person;
@@ -72,6 +74,14 @@ impl Target {
     }
 }
 
+/// Who writes a content.
+#[derive(Clone, Copy)]
+pub(super) struct Writer<'a> {
+    pub person: &'a Person,
+    /// The same for the log, which tells what she does in the courses of others.
+    pub by: &'a By,
+}
+
 /// The item with this number in the module, and its place.
 async fn find_held(
     db: &impl ConnectionTrait,
@@ -114,7 +124,7 @@ pub(super) struct Saved {
 /// Writes item, content and upload in one transaction.
 pub(super) async fn store(
     app: &App,
-    person: &Person,
+    writer: Writer<'_>,
     target: &Target,
     draft: Draft,
     file: Option<ReceivedFile>,
@@ -122,9 +132,9 @@ pub(super) async fn store(
     let mut write = app.write().await?;
     if file.is_some() {
         // Account before course, as everywhere: two that take them in turn would wait for each other.
-        media::hold_account(&write, person.id).await?;
+        media::hold_account(&write, writer.person.id).await?;
     }
-    let saved = store_in(app, &mut write, person, target, draft, file).await?;
+    let saved = store_in(app, &mut write, writer, target, draft, file).await?;
     write.commit().await?;
     Ok(saved)
 }
@@ -136,14 +146,37 @@ pub(super) async fn store(
 pub(super) async fn store_in(
     app: &App,
     write: &mut Write,
+    writer: Writer<'_>,
+    target: &Target,
+    draft: Draft,
+    file: Option<ReceivedFile>,
+) -> Result<Saved> {
+    // Until the end: its writers come one after another. It may have been given away while the file came.
+    let Writer { person, by } = writer;
+    hold_course(write, person, target.course.id).await?;
+    touch(app, write, target.course.id).await?;
+    hold_all(write, target, &draft.source).await?;
+    let before = match &target.held {
+        Some((content, _)) => {
+            let of = content::Column::Id.eq(content.id);
+            Some(Contents::before(write, by, of).await?)
+        }
+        None => None,
+    };
+    let saved = store_held(app, write, person, target, draft, file).await?;
+    let logged = before.unwrap_or_else(|| Contents::new(saved.content_id));
+    logged.log(write, by, "change").await?;
+    Ok(saved)
+}
+
+async fn store_held(
+    app: &App,
+    write: &mut Write,
     person: &Person,
     target: &Target,
     draft: Draft,
     file: Option<ReceivedFile>,
 ) -> Result<Saved> {
-    // Holds the course until the end: its writers come one after another.
-    touch(app, write, target.course.id).await?;
-    hold_all(write, target, &draft.source).await?;
     let about = About {
         title: draft.title,
         allow_download: draft.allow_download,
@@ -218,7 +251,7 @@ async fn material(
 /// not fit.
 pub async fn add_file(
     app: &App,
-    person: &Person,
+    (person, by): (&Person, &By),
     module_id: i64,
     file: &FileView,
     form: &Form,
@@ -237,7 +270,7 @@ pub async fn add_file(
         held: None,
     };
     let draft = content_form::parse(kind, &given).map_err(Error::Invalid)?;
-    let saved = store(app, person, &target, draft, None).await?;
+    let saved = store(app, Writer { person, by }, &target, draft, None).await?;
     Ok(saved.content_id)
 }
 
@@ -286,8 +319,15 @@ async fn replace(
 ) -> Result<i64> {
     require_still(person, CHANGE_CONTENT)?;
     let (content, item, _, course) = get_owned_content(&**write, person, content_id).await?;
+    hold_course(write, person, course.id).await?;
     touch(app, write, course.id).await?;
+    let files = media::files_of(&item).chain([upload_id]);
+    media::hold_files(write, &files.collect::<Vec<_>>()).await?;
+    let by = By::sender(person, app.clock.now());
+    let of = content::Column::Id.eq(content.id);
+    let logged = Contents::before(write, &by, of).await?;
     media::replace(app, write, item.id, upload_id).await?;
+    logged.log(write, &by, "change").await?;
     Ok(content.id)
 }
 
@@ -300,6 +340,7 @@ async fn add(
 ) -> Result<i64> {
     require_still(person, ADD_CONTENT)?;
     let (module, course) = get_owned_module(&**write, person, module_id).await?;
+    hold_course(write, person, course.id).await?;
     touch(app, write, course.id).await?;
     let target = Target {
         module,
@@ -321,6 +362,9 @@ async fn add(
         upload_id: Some(placing.upload_id),
     };
     let saved = insert(app, write, person, &target, about, material).await?;
+    let by = By::sender(person, app.clock.now());
+    let logged = Contents::new(saved.content_id);
+    logged.log(write, &by, "change").await?;
     Ok(saved.content_id)
 }
 

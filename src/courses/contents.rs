@@ -6,12 +6,13 @@
 use super::captions::CaptionsPanel;
 use super::cards;
 use super::content_form::{self, Asks, Given};
-use super::content_store::{Saved, Target, store};
+use super::content_store::{Saved, Target, Writer, store};
 use crate::app::App;
 use crate::entities::item::{ItemKind, TextFormat};
 use crate::entities::{course, item, module};
 use crate::error::{Error, Problems, Result};
 use crate::media::{self, Accepts, FileView, Received, Refused};
+use crate::web::audit::ByPage;
 use crate::web::csrf::{self, Checked};
 use crate::web::errors::prefers_json;
 use crate::web::extract::{Path, Query};
@@ -120,13 +121,18 @@ pub async fn new(
 pub async fn create(
     State(app): State<App>,
     Author(person): Author,
+    ByPage(by): ByPage,
     shell: Shell,
     Path((module_id, kind)): Path<(i64, ItemKind)>,
     request: Request,
 ) -> Result<Response> {
     require(&person, permissions::ADD_CONTENT)?;
     let target = Target::find(&app, &person, module_id, kind, None).await?;
-    save(&app, &person, shell, target, request).await
+    let writer = Writer {
+        person: &person,
+        by: &by,
+    };
+    save(&app, writer, shell, target, request).await
 }
 
 /// GET: the form of a content that is there.
@@ -151,13 +157,18 @@ pub async fn edit(
 pub async fn change(
     State(app): State<App>,
     Author(person): Author,
+    ByPage(by): ByPage,
     shell: Shell,
     Path((module_id, kind, item_id)): Path<(i64, ItemKind, i64)>,
     request: Request,
 ) -> Result<Response> {
     require(&person, permissions::CHANGE_CONTENT)?;
     let target = Target::find(&app, &person, module_id, kind, Some(item_id)).await?;
-    save(&app, &person, shell, target, request).await
+    let writer = Writer {
+        person: &person,
+        by: &by,
+    };
+    save(&app, writer, shell, target, request).await
 }
 
 fn shown_text(body: &str, format: &str) -> String {
@@ -278,18 +289,18 @@ fn held_file(view: FileView, reader: Option<&Person>) -> HeldFile {
 /// Reads the form, judges it, stores it, answers.
 async fn save(
     app: &App,
-    person: &Person,
+    writer: Writer<'_>,
     shell: Shell,
     target: Target,
     request: Request,
 ) -> Result<Response> {
     let (parts, body) = request.into_parts();
     let is_script = prefers_json(&parts.headers);
-    let Received { form, file } = match read(app, person, target.kind, &parts, body).await {
+    let Received { form, file } = match read(app, writer.person, target.kind, &parts, body).await {
         Ok(received) => received,
         Err(refused) => return refuse(app, shell, target, refused, is_script).await,
     };
-    let chosen = find_chosen(app, person, &form).await?;
+    let chosen = find_chosen(app, writer.person, &form).await?;
     let given = Given {
         form: &form,
         file_name: file.as_ref().map(|file| file.name.as_str()),
@@ -298,7 +309,7 @@ async fn save(
     };
     match content_form::parse(target.kind, &given) {
         Ok(draft) => {
-            let saved = store(app, person, &target, draft, file).await?;
+            let saved = store(app, writer, &target, draft, file).await?;
             answer(app, &target, saved, is_script).await
         }
         Err(problems) if is_script => Err(Error::Invalid(problems)),

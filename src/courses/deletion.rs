@@ -1,12 +1,14 @@
 //! The pages that delete a content or a module, with the files that nothing else shows. They ask first.
 
+use super::facts::{facts_for_others, log_for_others};
 use super::store::{delete_contents, delete_modules, touch};
-use super::{get_owned_content, get_owned_module};
+use super::{get_owned_content, get_owned_module, hold_course};
 use crate::app::App;
 use crate::entities::item::ItemKind;
 use crate::entities::{content, course, item, module};
 use crate::error::Result;
 use crate::media;
+use crate::web::audit::ByPage;
 use crate::web::extract::Path;
 use crate::web::identity::Author;
 use crate::web::permissions::{self, require};
@@ -89,13 +91,15 @@ async fn count_others(db: &impl ConnectionTrait, item_id: i64, upload_id: i64) -
 pub async fn delete_content(
     State(app): State<App>,
     Author(person): Author,
+    ByPage(by): ByPage,
     Path(id): Path<i64>,
 ) -> Result<Response> {
     require(&person, permissions::DELETE_CONTENT)?;
     let mut write = app.write().await?;
     let (content, _, module, course) = get_owned_content(&*write, &person, id).await?;
+    hold_course(&write, &person, course.id).await?;
     touch(&app, &write, course.id).await?;
-    for upload_id in delete_contents(&mut write, &[content.id]).await? {
+    for upload_id in delete_contents(&mut write, &by, &[content.id]).await? {
         media::discard(&app, &mut write, upload_id).await?;
     }
     write.commit().await?;
@@ -140,13 +144,17 @@ pub async fn ask_module(
 pub async fn delete_module(
     State(app): State<App>,
     Author(person): Author,
+    ByPage(by): ByPage,
     Path(id): Path<i64>,
 ) -> Result<Response> {
     require(&person, permissions::DELETE_MODULE)?;
     let mut write = app.write().await?;
     let (module, course) = get_owned_module(&*write, &person, id).await?;
+    let course = hold_course(&write, &person, course.id).await?;
+    let told = facts_for_others(&write, &by, &course).await?;
     touch(&app, &write, course.id).await?;
-    delete_modules(&app, &mut write, &[module.id]).await?;
+    delete_modules(&app, &mut write, &by, &[module.id]).await?;
+    log_for_others(&write, &by, "change", course.id, told.as_ref()).await?;
     write.commit().await?;
     Ok(redirect::see_other(&format!(
         "/course/{}/outline/",

@@ -32,7 +32,11 @@ pub async fn course_facts(db: &impl ConnectionTrait, id: i64) -> Result<Option<F
         .one(db)
         .await?;
     let modules = store::list_modules(db, id).await?;
-    let modules: Vec<String> = modules.into_iter().map(|module| module.title).collect();
+    let modules = modules.into_iter().map(|module| match module.description {
+        none if none.is_empty() => module.title,
+        told => format!("{}: {told}", module.title),
+    });
+    let modules: Vec<String> = modules.collect();
     Ok(Some(Facts {
         name: course.title.clone(),
         fields: vec![

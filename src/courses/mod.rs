@@ -25,6 +25,7 @@ mod figures;
 #[doc(hidden)]
 pub mod fuzzing;
 mod listing;
+mod logged;
 pub mod module_form;
 pub mod modules;
 pub mod moves;
@@ -44,6 +45,7 @@ pub use content_form::title_of;
 pub use content_store::{add_file, placement};
 pub use facts::{course_facts, facts_for_others, log_for_others, subject_facts};
 pub use fields::{CourseChange, slug_fault};
+pub use logged::Contents;
 pub use store::{
     delete_contents, delete_modules, get_owned_content, get_owned_course, get_owned_module,
     hold_course, list_contents, list_modules, next_content_order, next_module_order, touch,

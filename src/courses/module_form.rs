@@ -2,12 +2,14 @@
 //!
 //! The form of all modules at once is a page of its own.
 
+use super::facts::{facts_for_others, log_for_others};
 use super::outline::outline;
 use super::writing::{ModuleChange, insert_module, update_module};
-use super::{get_owned_course, get_owned_module};
+use super::{get_owned_course, get_owned_module, hold_course};
 use crate::app::App;
 use crate::entities::{course, module};
 use crate::error::{Problems, Result};
+use crate::web::audit::ByPage;
 use crate::web::extract::Path;
 use crate::web::form::{FaultLine, Field, Form, fault_lines};
 use crate::web::identity::Author;
@@ -55,6 +57,7 @@ impl ModuleFormPage {
 pub async fn add(
     State(app): State<App>,
     Author(person): Author,
+    ByPage(by): ByPage,
     mut shell: Shell,
     Path(id): Path<i64>,
     form: Form,
@@ -71,7 +74,10 @@ pub async fn add(
         }
     };
     let write = app.write().await?;
+    let course = hold_course(&write, &person, course.id).await?;
+    let told = facts_for_others(&write, &by, &course).await?;
     let module = insert_module(&app, &write, course.id, change).await?;
+    log_for_others(&write, &by, "change", course.id, told.as_ref()).await?;
     write.commit().await?;
     Ok(redirect::see_other(&format!(
         "/course/module/{}/",
@@ -102,6 +108,7 @@ pub async fn edit(
 pub async fn change(
     State(app): State<App>,
     Author(person): Author,
+    ByPage(by): ByPage,
     shell: Shell,
     Path(id): Path<i64>,
     form: Form,
@@ -118,8 +125,11 @@ pub async fn change(
         }
     };
     let write = app.write().await?;
+    let course = hold_course(&write, &person, course.id).await?;
+    let told = facts_for_others(&write, &by, &course).await?;
     let (module, _) = get_owned_module(&*write, &person, id).await?;
     let module = update_module(&app, &write, module, change).await?;
+    log_for_others(&write, &by, "change", course.id, told.as_ref()).await?;
     write.commit().await?;
     Ok(redirect::see_other(&format!(
         "/course/module/{}/",

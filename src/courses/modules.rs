@@ -4,12 +4,14 @@
 //! `modules-TOTAL_FORMS`, `modules-INITIAL_FORMS`, and per module `modules-<i>-id`, `-title`, `-description`,
 //! `-DELETE`. All of it is saved or nothing.
 
+use super::facts::{facts_for_others, log_for_others};
 use super::fields::title_fault;
 use super::store;
 use crate::app::App;
 use crate::db::Write;
 use crate::entities::{course, module};
 use crate::error::{Error, Problems, Result};
+use crate::web::audit::{By, ByPage};
 use crate::web::extract::Path;
 use crate::web::form::{FaultLine, Field, Form, fault_lines};
 use crate::web::identity::{Author, Person};
@@ -155,14 +157,15 @@ pub async fn form(
 pub async fn save(
     State(app): State<App>,
     Author(person): Author,
+    ByPage(by): ByPage,
     shell: Shell,
     Path(id): Path<i64>,
     form: Form,
 ) -> Result<Response> {
     require(&person, permissions::CHANGE_MODULE)?;
     let mut write = app.write().await?;
-    let course = store::get_owned_course(&*write, &person, id).await?;
-    // Holds the course until the commit: two who save at once do so one after the other.
+    // Held until the commit: two who save at once do so one after the other.
+    let course = store::hold_course(&write, &person, id).await?;
     store::touch(&app, &write, id).await?;
     let (total, initial) = management(&form)?;
     let entries = (0..total)
@@ -179,7 +182,9 @@ pub async fn save(
         );
     }
     may_apply(&person, &entries)?;
-    apply(&app, &mut write, id, entries).await?;
+    let told = facts_for_others(&write, &by, &course).await?;
+    apply(&app, &mut write, &by, id, entries).await?;
+    log_for_others(&write, &by, "change", id, told.as_ref()).await?;
     let first = store::list_modules(&*write, id).await?.into_iter().next();
     write.commit().await?;
     Ok(see_other(&first.map_or_else(
@@ -253,10 +258,16 @@ fn check(entries: &[Entry]) -> Problems {
 }
 
 /// Deletes, changes and adds; new modules go last, in the order of the form.
-async fn apply(app: &App, write: &mut Write, course_id: i64, entries: Vec<Entry>) -> Result<()> {
+async fn apply(
+    app: &App,
+    write: &mut Write,
+    by: &By,
+    course_id: i64,
+    entries: Vec<Entry>,
+) -> Result<()> {
     let deleted = entries.iter().filter(|entry| entry.is_deleted);
     let deleted: Vec<i64> = deleted.filter_map(|entry| entry.id).collect();
-    store::delete_modules(app, write, &deleted).await?;
+    store::delete_modules(app, write, by, &deleted).await?;
     let mut order = store::next_module_order(write, course_id).await?;
     for entry in entries {
         if entry.is_deleted || entry.is_blank() {

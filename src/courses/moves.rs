@@ -1,13 +1,16 @@
 //! Moving a module or a content up or down by one, without a script; with one, the page sends the whole
 //! order instead. And trying a file again, or keeping the one that another was to take the place of.
 
+use super::facts::{facts_for_others, log_for_others};
+use super::logged::Contents;
 use super::store::touch;
-use super::{get_owned_content, get_owned_module, list_contents, list_modules};
+use super::{get_owned_content, get_owned_module, hold_course, list_contents, list_modules};
 use crate::app::App;
 use crate::db::Write;
 use crate::entities::{content, module};
 use crate::error::{Error, Result};
 use crate::media;
+use crate::web::audit::ByPage;
 use crate::web::extract::Path;
 use crate::web::form::Form;
 use crate::web::identity::{Author, Person};
@@ -40,6 +43,7 @@ impl Direction {
 pub async fn module(
     State(app): State<App>,
     Author(person): Author,
+    ByPage(by): ByPage,
     Path(id): Path<i64>,
     form: Form,
 ) -> Result<Response> {
@@ -47,12 +51,15 @@ pub async fn module(
     let direction = Direction::of(&form)?;
     let write = app.write().await?;
     let (module, course) = get_owned_module(&*write, &person, id).await?;
+    let course = hold_course(&write, &person, course.id).await?;
+    let told = facts_for_others(&write, &by, &course).await?;
     touch(&app, &write, course.id).await?;
     let modules = list_modules(&*write, course.id).await?;
     let places: Vec<_> = modules.iter().map(|row| (row.id, row.order)).collect();
     for (id, order) in changes(&places, module.id, direction) {
         set_module_order(&write, id, order).await?;
     }
+    log_for_others(&write, &by, "change", course.id, told.as_ref()).await?;
     write.commit().await?;
     let open = format!("/course/module/{}/", module.id);
     Ok(back(&form, &open, &format!("module-{}", module.id)))
@@ -62,6 +69,7 @@ pub async fn module(
 pub async fn content(
     State(app): State<App>,
     Author(person): Author,
+    ByPage(by): ByPage,
     Path(id): Path<i64>,
     form: Form,
 ) -> Result<Response> {
@@ -69,7 +77,9 @@ pub async fn content(
     let direction = Direction::of(&form)?;
     let write = app.write().await?;
     let (content, _, module, course) = get_owned_content(&*write, &person, id).await?;
+    hold_course(&write, &person, course.id).await?;
     touch(&app, &write, course.id).await?;
+    let logged = Contents::places(&write, &by, &[module.id]).await?;
     let contents = list_contents(&*write, &[module.id]).await?;
     let places: Vec<_> = contents
         .iter()
@@ -78,6 +88,7 @@ pub async fn content(
     for (id, order) in changes(&places, content.id, direction) {
         set_content_order(&write, id, order).await?;
     }
+    logged.log(&write, &by, "change").await?;
     write.commit().await?;
     let open = format!("/course/module/{}/", module.id);
     Ok(back(&form, &open, &format!("content-{}", content.id)))
@@ -87,12 +98,13 @@ pub async fn content(
 pub async fn retry(
     State(app): State<App>,
     Author(person): Author,
+    ByPage(by): ByPage,
     Path(id): Path<i64>,
     headers: HeaderMap,
 ) -> Result<Response> {
     require(&person, permissions::CHANGE_CONTENT)?;
     let (upload_id, next) = processed(&app, &person, id).await?;
-    let view = media::retry(&app, upload_id).await?;
+    let view = media::retry(&app, &by, upload_id).await?;
     Ok(media::standing(&headers, &view, &next))
 }
 
@@ -100,12 +112,13 @@ pub async fn retry(
 pub async fn cancel(
     State(app): State<App>,
     Author(person): Author,
+    ByPage(by): ByPage,
     Path(id): Path<i64>,
     headers: HeaderMap,
 ) -> Result<Response> {
     require(&person, permissions::CHANGE_CONTENT)?;
     let (upload_id, next) = processed(&app, &person, id).await?;
-    let view = media::cancel(&app, upload_id).await?;
+    let view = media::cancel(&app, &by, upload_id).await?;
     Ok(media::standing(&headers, &view, &next))
 }
 
@@ -125,13 +138,19 @@ pub(super) async fn processed(
 pub async fn keep(
     State(app): State<App>,
     Author(person): Author,
+    ByPage(by): ByPage,
     Path(id): Path<i64>,
 ) -> Result<Response> {
     require(&person, permissions::CHANGE_CONTENT)?;
     let mut write = app.write().await?;
     let (content, item, module, course) = get_owned_content(&*write, &person, id).await?;
+    hold_course(&write, &person, course.id).await?;
     touch(&app, &write, course.id).await?;
+    media::hold_files(&write, &media::files_of(&item).collect::<Vec<_>>()).await?;
+    let of = content::Column::Id.eq(content.id);
+    let logged = Contents::before(&write, &by, of).await?;
     media::keep_present(&app, &mut write, item.id).await?;
+    logged.log(&write, &by, "change").await?;
     write.commit().await?;
     Ok(redirect::see_other(&format!(
         "/course/module/{}/#content-{}",

@@ -2,20 +2,25 @@
 //!
 //! All of it happens or nothing. Some of the ids are enough; the others keep their places.
 
+use super::facts::{facts_for_others, log_for_others};
+use super::logged::Contents;
 use super::store;
 use crate::app::App;
 use crate::db::Write;
 use crate::entities::{content, course, module};
 use crate::error::{Error, Result};
+use crate::web::audit::{By, Via};
 use crate::web::csrf::FORM_LIMIT_BYTES;
 use crate::web::identity::{Person, Visitor};
 use crate::web::permissions::{CHANGE_CONTENT, CHANGE_MODULE, require};
+use crate::web::sessions::Device;
 use axum::Json;
 use axum::body::Body;
 use axum::extract::State;
 use sea_orm::sea_query::{CaseStatement, Expr};
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, EntityTrait, JoinType, QueryFilter, QuerySelect, RelationTrait,
+    ColumnTrait, ConnectionTrait, EntityTrait, JoinType, QueryFilter, QueryOrder, QuerySelect,
+    RelationTrait,
 };
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -30,7 +35,12 @@ const AT_ONCE: usize = 500;
 pub(super) type Places = BTreeMap<i64, i64>;
 
 /// `POST /course/module/order/`
-pub async fn modules(State(app): State<App>, visitor: Visitor, body: Body) -> Result<Json<Value>> {
+pub async fn modules(
+    State(app): State<App>,
+    visitor: Visitor,
+    device: Device,
+    body: Body,
+) -> Result<Json<Value>> {
     let person = visitor.0.ok_or(Error::forbidden())?;
     let places = read(body).await?;
     let write = app.write().await?;
@@ -43,35 +53,53 @@ pub async fn modules(State(app): State<App>, visitor: Visitor, body: Body) -> Re
         .into_tuple()
         .all(&*write)
         .await?;
-    let course_ids = own_courses(&*write, &person, CHANGE_MODULE, places.len(), &courses).await?;
-    for course_id in course_ids {
-        store::touch(&app, &write, course_id).await?;
+    let courses = own_courses(&*write, &person, CHANGE_MODULE, places.len(), &courses).await?;
+    let by = By::person(&person, Via::Page, device.address, app.clock.now());
+    let mut written = Vec::new();
+    for course in courses {
+        store::touch(&app, &write, course.id).await?;
+        let told = facts_for_others(&write, &by, &course).await?;
+        written.push((course.id, told));
     }
     set_module_places(&write, places).await?;
+    for (id, told) in written {
+        log_for_others(&write, &by, "change", id, told.as_ref()).await?;
+    }
     write.commit().await?;
     Ok(saved())
 }
 
 /// `POST /course/content/order/`
-pub async fn contents(State(app): State<App>, visitor: Visitor, body: Body) -> Result<Json<Value>> {
+pub async fn contents(
+    State(app): State<App>,
+    visitor: Visitor,
+    device: Device,
+    body: Body,
+) -> Result<Json<Value>> {
     let person = visitor.0.ok_or(Error::forbidden())?;
     let places = read(body).await?;
     let write = app.write().await?;
     let ids: Vec<i64> = places.keys().copied().collect();
-    let courses: Vec<(i64, i64)> = content::Entity::find()
+    let rows: Vec<(i64, i64, i64)> = content::Entity::find()
         .select_only()
         .column(content::Column::Id)
         .column(module::Column::CourseId)
+        .column(module::Column::Id)
         .join(JoinType::InnerJoin, content::Relation::Module.def())
         .filter(content::Column::Id.is_in(ids.iter().copied()))
         .into_tuple()
         .all(&*write)
         .await?;
-    let course_ids = own_courses(&*write, &person, CHANGE_CONTENT, places.len(), &courses).await?;
-    for course_id in course_ids {
-        store::touch(&app, &write, course_id).await?;
+    let courses: Vec<(i64, i64)> = rows.iter().map(|row| (row.0, row.1)).collect();
+    let courses = own_courses(&*write, &person, CHANGE_CONTENT, places.len(), &courses).await?;
+    let by = By::person(&person, Via::Page, device.address, app.clock.now());
+    for course in courses {
+        store::touch(&app, &write, course.id).await?;
     }
+    let modules: BTreeSet<i64> = rows.iter().map(|row| row.2).collect();
+    let logged = Contents::places(&write, &by, &Vec::from_iter(modules)).await?;
     set_content_places(&write, places).await?;
+    logged.log(&write, &by, "change").await?;
     write.commit().await?;
     Ok(saved())
 }
@@ -134,7 +162,7 @@ fn saved() -> Json<Value> {
     Json(json!({"saved": "OK"}))
 }
 
-/// The courses concerned, lowest id first, so that two requests wait for each other rather than lock up.
+/// The courses concerned, held, lowest number first, so that two requests wait for each other rather than lock up.
 ///
 /// # Errors
 /// [`Error::NotFound`] unless every asked id was found, in a course that is hers.
@@ -144,13 +172,15 @@ async fn own_courses(
     permission: &str,
     asked: usize,
     found: &[(i64, i64)],
-) -> Result<BTreeSet<i64>> {
+) -> Result<Vec<course::Model>> {
     if found.len() != asked {
         return Err(Error::NotFound);
     }
     let course_ids: BTreeSet<i64> = found.iter().map(|(_, course_id)| *course_id).collect();
     let courses = course::Entity::find()
         .filter(course::Column::Id.is_in(course_ids.iter().copied()))
+        .order_by_asc(course::Column::Id)
+        .lock_exclusive()
         .all(db)
         .await?;
     let are_hers = courses.len() == course_ids.len()
@@ -159,7 +189,7 @@ async fn own_courses(
         return Err(Error::NotFound);
     }
     require(person, permission)?;
-    Ok(course_ids)
+    Ok(courses)
 }
 
 /// Reads the body whatever its type says: older scripts name none.

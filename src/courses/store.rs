@@ -1,10 +1,12 @@
 //! What a course holds and whose it is: the queries that several pages and features share.
 
+use super::logged::Contents;
 use crate::app::App;
 use crate::db::Write;
 use crate::entities::{content, course, item, module};
 use crate::error::{Error, Result};
 use crate::media;
+use crate::web::audit::By;
 use crate::web::changes;
 use crate::web::identity::Person;
 use sea_orm::{
@@ -177,7 +179,12 @@ fn after(last: Option<i64>) -> i64 {
 
 /// Deletes these modules with their contents, the items that nothing else shows, and the files of those. The
 /// files themselves go by a job, once the transaction is committed.
-pub async fn delete_modules(app: &App, write: &mut Write, module_ids: &[i64]) -> Result<()> {
+pub async fn delete_modules(
+    app: &App,
+    write: &mut Write,
+    by: &By,
+    module_ids: &[i64],
+) -> Result<()> {
     let content_ids: Vec<i64> = content::Entity::find()
         .select_only()
         .column(content::Column::Id)
@@ -185,7 +192,7 @@ pub async fn delete_modules(app: &App, write: &mut Write, module_ids: &[i64]) ->
         .into_tuple()
         .all(&**write)
         .await?;
-    for upload_id in delete_contents(write, &content_ids).await? {
+    for upload_id in delete_contents(write, by, &content_ids).await? {
         media::discard(app, write, upload_id).await?;
     }
     module::Entity::delete_many()
@@ -196,8 +203,8 @@ pub async fn delete_modules(app: &App, write: &mut Write, module_ids: &[i64]) ->
 }
 
 /// Deletes these contents with the items that nothing else shows; answers the uploads that those items held, in the
-/// order of their numbers, for the caller to discard.
-pub async fn delete_contents(write: &mut Write, content_ids: &[i64]) -> Result<Vec<i64>> {
+/// order of their numbers, for the caller to discard. What goes from a course of another is logged.
+pub async fn delete_contents(write: &mut Write, by: &By, content_ids: &[i64]) -> Result<Vec<i64>> {
     if content_ids.is_empty() {
         return Ok(Vec::new());
     }
@@ -214,7 +221,9 @@ pub async fn delete_contents(write: &mut Write, content_ids: &[i64]) -> Result<V
         .await?;
     // Before the items themselves: a file that becomes ready takes its place in them, in this order.
     media::hold_files(write, &files_of(db, &items).await?).await?;
+    let logged = Contents::before(write, by, gone.clone()).await?;
     content::Entity::delete_many().filter(gone).exec(db).await?;
+    logged.log(write, by, "delete").await?;
     let still_shown: Vec<i64> = content::Entity::find()
         .select_only()
         .column(content::Column::ItemId)

@@ -8,6 +8,7 @@ use crate::db::{Tag, Write};
 use crate::entities::{course, module, subject};
 use crate::error::{Error, Problems, Result};
 use crate::media;
+use crate::web::audit::By;
 use crate::web::changes;
 use crate::web::identity::Person;
 use sea_orm::{
@@ -100,12 +101,12 @@ pub async fn update_course(
 }
 
 /// Deletes a course and everything in it.
-pub async fn delete_course(app: &App, write: &mut Write, id: i64) -> Result<()> {
+pub async fn delete_course(app: &App, write: &mut Write, by: &By, id: i64) -> Result<()> {
     store::touch(app, write, id).await?;
     media::discard_room_pictures(app, write, id).await?;
     let modules = store::list_modules(&**write, id).await?;
     let module_ids: Vec<i64> = modules.iter().map(|module| module.id).collect();
-    store::delete_modules(app, write, &module_ids).await?;
+    store::delete_modules(app, write, by, &module_ids).await?;
     course::Entity::delete_by_id(id).exec(&**write).await?;
     Ok(())
 }

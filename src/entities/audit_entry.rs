@@ -17,9 +17,9 @@ pub struct Model {
     pub actor_id: Option<i64>,
     /// Her user name then; of the terminal, the account of the machine.
     pub actor_name: String,
-    /// By which way: `admin`, `page`, `api` or `terminal`.
+    /// By which way: `admin`, `page`, `api`, `upload` or `terminal`.
     pub via: String,
-    /// The address from which she came; empty for the terminal.
+    /// The address from which she came; empty for the terminal, and for files that came in parts.
     pub address: String,
     /// What was done: `add`, `change`, `delete`, or the name of an action.
     pub act: String,

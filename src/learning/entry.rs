@@ -9,12 +9,11 @@ use crate::courses::{count_taken, get_owned_course, hold_course};
 use crate::entities::enrollment_request::{self, RequestState};
 use crate::entities::{course, invitation, user};
 use crate::error::{Error, Problems, Result};
-use crate::web::audit::{By, Via};
+use crate::web::audit::{By, ByPage};
 use crate::web::extract::{Path, Query};
 use crate::web::form::{FaultLine, Field, Form, fault_lines_in};
 use crate::web::identity::{Author, Person};
 use crate::web::permissions::{self, require};
-use crate::web::sessions::Device;
 use crate::web::shell::{Place, Shell, page, page_with};
 use crate::web::{redirect, text};
 use askama::Template;
@@ -194,7 +193,7 @@ pub async fn show(
 pub async fn set_rules(
     State(app): State<App>,
     Author(person): Author,
-    device: Device,
+    ByPage(by): ByPage,
     shell: Shell,
     Path(id): Path<i64>,
     form: Form,
@@ -207,7 +206,6 @@ pub async fn set_rules(
     };
     let mut write = app.write().await?;
     let before = hold_course(&write, &person, id).await?;
-    let by = by(&app, &person, &device);
     deciding::set_rules(&app, &mut write, &by, &before, rules).await?;
     write.commit().await?;
     Ok(done(id, "rules"))
@@ -235,7 +233,7 @@ pub(super) fn read_rules(form: &Form) -> Result<Rules, Problems> {
 pub async fn decide(
     State(app): State<App>,
     Author(person): Author,
-    device: Device,
+    ByPage(by): ByPage,
     shell: Shell,
     Path(id): Path<i64>,
     form: Form,
@@ -249,7 +247,6 @@ pub async fn decide(
     let mut write = app.write().await?;
     let course = hold_course(&write, &person, id).await?;
     let (ids, reason) = (&decision.ids, &decision.reason);
-    let by = by(&app, &person, &device);
     let (what, count) = if decision.accepts {
         let count = deciding::accept(&app, &mut write, &by, &course, ids).await?;
         ("accepted", count)
@@ -265,7 +262,7 @@ pub async fn decide(
 pub async fn invite(
     State(app): State<App>,
     Author(person): Author,
-    device: Device,
+    ByPage(by): ByPage,
     shell: Shell,
     Path(id): Path<i64>,
     form: Form,
@@ -273,7 +270,7 @@ pub async fn invite(
     require(&person, permissions::CHANGE_COURSE)?;
     let course = get_owned_course(app.db.read(), &person, id).await?;
     let made = match NewInvitation::read(&form) {
-        Ok(new) => make(&app, &person, &by(&app, &person, &device), id, new).await,
+        Ok(new) => make(&app, &person, &by, id, new).await,
         Err(problems) => Err(Error::Invalid(problems)),
     };
     match made {
@@ -301,21 +298,15 @@ async fn make(app: &App, person: &Person, by: &By, id: i64, new: NewInvitation) 
 pub async fn revoke(
     State(app): State<App>,
     Author(person): Author,
-    device: Device,
+    ByPage(by): ByPage,
     Path((id, invitation_id)): Path<(i64, i64)>,
 ) -> Result<Response> {
     require(&person, permissions::CHANGE_COURSE)?;
     let write = app.write().await?;
     let course = hold_course(&write, &person, id).await?;
-    let by = by(&app, &person, &device);
     invitations::revoke(&app, &write, &by, &course, invitation_id).await?;
     write.commit().await?;
     Ok(done(id, "revoked"))
-}
-
-/// Who does it, for the log: staff do it with the courses of others.
-fn by(app: &App, person: &Person, device: &Device) -> By {
-    By::person(person, Via::Page, device.address, app.clock.now())
 }
 
 fn done(course_id: i64, what: &str) -> Response {

@@ -216,7 +216,7 @@ async fn destroy(call: Call) -> Result<Answer> {
     if !losing.shows.is_subset(&named) {
         return Err(not_named(&losing.shows));
     }
-    delete_files(&call.app, &mut write, &files, losing).await?;
+    delete_files(&call.app, &mut write, &call.by()?, &files, losing).await?;
     write.commit().await?;
     Ok(Answer::nothing())
 }
@@ -237,7 +237,8 @@ async fn destroy_for_others(
     }
     let told = upload_facts(&*write, call.id).await?;
     take_out_of_room(&write, call.id).await?;
-    delete_files(&call.app, &mut write, &files, losing).await?;
+    let by = call.by()?;
+    delete_files(&call.app, &mut write, &by, &files, losing).await?;
     let line = Done {
         act: "delete",
         kind: "upload",
@@ -245,7 +246,7 @@ async fn destroy_for_others(
         before: told.as_ref(),
         after: None,
     };
-    record(&write, &call.by()?, line).await?;
+    record(&write, &by, line).await?;
     write.commit().await?;
     Ok(Answer::nothing())
 }

@@ -4,12 +4,12 @@ use super::listing::PATH;
 use super::rows::Place as UsePlace;
 use super::store;
 use crate::app::App;
-use crate::courses;
+use crate::courses::{self, Contents};
 use crate::db::Write;
-use crate::entities::{upload, user};
+use crate::entities::{item, upload, user};
 use crate::error::{Error, Result};
 use crate::media;
-use crate::web::audit::Facts;
+use crate::web::audit::{By, ByPage, Facts};
 use crate::web::form::Form;
 use crate::web::identity::{Author, Person};
 use crate::web::permissions::{self, require};
@@ -19,7 +19,7 @@ use askama::Template;
 use axum::extract::{RawQuery, State};
 use axum::http::StatusCode;
 use axum::response::Response;
-use sea_orm::{ActiveEnum as _, ConnectionTrait, EntityTrait as _};
+use sea_orm::{ActiveEnum as _, ColumnTrait as _, ConnectionTrait, EntityTrait as _};
 use std::collections::BTreeSet;
 
 /// So many files are deleted at once; a page of the library has fewer.
@@ -157,6 +157,7 @@ fn warning(lessons: usize, files: usize) -> String {
 pub async fn delete(
     State(app): State<App>,
     Author(person): Author,
+    ByPage(by): ByPage,
     shell: Shell,
     form: Form,
 ) -> Result<Response> {
@@ -168,7 +169,7 @@ pub async fn delete(
     let losing = hold_losing(&app, &write, &files).await?;
     require_hers(&write, &person, &losing).await?;
     if losing.shows.is_subset(&named) {
-        delete_files(&app, &mut write, &files, losing).await?;
+        delete_files(&app, &mut write, &by, &files, losing).await?;
         write.commit().await?;
         return Ok(redirect::see_other(PATH));
     }
@@ -183,16 +184,17 @@ pub async fn delete(
     )
 }
 
-/// Deletes a file, whoever's it is, with the contents that show it; the line of a room that shows it stays without it. Who may is for the caller to have asked.
+/// Deletes a file, whoever's it is, with the contents that show it; the line of a room that shows it stays without it. Who
+/// may is for the caller to have asked.
 ///
 /// # Errors
 /// [`Error::NotFound`].
-pub async fn delete_upload(app: &App, write: &mut Write, id: i64) -> Result<()> {
+pub async fn delete_upload(app: &App, write: &mut Write, by: &By, id: i64) -> Result<()> {
     let found = upload::Entity::find_by_id(id).one(&**write).await?;
     let files = [found.ok_or(Error::NotFound)?];
     let losing = hold_losing(app, write, &files).await?;
     media::take_out_of_room(write, id).await?;
-    delete_files(app, write, &files, losing).await
+    delete_files(app, write, by, &files, losing).await
 }
 
 /// What an upload consists of, for the log; `None` when there is none.
@@ -275,21 +277,25 @@ pub(super) async fn require_hers(write: &Write, person: &Person, losing: &Losing
     Ok(())
 }
 
-/// Deletes files that are [held](hold_losing), and the contents that show them.
+/// Deletes files that are [held](hold_losing), and the contents that show them. What courses of others lose by it is logged.
 pub(super) async fn delete_files(
     app: &App,
     write: &mut Write,
+    by: &By,
     files: &[upload::Model],
     losing: Losing,
 ) -> Result<()> {
     let contents: Vec<i64> = losing.shows.into_iter().collect();
-    let freed = courses::delete_contents(write, &contents).await?;
+    let freed = courses::delete_contents(write, by, &contents).await?;
+    let waiting = item::Column::Id.is_in(losing.waits.iter().copied());
+    let logged = Contents::before(write, by, waiting).await?;
     for item_id in losing.waits {
         match media::keep_present(app, write, item_id).await {
             Ok(()) | Err(Error::NotFound) => {}
             Err(error) => return Err(error),
         }
     }
+    logged.log(write, by, "change").await?;
     let all: BTreeSet<i64> = freed.into_iter().chain(numbers_of(files)).collect();
     for id in all {
         media::discard(app, write, id).await?;

@@ -5,6 +5,7 @@ use crate::app::App;
 use crate::courses;
 use crate::error::{Error, Problems, Result};
 use crate::media::{self, FileView};
+use crate::web::audit::ByPage;
 use crate::web::extract::Path;
 use crate::web::form::{FaultLine, Field, Form, fault_lines_in};
 use crate::web::identity::{Author, Person};
@@ -54,6 +55,7 @@ pub async fn form(
 pub async fn add(
     State(app): State<App>,
     Author(person): Author,
+    ByPage(by): ByPage,
     shell: Shell,
     Path(id): Path<i64>,
     form: Form,
@@ -61,18 +63,20 @@ pub async fn add(
     let view = media::get_own_file(app.db.read(), &person, id).await?;
     let problems = match form.number("module") {
         None => Problems::of("module", "Choose the module that it is added to."),
-        Some(module_id) => match courses::add_file(&app, &person, module_id, &view, &form).await {
-            Ok(content_id) => {
-                let next = format!("/course/module/{module_id}/#content-{content_id}");
-                return Ok(redirect::see_other(&next));
+        Some(module_id) => {
+            match courses::add_file(&app, (&person, &by), module_id, &view, &form).await {
+                Ok(content_id) => {
+                    let next = format!("/course/module/{module_id}/#content-{content_id}");
+                    return Ok(redirect::see_other(&next));
+                }
+                Err(Error::Invalid(problems)) => problems,
+                Err(Error::NotFound) => Problems::of(
+                    "module",
+                    "This module is not one of yours, or no longer there. Choose another.",
+                ),
+                Err(other) => return Err(other),
             }
-            Err(Error::Invalid(problems)) => problems,
-            Err(Error::NotFound) => Problems::of(
-                "module",
-                "This module is not one of yours, or no longer there. Choose another.",
-            ),
-            Err(other) => return Err(other),
-        },
+        }
     };
     let again = use_page(&app, &person, shell, view, (&form, &problems)).await?;
     page_with(StatusCode::UNPROCESSABLE_ENTITY, &again)

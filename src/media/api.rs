@@ -376,9 +376,10 @@ enum Action {
 }
 
 async fn act(call: Call, action: Action) -> Result<Answer> {
+    let by = call.by()?;
     let view = match action {
-        Action::Cancel => cancel(&call.app, call.id).await?,
-        Action::Retry => retry(&call.app, call.id).await?,
+        Action::Cancel => cancel(&call.app, &by, call.id).await?,
+        Action::Retry => retry(&call.app, &by, call.id).await?,
     };
     call.one(&UPLOAD, &UploadRow::new(view, call.person()?))
 }

@@ -9,8 +9,10 @@ use super::{
 };
 use crate::app::App;
 use crate::db::Write;
+use crate::entities::upload;
 use crate::error::{Error, Result};
 use crate::jobs::{Job, JobContext, JobError, PRIORITY_LATER};
+use crate::web::audit::{By, Done, Facts, record};
 use crate::web::identity::Person;
 use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
@@ -19,11 +21,13 @@ use serde::{Deserialize, Serialize};
 ///
 /// # Errors
 /// [`Error::NotFound`] when there is none; [`Error::Conflict`] when it has neither failed nor been stopped. Who may
-/// ask is for the caller to know: the owner of the file, or who manages the course that shows it.
-pub async fn retry(app: &App, upload_id: i64) -> Result<FileView> {
+/// ask is for the caller to know: the owner of the file, or who manages the course that shows it. Of the latter the log
+/// tells.
+pub async fn retry(app: &App, by: &By, upload_id: i64) -> Result<FileView> {
     let mut write = app.write().await?;
     retry_in(app, &mut write, upload_id).await?;
     let view = get_file(&*write, upload_id).await?;
+    log_for_others(&write, by, "retry", &view.upload).await?;
     write.commit().await?;
     Ok(view)
 }
@@ -56,11 +60,14 @@ pub async fn retry_in(app: &App, write: &mut Write, upload_id: i64) -> Result<()
 ///
 /// # Errors
 /// [`Error::NotFound`] when there is none; [`Error::Conflict`] when it is ready or has failed. Who may ask is for the
-/// caller to know, as for [`retry`].
-pub async fn cancel(app: &App, upload_id: i64) -> Result<FileView> {
+/// caller to know, and the log tells of it, as for [`retry`].
+pub async fn cancel(app: &App, by: &By, upload_id: i64) -> Result<FileView> {
     let mut write = app.write().await?;
-    cancel_in(app, &mut write, upload_id).await?;
+    let is_new = cancel_in(app, &mut write, upload_id).await?;
     let view = get_file(&*write, upload_id).await?;
+    if is_new {
+        log_for_others(&write, by, "cancel", &view.upload).await?;
+    }
     write.commit().await?;
     Ok(view)
 }
@@ -100,6 +107,25 @@ pub async fn cancel_in(app: &App, write: &mut Write, upload_id: i64) -> Result<b
     crate::jobs::enqueue_at(app, write, &TidyUpload { upload_id }, later).await?;
     tell(write, upload_id).await?;
     Ok(true)
+}
+
+/// Logs what somebody does to the processing of a file that is another's.
+async fn log_for_others(write: &Write, by: &By, act: &str, file: &upload::Model) -> Result<()> {
+    if by.id == Some(file.owner_id) {
+        return Ok(());
+    }
+    let facts = Facts {
+        name: file.name.clone(),
+        fields: Vec::new(),
+    };
+    let done = Done {
+        act,
+        kind: "upload",
+        id: file.id,
+        before: Some(&facts),
+        after: Some(&facts),
+    };
+    record(write, by, done).await
 }
 
 /// Lets those of her files go forward in line that she watches a page of. Files that are not hers, or do not wait,

@@ -3,6 +3,7 @@
 use super::{delivery, get_sent_file, progress};
 use crate::app::App;
 use crate::error::{Error, Result};
+use crate::web::audit::ByPage;
 use crate::web::extract::Path;
 use crate::web::form::Form;
 use crate::web::identity::{Student, Visitor};
@@ -77,12 +78,13 @@ pub async fn state(
 pub async fn retry(
     State(app): State<App>,
     Student(person): Student,
+    ByPage(by): ByPage,
     Path(upload_id): Path<i64>,
     headers: HeaderMap,
     form: Form,
 ) -> Result<Response> {
     get_sent_file(app.db.read(), &person, upload_id).await?;
-    let view = super::retry(&app, upload_id).await?;
+    let view = super::retry(&app, &by, upload_id).await?;
     Ok(super::standing(&headers, &view, next_of(&form)))
 }
 
@@ -90,12 +92,13 @@ pub async fn retry(
 pub async fn cancel(
     State(app): State<App>,
     Student(person): Student,
+    ByPage(by): ByPage,
     Path(upload_id): Path<i64>,
     headers: HeaderMap,
     form: Form,
 ) -> Result<Response> {
     get_sent_file(app.db.read(), &person, upload_id).await?;
-    let view = super::cancel(&app, upload_id).await?;
+    let view = super::cancel(&app, &by, upload_id).await?;
     Ok(super::standing(&headers, &view, next_of(&form)))
 }
 

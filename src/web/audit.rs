@@ -4,17 +4,24 @@
 //! neither does. What a thing consists of is told by its feature as [`Facts`], which hold no secrets. Lines are never
 //! edited; the database itself refuses it. Decision 0032.
 
+use crate::app::App;
 use crate::db::Write;
 use crate::entities::audit_entry::{self, Change};
 use crate::error::{Error, Result};
-use crate::web::identity::Person;
+use crate::web::headers::address_in;
+use crate::web::identity::{Person, Student};
 use crate::web::text;
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
 use chrono::{DateTime, Utc};
 use sea_orm::{ActiveValue::Set, EntityTrait};
 use std::net::IpAddr;
 
 /// Characters of one value that are kept: a title whole, of a long text its beginning.
 const LONGEST_VALUE: usize = 1_000;
+
+/// Characters that are kept before a difference far down in a long value.
+const LEAD: usize = 40;
 
 /// Characters of a name that are kept.
 const LONGEST_NAME: usize = 250;
@@ -31,6 +38,8 @@ pub enum Via {
     Page,
     /// The API.
     Api,
+    /// A file sent by a resumable upload (tus 1.0), as pages and programs do alike.
+    Upload,
     /// A command on the machine.
     Terminal,
 }
@@ -42,6 +51,7 @@ impl Via {
             Self::Admin => "admin",
             Self::Page => "page",
             Self::Api => "api",
+            Self::Upload => "upload",
             Self::Terminal => "terminal",
         }
     }
@@ -74,6 +84,17 @@ impl By {
         }
     }
 
+    /// Somebody whose file has come: in parts, perhaps over days and from several places.
+    pub fn sender(person: &Person, at: DateTime<Utc>) -> Self {
+        Self {
+            id: Some(person.id),
+            name: person.username.clone(),
+            via: Via::Upload,
+            address: None,
+            at,
+        }
+    }
+
     /// Whoever sits at the terminal, by the name that the machine gives.
     pub fn terminal(at: DateTime<Utc>) -> Self {
         let variables = ["SUDO_USER", "USER", "LOGNAME"];
@@ -85,6 +106,20 @@ impl By {
             address: None,
             at,
         }
+    }
+}
+
+/// Somebody who does something on a page that is not the admin site's.
+pub struct ByPage(pub By);
+
+impl FromRequestParts<App> for ByPage {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self> {
+        let Student(person) = Student::from_request_parts(parts, app).await?;
+        let address = address_in(&parts.extensions);
+        let by = By::person(&person, Via::Page, address, app.clock.now());
+        Ok(Self(by))
     }
 }
 
@@ -135,10 +170,13 @@ impl Done<'_> {
         names
             .map(|name| (name, value(before, name), value(after, name)))
             .filter(|(_, before, after)| before != after)
-            .map(|(name, before, after)| Change {
-                field: name.to_owned(),
-                before: text::shorten(&before, LONGEST_VALUE),
-                after: text::shorten(&after, LONGEST_VALUE),
+            .map(|(name, before, after)| {
+                let (before, after) = shorten(&before, &after);
+                Change {
+                    field: name.to_owned(),
+                    before,
+                    after,
+                }
             })
             .collect()
     }
@@ -193,6 +231,23 @@ pub async fn record_all(write: &Write, by: &By, all: &[Done<'_>]) -> Result<()> 
     Ok(())
 }
 
+/// The beginnings of two values; where they begin alike, from shortly before that in which they differ.
+fn shorten(before: &str, after: &str) -> (String, String) {
+    let short = |value: &str| text::shorten(value, LONGEST_VALUE);
+    let (head, other) = (short(before), short(after));
+    if head != other {
+        return (head, other);
+    }
+    let pairs = before.chars().zip(after.chars());
+    let alike = pairs.take_while(|(one, other)| one == other).count();
+    let skipped = alike.saturating_sub(LEAD);
+    let from = |value: &str| {
+        let rest: String = value.chars().skip(skipped).collect();
+        text::shorten(&format!("…{rest}"), LONGEST_VALUE)
+    };
+    (from(before), from(after))
+}
+
 /// `yes` or `no`, as facts say it.
 pub fn yes_no(value: bool) -> String {
     if value { "yes" } else { "no" }.into()
@@ -244,6 +299,22 @@ mod tests {
             "what is empty is not told"
         );
         assert_eq!(changes(Some(&before), None).len(), 2);
+    }
+
+    #[test]
+    fn a_difference_far_down_in_a_long_value_is_told() {
+        let text = "Søren word ".repeat(500);
+        let before = facts(&[("text", &format!("{text}slowly, and more"))]);
+        let after = facts(&[("text", &format!("{text}loosely, and more"))]);
+        let told = &changes(Some(&before), Some(&after))[0];
+        assert!(told.1.ends_with("word slowly, and more"), "{}", told.1);
+        assert!(told.2.ends_with("word loosely, and more"), "{}", told.2);
+        assert!(told.1.starts_with('…') && told.1.chars().count() < 100);
+        // One that only goes on differs at its end.
+        let longer = facts(&[("text", &format!("{text}slowly, and more, and more"))]);
+        let told = &changes(Some(&before), Some(&longer))[0];
+        assert!(told.2.ends_with("more, and more"), "{}", told.2);
+        assert_ne!(told.1, told.2);
     }
 
     #[test]

@@ -1,9 +1,9 @@
 //! Enrollments from and to CSV: what would happen is told first, every faulty line is named, nothing changes on the way,
 //! and no file of ours runs in a spreadsheet.
 
-use crate::kit::{Browser, Page, Role, TestApp};
+use crate::kit::{Browser, Page, Role, TestApp, account_row};
 use lyceum::accounts;
-use lyceum::entities::{audit_entry, csv_import, enrollment, user};
+use lyceum::entities::{csv_import, enrollment, user};
 use sea_orm::{ActiveValue::Set, EntityTrait, PaginatorTrait};
 
 const PATH: &str = "/admin/enrollments/import/";
@@ -44,13 +44,6 @@ async fn enrolled(site: &TestApp) -> u64 {
         .unwrap()
 }
 
-async fn logged(site: &TestApp) -> Vec<audit_entry::Model> {
-    audit_entry::Entity::find()
-        .all(site.app.db.read())
-        .await
-        .unwrap()
-}
-
 #[tokio::test]
 async fn a_file_is_told_first_and_done_once_when_it_is_confirmed() {
     let site = TestApp::start().await;
@@ -75,7 +68,8 @@ async fn a_file_is_told_first_and_done_once_when_it_is_confirmed() {
     ada.get(&format!("/students/course/{course_id}/"))
         .await
         .expect(200);
-    let names: Vec<String> = logged(&site)
+    let names: Vec<String> = site
+        .log()
         .await
         .into_iter()
         .map(|line| line.object_name)
@@ -87,7 +81,7 @@ async fn a_file_is_told_first_and_done_once_when_it_is_confirmed() {
         .await
         .expect(409)
         .has("imported already");
-    assert_eq!(logged(&site).await.len(), 2);
+    assert_eq!(site.log().await.len(), 2);
     // Who is in it already stays.
     let page = send(&staff, "username,course\nada,strings\ncleo,strings\n").await;
     page.has("1 enrollment would be made")
@@ -130,7 +124,7 @@ async fn every_faulty_line_is_named_by_its_number_and_nothing_is_changed_by_look
         assert!(row.contains(words), "line {line}: {row}");
     }
     assert_eq!(enrolled(&site).await, 0);
-    assert!(logged(&site).await.is_empty());
+    assert!(site.log().await.is_empty());
     staff.post(&yes(&page), &[]).await.expect(303);
     assert_eq!(enrolled(&site).await, 1);
 }
@@ -201,7 +195,7 @@ async fn when_an_account_is_gone_by_then_nothing_of_the_file_is_done() {
         .expect(409)
         .has("Nothing was changed");
     assert_eq!(enrolled(&site).await, 0);
-    assert!(logged(&site).await.is_empty());
+    assert!(site.log().await.is_empty());
     let page = send(&staff, "username,course\nada,strings\nben,strings\n").await;
     staff.post(&yes(&page), &[]).await.expect(303);
     assert_eq!(enrolled(&site).await, 1);
@@ -240,19 +234,7 @@ async fn many_are_enrolled_in_one_go() {
         .map(|number| {
             let username = format!("student{number}");
             file.extend([username.as_str(), ",strings\n"]);
-            user::ActiveModel {
-                username: Set(username),
-                name: Set(String::new()),
-                email: Set(String::new()),
-                password_hash: Set(String::new()),
-                is_staff: Set(false),
-                is_active: Set(true),
-                time_zone: Set("UTC".into()),
-                theme: Set("system".into()),
-                credential_version: Set(1),
-                created_at: Set(site.clock.now()),
-                ..Default::default()
-            }
+            account_row(&username, site.clock.now())
         })
         .collect();
     for chunk in people.chunks(500) {
@@ -265,7 +247,7 @@ async fn many_are_enrolled_in_one_go() {
     page.has("1,500 enrollments would be made");
     staff.post(&yes(&page), &[]).await.expect(303);
     assert_eq!(enrolled(&site).await, 1_500);
-    assert_eq!(logged(&site).await.len(), 1_500);
+    assert_eq!(site.log().await.len(), 1_500);
 }
 
 #[tokio::test]
@@ -362,7 +344,8 @@ async fn an_address_counts_in_whatever_letters_it_is_written_and_first_as_it_sta
         .has("2 enrollments would be made")
         .lacks("cannot be used");
     staff.post(&yes(&page), &[]).await.expect(303);
-    let names: Vec<String> = logged(&site)
+    let names: Vec<String> = site
+        .log()
         .await
         .into_iter()
         .map(|line| line.object_name)

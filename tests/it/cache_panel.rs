@@ -1,12 +1,11 @@
 //! The caches seen from outside: the page for staff, the figures for Prometheus, and `lyceum cache`.
 
-use crate::kit::{Browser, Page, Role, TestApp};
+use crate::kit::{Browser, Page, Role, TestApp, changes_of};
 use backends::cache::Timeout;
 use bytes::Bytes;
-use lyceum::entities::audit_entry::{self, Change};
 use lyceum::registry;
 use lyceum::web::metrics;
-use sea_orm::{ConnectionTrait as _, EntityTrait as _, QueryOrder as _};
+use sea_orm::ConnectionTrait as _;
 use serde_json::json;
 use std::net::SocketAddr;
 use std::process::Output;
@@ -472,12 +471,9 @@ async fn the_command_reads_and_forgets_in_a_shared_cache() {
 
 /// The lines of the log: by which way, what was done, to what, and its fields.
 async fn logged(site: &TestApp) -> Vec<(String, String, String, String)> {
-    let lines = audit_entry::Entity::find().order_by_asc(audit_entry::Column::Id);
-    let lines = lines.all(site.app.db.read()).await.unwrap();
-    let told = lines.into_iter().map(|line| {
+    let told = site.log().await.into_iter().map(|line| {
         assert_eq!(line.object_kind, "cache");
-        let changes: Vec<Change> = serde_json::from_str(&line.changes).unwrap();
-        let fields: Vec<String> = changes.into_iter().map(|change| change.after).collect();
+        let fields: Vec<String> = changes_of(&line).into_iter().map(|field| field.2).collect();
         (line.via, line.act, line.object_name, fields.join(" "))
     });
     told.collect()

@@ -6,10 +6,10 @@ use lyceum::backup::BackupError;
 use lyceum::backup::course::{Imported, Wish, export, import};
 use lyceum::entities::item::ItemKind;
 use lyceum::entities::upload::UploadState;
-use lyceum::entities::{audit_entry, course, subject, upload};
+use lyceum::entities::{course, subject, upload};
 use sea_orm::{
     ColumnTrait as _, ConnectionTrait as _, DbBackend, EntityTrait as _, PaginatorTrait as _,
-    QueryFilter as _, QueryOrder as _,
+    QueryFilter as _,
 };
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
@@ -401,8 +401,7 @@ async fn a_course_that_comes_in_stands_in_the_log_and_so_does_its_subject_where_
         ..wish()
     };
     bring(&there, &file, again).await.unwrap();
-    let lines = audit_entry::Entity::find().order_by_asc(audit_entry::Column::Id);
-    let lines = lines.all(there.app.db.read()).await.unwrap();
+    let lines = there.log().await;
     let told: Vec<(&str, &str, &str, Option<i64>)> = lines
         .iter()
         .map(|line| {

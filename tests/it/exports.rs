@@ -1,6 +1,6 @@
 //! Lists of the admin site as CSV, of any length, while the site goes on.
 
-use crate::kit::{Role, TestApp};
+use crate::kit::{Role, TestApp, account_row};
 use lyceum::entities::{course, enrollment, user};
 use sea_orm::{
     ActiveValue::Set, ColumnTrait as _, ConnectionTrait as _, DbBackend, EntityTrait as _,
@@ -36,19 +36,7 @@ async fn an_export_goes_on_to_the_last_row_when_what_a_row_is_of_is_deleted_mean
     let stays = site.course(clara, "stays").await.id;
     let goes = site.course(clara, "goes").await.id;
     let now = site.clock.now();
-    let students = (0..STUDENTS).map(|number| user::ActiveModel {
-        username: Set(format!("student-{number}")),
-        name: Set(String::new()),
-        email: Set(String::new()),
-        password_hash: Set(String::new()),
-        is_staff: Set(false),
-        is_active: Set(true),
-        time_zone: Set("UTC".into()),
-        theme: Set("system".into()),
-        credential_version: Set(1),
-        created_at: Set(now),
-        ..Default::default()
-    });
+    let students = (0..STUDENTS).map(|number| account_row(&format!("student-{number}"), now));
     let db = site.app.db.writer();
     let made = user::Entity::insert_many(students);
     made.exec_without_returning(db).await.unwrap();

@@ -3,7 +3,6 @@
 use crate::kit::{Browser, Page, Role, TestApp};
 use lyceum::admin::announcements::SendAnnouncement;
 use lyceum::admin::jobs::words;
-use lyceum::entities::audit_entry;
 use lyceum::entities::job::{self, JobState};
 use lyceum::entities::upload::{self, UploadState};
 use lyceum::jobs::{self, Fault, Job, JobContext, JobError, Registry, RegistryBuilder, Sweep};
@@ -13,7 +12,7 @@ use reqwest::Method;
 use sea_orm::{
     ActiveModelTrait as _,
     ActiveValue::{NotSet, Set},
-    ColumnTrait as _, ConnectionTrait as _, EntityTrait, QueryFilter as _, QueryOrder as _,
+    ColumnTrait as _, ConnectionTrait as _, EntityTrait, QueryFilter as _,
 };
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -484,9 +483,11 @@ async fn all_that_match_are_those_with_which_it_can_be_done_however_many_are_don
 
 /// The lines of the log: what was done to what sort of thing.
 async fn logged(site: &TestApp) -> Vec<(String, String)> {
-    let lines = audit_entry::Entity::find().order_by_asc(audit_entry::Column::Id);
-    let lines = lines.all(site.app.db.read()).await.unwrap();
-    let told = lines.into_iter().map(|line| (line.act, line.object_kind));
+    let told = site
+        .log()
+        .await
+        .into_iter()
+        .map(|line| (line.act, line.object_kind));
     told.collect()
 }
 

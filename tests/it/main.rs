@@ -36,6 +36,7 @@ mod job_pages;
 mod jobs;
 mod kit;
 mod learning;
+mod lessons_log;
 mod library;
 mod media;
 mod messages;

@@ -7,6 +7,7 @@ use lyceum::db::Write;
 use lyceum::entities::item::ItemKind;
 use lyceum::entities::{content, course, item, module, upload};
 use lyceum::media;
+use lyceum::web::audit::By;
 use reqwest::Method;
 use sea_orm::{ActiveModelTrait as _, ActiveValue::Set, EntityTrait as _};
 
@@ -297,7 +298,9 @@ async fn a_file_that_was_processed_again_is_given_as_it_is_now() {
     let mut row: upload::ActiveModel = site.view(id).await.upload.into();
     row.state = Set(upload::UploadState::Failed);
     row.update(site.app.db.writer()).await.unwrap();
-    media::retry(&site.app, id).await.unwrap();
+    media::retry(&site.app, &By::terminal(site.clock.now()), id)
+        .await
+        .unwrap();
     site.drain().await;
     let again = owner.get(&path).await.expect(200).header("etag");
     assert_ne!(again, tag);

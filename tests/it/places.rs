@@ -1,6 +1,6 @@
 //! Courses with a number of places, and those whose teacher decides who comes in.
 
-use crate::kit::{Browser, Page, Role, TestApp, WITH_MAIL};
+use crate::kit::{Browser, Page, Role, TestApp, WITH_MAIL, account_row};
 use lyceum::entities::enrollment_request::RequestState;
 use lyceum::entities::{course, enrollment, enrollment_request, message, user};
 use lyceum::{accounts, learning};
@@ -661,17 +661,8 @@ async fn of_a_long_line_some_come_in_at_once_and_the_others_by_a_job() {
     let site = &school.site;
     let hash = site.app.passwords.hash(crate::kit::PASSWORD).await.unwrap();
     let rows = (0..450).map(|number| user::ActiveModel {
-        username: Set(format!("student{number}")),
-        name: Set(String::new()),
-        email: Set(String::new()),
         password_hash: Set(hash.clone()),
-        is_staff: Set(false),
-        is_active: Set(true),
-        time_zone: Set("UTC".into()),
-        theme: Set("system".into()),
-        credential_version: Set(1),
-        created_at: Set(site.clock.now()),
-        ..Default::default()
+        ..account_row(&format!("student{number}"), site.clock.now())
     });
     user::Entity::insert_many(rows)
         .exec_without_returning(site.app.db.writer())

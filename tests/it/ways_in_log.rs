@@ -1,8 +1,7 @@
 //! What staff decide about the ways into the courses of others stands in the log of changes; what a teacher decides about
 //! her own does not.
 
-use crate::kit::{Browser, Page, Role, TestApp};
-use lyceum::entities::audit_entry::{self, Change};
+use crate::kit::{Browser, Page, Role, TestApp, changes_of};
 use lyceum::entities::{course, enrollment_request, invitation};
 use reqwest::Method;
 use sea_orm::{ColumnTrait as _, EntityTrait, QueryFilter as _, QueryOrder as _};
@@ -24,11 +23,6 @@ impl School {
 
     fn entry(&self) -> String {
         format!("/course/{}/entry/", self.course.id)
-    }
-
-    async fn log(&self) -> Vec<audit_entry::Model> {
-        let lines = audit_entry::Entity::find().order_by_asc(audit_entry::Column::Id);
-        lines.all(self.site.app.db.read()).await.unwrap()
     }
 
     /// Somebody who asks to be let in; the number of her request.
@@ -119,14 +113,6 @@ impl School {
     }
 }
 
-fn changes(line: &audit_entry::Model) -> Vec<(String, String, String)> {
-    let changes: Vec<Change> = serde_json::from_str(&line.changes).unwrap();
-    let changes = changes.into_iter();
-    changes
-        .map(|change| (change.field, change.before, change.after))
-        .collect()
-}
-
 fn changed(expected: &[(&str, &str, &str)]) -> Vec<(String, String, String)> {
     let expected = expected.iter();
     expected
@@ -155,7 +141,7 @@ async fn what_staff_decide_about_the_ways_into_a_course_of_another_stands_in_the
     let school = School::open().await;
     let staff = school.site.login_as("sofia", Role::Staff).await;
     school.by_pages(&staff).await;
-    let lines = school.log().await;
+    let lines = school.site.log().await;
     let told: Vec<(&str, &str)> = lines
         .iter()
         .map(|line| (line.act.as_str(), line.object_kind.as_str()))
@@ -167,24 +153,24 @@ async fn what_staff_decide_about_the_ways_into_a_course_of_another_stands_in_the
             .all(|line| line.via == "page" && line.actor_name == "sofia")
     );
     assert_eq!(
-        changes(&lines[0]),
+        changes_of(&lines[0]),
         changed(&[("places", "", "2"), ("approval", "no", "yes")])
     );
     assert_eq!(lines[1].object_name, "anna in strings");
     assert_eq!(
-        changes(&lines[1]),
+        changes_of(&lines[1]),
         changed(&[("state", "asked", "enrolled")])
     );
     assert_eq!(
-        changes(&lines[2]),
+        changes_of(&lines[2]),
         changed(&[
             ("state", "asked", "declined"),
             ("reason", "", "It is for beginners.")
         ])
     );
-    assert_eq!(changes(&lines[4]), changed(&[("revoked", "no", "yes")]));
+    assert_eq!(changes_of(&lines[4]), changed(&[("revoked", "no", "yes")]));
     let made = school.by_programs(&staff).await;
-    let lines = school.log().await;
+    let lines = school.site.log().await;
     let told: Vec<(&str, &str)> = lines[ROUND.len()..]
         .iter()
         .map(|line| (line.act.as_str(), line.object_kind.as_str()))
@@ -208,5 +194,5 @@ async fn what_a_teacher_decides_about_the_ways_into_her_own_course_is_no_matter_
     let teacher = school.site.login("ines").await;
     school.by_pages(&teacher).await;
     school.by_programs(&teacher).await;
-    assert_eq!(school.log().await, []);
+    assert_eq!(school.site.log().await, []);
 }

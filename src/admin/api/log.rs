@@ -12,7 +12,7 @@ use futures::future::BoxFuture;
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 
 /// By which ways things are changed.
-const WAYS: [&str; 4] = ["admin", "page", "api", "terminal"];
+const WAYS: [&str; 5] = ["admin", "page", "api", "upload", "terminal"];
 
 /// A line with its changes.
 struct LogRow {
@@ -68,7 +68,7 @@ const LINE: [Field<LogRow>; 11] = [
     Field::new(
         "address",
         Kind::Text,
-        "From where; empty for the terminal.",
+        "From where; empty for the terminal, and for files that came in parts.",
         |line| Cell::text(&line.row.address),
     ),
     Field::new(

@@ -16,6 +16,8 @@ pub struct Doing<'a> {
     pub app: &'a App,
     /// Who.
     pub person: &'a Person,
+    /// The same for the log, for what goes with the thing itself.
+    pub by: &'a By,
     /// The transaction, which is committed when all of it has been done.
     pub write: &'a mut Write,
     /// What was typed.
@@ -56,6 +58,7 @@ pub async fn save(
         Some(prepare) => prepare(look, id, form).await?,
         None => String::new(),
     };
+    let by = side.by(&look.app);
     let mut write = look.app.write().await?;
     if let Some(id) = id
         && let Some(stands) = changed_since(editing, look, id, form).await?
@@ -70,6 +73,7 @@ pub async fn save(
     let doing = Doing {
         app: &look.app,
         person: &look.person,
+        by: &by,
         write: &mut write,
         form,
         prepared: &prepared,
@@ -88,7 +92,7 @@ pub async fn save(
         "change" => "change",
         _ => "add",
     };
-    record(&write, &side.by(&look.app), done).await?;
+    record(&write, &by, done).await?;
     write.commit().await?;
     Ok(Saved::Done(said))
 }
@@ -140,6 +144,7 @@ pub async fn act(
         let doing = Doing {
             app: &look.app,
             person: &look.person,
+            by: &by,
             write: &mut write,
             form,
             prepared: &prepared,

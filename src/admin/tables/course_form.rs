@@ -238,7 +238,7 @@ async fn save_modules(doing: Doing<'_>, course_id: i64, typed: Vec<Typed>) -> Re
     }
     if !deleted.is_empty() {
         courses::touch(doing.app, doing.write, course_id).await?;
-        courses::delete_modules(doing.app, doing.write, &deleted).await?;
+        courses::delete_modules(doing.app, doing.write, doing.by, &deleted).await?;
     }
     placed.sort_unstable();
     let order: Vec<i64> = placed.into_iter().map(|(_, id)| id).collect();

@@ -255,7 +255,7 @@ async fn set_draft(doing: Doing<'_>, id: i64, is_draft: bool) -> Result<()> {
 
 async fn delete(doing: Doing<'_>, id: i64) -> Result<()> {
     courses::hold_any_course(doing.write, id).await?;
-    courses::delete_course(doing.app, doing.write, id).await
+    courses::delete_course(doing.app, doing.write, doing.by, id).await
 }
 
 fn facts(write: &Write, id: i64) -> BoxFuture<'_, Result<Option<Facts>>> {

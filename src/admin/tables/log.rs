@@ -32,6 +32,7 @@ pub static TABLE: LazyLock<Table> = LazyLock::new(|| Table {
                 ("group", "Groups"),
                 ("subject", "Subjects"),
                 ("course", "Courses"),
+                ("content", "Contents"),
                 ("enrollment", "Enrollments"),
                 ("upload", "Uploads"),
                 ("room", "Rooms"),
@@ -55,6 +56,7 @@ pub static TABLE: LazyLock<Table> = LazyLock::new(|| Table {
                 ("admin", "Admin site"),
                 ("page", "Other pages"),
                 ("api", "API"),
+                ("upload", "Resumable uploads"),
                 ("terminal", "Terminal"),
             ]),
         },
@@ -86,7 +88,7 @@ pub static TABLE: LazyLock<Table> = LazyLock::new(|| Table {
     facts: |_, _| Box::pin(std::future::ready(Ok(None))),
     ways: &[],
     heads: &[],
-    none: "Whatever is changed here, by staff through the API, or at the terminal, will stand here.",
+    none: "Whatever is changed here, by staff in the courses of others or through the API, or at the terminal, will stand here.",
 });
 
 fn filter(name: &str, value: &str) -> Option<Condition> {
@@ -105,7 +107,7 @@ fn dress(look: &Look, rows: Vec<audit_entry::Model>) -> Vec<Row> {
     let rows = rows.into_iter().map(|row| {
         let changes: Vec<Change> = serde_json::from_str(&row.changes).unwrap_or_default();
         let from = match (row.via.as_str(), row.address.as_str()) {
-            ("terminal", _) => Cell::text("terminal"),
+            (via, "") => Cell::text(via),
             (via, address) => Cell::Two(address.to_owned(), via.to_owned()),
         };
         let what = what(&row);

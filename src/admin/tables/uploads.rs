@@ -165,7 +165,7 @@ async fn dress(look: &Look, rows: Vec<upload::Model>) -> Result<Vec<Row>> {
 }
 
 async fn delete(doing: Doing<'_>, id: i64) -> Result<()> {
-    library::delete_upload(doing.app, doing.write, id).await
+    library::delete_upload(doing.app, doing.write, doing.by, id).await
 }
 
 fn facts(write: &Write, id: i64) -> BoxFuture<'_, Result<Option<Facts>>> {

@@ -370,8 +370,9 @@ async fn destroy(call: Call) -> Result<Answer> {
     let (mut write, before, told) = hold(&call, admin::DELETE_COURSE).await?;
     call.unchanged(&COURSE, &before)?;
     let id = before.course.id;
-    delete_course(&call.app, &mut write, id).await?;
-    log_for_others(&write, &call.by()?, "delete", id, told.as_ref()).await?;
+    let by = call.by()?;
+    delete_course(&call.app, &mut write, &by, id).await?;
+    log_for_others(&write, &by, "delete", id, told.as_ref()).await?;
     write.commit().await?;
     Ok(Answer::nothing())
 }

@@ -2,7 +2,7 @@
 
 use super::authoring::HERS;
 use super::contents::find_content;
-use crate::courses::captions::{has_captions, judge, save};
+use crate::courses::captions::{Recording, has_captions, judge};
 use crate::courses::store;
 use crate::error::{Error, Problems, Result};
 use crate::holds;
@@ -110,17 +110,21 @@ pub fn with_captions(contents: Resource) -> Resource {
         )
 }
 
-/// The recording that a content shows, and the course in which it stands.
-async fn recording(call: &Call) -> Result<(i64, i64)> {
+/// The recording that a content shows.
+async fn recording(call: &Call) -> Result<Recording> {
     let db = call.app.db.read();
-    let (_, item, _, course) = store::get_owned_content(db, call.person()?, call.id).await?;
+    let (content, item, _, course) = store::get_owned_content(db, call.person()?, call.id).await?;
     let upload_id = item.upload_id.filter(|_| has_captions(item.kind));
-    Ok((course.id, upload_id.ok_or(Error::NotFound)?))
+    Ok(Recording {
+        course: course.id,
+        content: content.id,
+        upload: upload_id.ok_or(Error::NotFound)?,
+    })
 }
 
 async fn list(call: Call) -> Result<Answer> {
-    let (_, upload_id) = recording(&call).await?;
-    all(&call, upload_id).await
+    let recording = recording(&call).await?;
+    all(&call, recording.upload).await
 }
 
 async fn all(call: &Call, upload_id: i64) -> Result<Answer> {
@@ -135,7 +139,7 @@ async fn all(call: &Call, upload_id: i64) -> Result<Answer> {
 }
 
 async fn add(call: Call) -> Result<Answer> {
-    let (course_id, upload_id) = recording(&call).await?;
+    let recording = recording(&call).await?;
     let (language, captions) = call.given.judge(|given| {
         let text = given.text("captions").unwrap_or_default();
         judge(
@@ -143,8 +147,11 @@ async fn add(call: Call) -> Result<Answer> {
             Some(text.as_bytes()),
         )
     })?;
-    save(&call.app, course_id, upload_id, language, &captions).await?;
-    all(&call, upload_id).await
+    let (person, by) = (call.person()?, call.by()?);
+    recording
+        .put_captions(&call.app, person, &by, language, &captions)
+        .await?;
+    all(&call, recording.upload).await
 }
 
 async fn remove(call: Call) -> Result<Answer> {
@@ -155,11 +162,9 @@ async fn remove(call: Call) -> Result<Answer> {
             "Name the language by its tag, such as en.",
         ))
     })?;
-    let (course_id, upload_id) = recording(&call).await?;
-    let mut write = call.app.write().await?;
-    store::hold_course(&write, call.person()?, course_id).await?;
-    store::touch(&call.app, &write, course_id).await?;
-    media::remove_captions(&call.app, &mut write, upload_id, &language).await?;
-    write.commit().await?;
+    let recording = recording(&call).await?;
+    recording
+        .remove_captions(&call.app, call.person()?, &call.by()?, &language)
+        .await?;
     Ok(Answer::nothing())
 }

@@ -8,8 +8,9 @@ use super::captions::with_captions;
 use super::content_view::{CONTENT, ContentRow, KINDS, dress, word};
 use super::processing::with_processing;
 use crate::courses::content_form::{self, Draft, Given as Judged, Source};
-use crate::courses::content_store::{Saved, Target, store_in};
+use crate::courses::content_store::{Saved, Target, Writer, store_in};
 use crate::courses::contents::as_typed;
+use crate::courses::logged::Contents;
 use crate::courses::store::{self, is_owned};
 use crate::db::Write;
 use crate::entities::item::{self, ItemKind};
@@ -235,8 +236,7 @@ async fn create(call: Call) -> Result<Answer> {
     };
     let mut write = call.app.write().await?;
     store::hold_course(&write, person, target.course.id).await?;
-    let saved = store_in(&call.app, &mut write, person, &target, draft, None).await?;
-    let row = reload(&write, saved).await?;
+    let row = save(&call, &mut write, &target, draft).await?;
     let path = format!("/api/contents/{}/", row.content.id);
     call.made(write, &CONTENT, &row, &path).await
 }
@@ -262,11 +262,19 @@ async fn change(call: Call) -> Result<Answer> {
     if is_same(&draft, item) {
         return call.one(&CONTENT, &row);
     }
-    let person = call.person()?;
-    let saved = store_in(&call.app, &mut write, person, &target, draft, None).await?;
-    let row = reload(&write, saved).await?;
+    let row = save(&call, &mut write, &target, draft).await?;
     write.commit().await?;
     call.one(&CONTENT, &row)
+}
+
+/// Writes it within the open transaction, as it is stored then.
+async fn save(call: &Call, write: &mut Write, target: &Target, draft: Draft) -> Result<ContentRow> {
+    let writer = Writer {
+        person: call.person()?,
+        by: &call.by()?,
+    };
+    let saved = store_in(&call.app, write, writer, target, draft, None).await?;
+    reload(write, saved).await
 }
 
 /// Whether nothing would be changed: then nobody has to look anew.
@@ -344,7 +352,7 @@ async fn destroy(call: Call) -> Result<Answer> {
     let (mut write, target, row) = hold(&call).await?;
     call.unchanged(&CONTENT, &row)?;
     store::touch(&call.app, &write, target.course.id).await?;
-    for upload_id in store::delete_contents(&mut write, &[call.id]).await? {
+    for upload_id in store::delete_contents(&mut write, &call.by()?, &[call.id]).await? {
         media::discard(&call.app, &mut write, upload_id).await?;
     }
     write.commit().await?;
@@ -356,7 +364,10 @@ async fn keep(call: Call) -> Result<Answer> {
     call.unchanged(&CONTENT, &row)?;
     let ContentRow { content, item } = row;
     store::touch(&call.app, &write, target.course.id).await?;
+    let by = call.by()?;
+    let logged = Contents::before(&write, &by, content::Column::Id.eq(call.id)).await?;
     media::keep_present(&call.app, &mut write, item.id).await?;
+    logged.log(&write, &by, "change").await?;
     let content_id = content.id;
     let row = reload(&write, Saved { content_id, item }).await?;
     write.commit().await?;

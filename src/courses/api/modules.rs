@@ -2,6 +2,7 @@
 
 use super::authoring::{HERS, hold_managed, same_numbers, sees};
 use crate::courses::facts::{facts_for_others, log_for_others};
+use crate::courses::logged::Contents;
 use crate::courses::order::set_content_places;
 use crate::courses::store;
 use crate::courses::writing::{ModuleChange, insert_module, update_module};
@@ -297,8 +298,8 @@ async fn destroy(call: Call) -> Result<Answer> {
     let (mut write, module, told) = hold(&call).await?;
     call.unchanged(&MODULE, &module)?;
     store::touch(&call.app, &write, module.course_id).await?;
-    store::delete_modules(&call.app, &mut write, &[module.id]).await?;
     let by = call.by()?;
+    store::delete_modules(&call.app, &mut write, &by, &[module.id]).await?;
     log_for_others(&write, &by, "change", module.course_id, told.as_ref()).await?;
     write.commit().await?;
     Ok(Answer::nothing())
@@ -322,8 +323,11 @@ async fn order(call: Call) -> Result<Answer> {
         return call.one(&MODULE, &module);
     }
     store::touch(&call.app, &write, module.course_id).await?;
+    let by = call.by()?;
+    let logged = Contents::places(&write, &by, &[module.id]).await?;
     let places = wanted.iter().copied().zip(0_i64..).collect();
     set_content_places(&write, places).await?;
+    logged.log(&write, &by, "change").await?;
     write.commit().await?;
     call.one(&MODULE, &module)
 }

@@ -40,13 +40,13 @@ pub fn with_processing(contents: Resource) -> Resource {
 async fn retry(call: Call) -> Result<Answer> {
     let person = call.person()?;
     let (upload_id, _) = processed(&call.app, person, call.id).await?;
-    let view = media::retry(&call.app, upload_id).await?;
+    let view = media::retry(&call.app, &call.by()?, upload_id).await?;
     call.one(&UPLOAD, &UploadRow::new(view, person))
 }
 
 async fn cancel(call: Call) -> Result<Answer> {
     let person = call.person()?;
     let (upload_id, _) = processed(&call.app, person, call.id).await?;
-    let view = media::cancel(&call.app, upload_id).await?;
+    let view = media::cancel(&call.app, &call.by()?, upload_id).await?;
     call.one(&UPLOAD, &UploadRow::new(view, person))
 }

@@ -12,6 +12,7 @@ mod forms;
 mod learning;
 mod letters;
 mod line;
+mod log;
 mod media;
 mod mediaconvert;
 #[path = "../../../crates/backends/tests/it/files/proxy.rs"]
@@ -31,6 +32,7 @@ pub use events::EventReader;
 pub use forms::{MP4_HEAD, PNG};
 pub use letters::WITH_MAIL;
 pub use line::Line;
+pub use log::changes_of;
 pub use media::{UploadForm, endless, until};
 pub use mediaconvert::{MediaConvert, event};
 pub use sns::{Sns, TOPIC};
@@ -168,17 +170,9 @@ impl TestApp {
     pub async fn person(&self, username: &str, role: Role) -> i64 {
         let hash = self.app.passwords.hash(PASSWORD).await.unwrap();
         let row = user::ActiveModel {
-            username: Set(username.to_owned()),
-            name: Set(String::new()),
-            email: Set(String::new()),
             password_hash: Set(hash),
             is_staff: Set(role == Role::Staff),
-            is_active: Set(true),
-            time_zone: Set("UTC".into()),
-            theme: Set("system".into()),
-            credential_version: Set(1),
-            created_at: Set(self.clock.now()),
-            ..Default::default()
+            ..account_row(username, self.clock.now())
         };
         let id = user::Entity::insert(row)
             .exec(self.app.db.writer())
@@ -278,6 +272,23 @@ impl TestApp {
         let before = self.app.db.statements();
         request.await.expect(200);
         self.app.db.statements() - before
+    }
+}
+
+/// The row of an account with nothing but its name, into which nobody can log in: for tests that take many of them.
+pub fn account_row(username: &str, now: DateTime<Utc>) -> user::ActiveModel {
+    user::ActiveModel {
+        username: Set(username.to_owned()),
+        name: Set(String::new()),
+        email: Set(String::new()),
+        password_hash: Set(String::new()),
+        is_staff: Set(false),
+        is_active: Set(true),
+        time_zone: Set("UTC".into()),
+        theme: Set("system".into()),
+        credential_version: Set(1),
+        created_at: Set(now),
+        ..Default::default()
     }
 }
 

@@ -1,7 +1,7 @@
 //! What lists cost: as many statements for many rows as for few, each of them. The lists come from the router, so that none
 //! can be forgotten.
 
-use crate::kit::{Browser, Role, TestApp};
+use crate::kit::{Browser, Role, TestApp, account_row};
 use chrono::TimeDelta;
 use lyceum::entities::announcement::{AnnouncementState, Audience};
 use lyceum::entities::chat_act::ChatActKind;
@@ -122,17 +122,9 @@ impl School {
     async fn somebody(&self, at: usize) -> i64 {
         let now = self.site.clock.now();
         let made = self.insert(user::ActiveModel {
-            username: Set(format!("somebody-{at}")),
             name: Set(format!("Somebody {at}")),
-            email: Set(String::new()),
             password_hash: Set(self.hash.clone()),
-            is_staff: Set(false),
-            is_active: Set(true),
-            time_zone: Set("UTC".into()),
-            theme: Set("system".into()),
-            credential_version: Set(1),
-            created_at: Set(now),
-            ..Default::default()
+            ..account_row(&format!("somebody-{at}"), now)
         });
         let user_id = made.await.id;
         let group_id = self.insert(group::ActiveModel {

@@ -6,6 +6,7 @@ use lyceum::accounts::{self, NewToken};
 use lyceum::entities::upload::UploadKind;
 use lyceum::entities::{chat_line, chat_picture, enrollment};
 use lyceum::media::SweepMedia;
+use lyceum::web::audit::By;
 use lyceum::web::scopes::{Scope, Scopes};
 use reqwest::Method;
 use reqwest::multipart::{Form, Part};
@@ -619,7 +620,8 @@ async fn pictures_of_rooms_are_in_no_library_and_nothing_else_shows_or_deletes_t
     // Staff can: the line stays without it.
     let app = &school.site.app;
     let mut write = app.write().await.unwrap();
-    lyceum::library::delete_upload(app, &mut write, id)
+    let by = By::terminal(school.site.clock.now());
+    lyceum::library::delete_upload(app, &mut write, &by, id)
         .await
         .unwrap();
     write.commit().await.unwrap();
