@@ -26,7 +26,16 @@ pub enum Cell {
     Changes(Vec<Change>),
 }
 
+/// A word of so many characters keeps its line; a longer one, such as a key, is broken.
+const LONGEST_WORD: usize = 24;
+
 impl Cell {
+    /// Whether one of the words is longer than a column should be wide.
+    pub fn is_unwieldy(words: &str) -> bool {
+        let mut parts = words.split(|c: char| c.is_whitespace() || c == '-');
+        parts.any(|part| part.chars().count() > LONGEST_WORD)
+    }
+
     /// Words, or nothing.
     pub fn text(words: impl Into<String>) -> Self {
         let words = words.into();

@@ -6,6 +6,12 @@ use crate::web::permissions::admin;
 use sea_orm::{ColumnTrait, Condition, EntityTrait};
 use std::sync::LazyLock;
 
+/// Characters of a value that is shown whole.
+const SHORT: usize = 160;
+
+/// Characters that are shown on both sides of what is different in a longer one.
+const AROUND: usize = 40;
+
 /// `/admin/log/`
 pub static TABLE: LazyLock<Table> = LazyLock::new(|| Table {
     kind: "log",
@@ -134,7 +140,7 @@ fn dress(look: &Look, rows: Vec<audit_entry::Model>) -> Vec<Row> {
                 if changes.is_empty() {
                     Cell::Empty
                 } else {
-                    Cell::Changes(changes)
+                    Cell::Changes(changes.into_iter().map(narrowed).collect())
                 },
                 from,
             ],
@@ -143,11 +149,73 @@ fn dress(look: &Look, rows: Vec<audit_entry::Model>) -> Vec<Row> {
     rows.collect()
 }
 
+/// Of long values the part that is different, with a little around it. All that is kept stands in the export.
+fn narrowed(change: Change) -> Change {
+    let before: Vec<char> = change.before.chars().collect();
+    let after: Vec<char> = change.after.chars().collect();
+    let shortest = before.len().min(after.len());
+    if before.len().max(after.len()) <= SHORT || shortest == 0 {
+        return change;
+    }
+    let pairs = before.iter().zip(&after);
+    let head = pairs.take_while(|(one, other)| one == other).count();
+    let pairs = before.iter().rev().zip(after.iter().rev());
+    let tail = pairs
+        .take(shortest - head)
+        .take_while(|(one, other)| one == other)
+        .count();
+    let (head, tail) = (head.saturating_sub(AROUND), tail.saturating_sub(AROUND));
+    let part = |value: &[char]| {
+        let middle = value.get(head..value.len() - tail).unwrap_or_default();
+        let dots = |is_cut: bool| if is_cut { "…" } else { "" };
+        let middle: String = middle.iter().collect();
+        format!("{}{middle}{}", dots(head > 0), dots(tail > 0))
+    };
+    Change {
+        before: part(&before),
+        after: part(&after),
+        field: change.field,
+    }
+}
+
 /// What was done to what, as people say it. Not everything has a number.
 fn what(row: &audit_entry::Model) -> String {
     let (act, kind) = (row.act.replace('-', " "), &row.object_kind);
     match row.object_id {
         0 => format!("{act} {kind}"),
         id => format!("{act} {kind} {id}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn narrow(before: &str, after: &str) -> (String, String) {
+        let change = Change {
+            field: "text".into(),
+            before: before.into(),
+            after: after.into(),
+        };
+        let narrowed = narrowed(change);
+        (narrowed.before, narrowed.after)
+    }
+
+    #[test]
+    fn long_values_are_shown_by_the_part_that_is_different_with_a_little_around_it() {
+        let (head, tail) = ("a".repeat(300), "b".repeat(300));
+        let (before, after) = narrow(&format!("{head}ö{tail}"), &format!("{head}two{tail}"));
+        let around = ("a".repeat(AROUND), "b".repeat(AROUND));
+        assert_eq!(before, format!("…{}ö{}…", around.0, around.1));
+        assert_eq!(after, format!("…{}two{}…", around.0, around.1));
+        // What is only longer, at its end or within, is told by where it grew.
+        let (before, after) = narrow(&head, &format!("{head}{tail}"));
+        assert_eq!(before, format!("…{}", around.0));
+        assert_eq!(after, format!("…{}{tail}", around.0));
+        let (before, after) = narrow(&head, &format!("{head}a"));
+        assert!(before.chars().count() < after.chars().count());
+        // Short values, and those that were nothing, stay whole.
+        assert_eq!(narrow("one", "two"), ("one".into(), "two".into()));
+        assert_eq!(narrow("", &head), (String::new(), head));
     }
 }
