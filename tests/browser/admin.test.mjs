@@ -35,9 +35,6 @@ async function examine(page, name) {
   const sent = await page.content();
   assert.ok(sent.length < MOST_BYTES, `${name}: ${sent.length} bytes`);
   assert.doesNotMatch(sent, /<[^>]+\sstyle=|<style|<script(?![^>]+src=)/);
-  await page.setViewportSize({ width: 320, height: 640 });
-  const over = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
-  assert.ok(over <= 0, `${name} is ${over} px wider than a screen of 320 px`);
   await page.setViewportSize({ width: 1280, height: 800 });
   await inspect(page, name);
   await page.setViewportSize({ width: 1280, height: 800 });

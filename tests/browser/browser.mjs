@@ -14,6 +14,10 @@ const shots = process.env.LYCEUM_SHOTS;
 
 const THEMES = ["light", "dark"];
 const WIDTHS = [360, 1280];
+// Where only looked at for what does not fit: the narrowest phone, a tablet, a small laptop.
+const BETWEEN = [320, 768, 1024];
+// From here on lists are tables; below, they are cards.
+const TABLES_FROM = 768;
 
 /** Starts Debian's Chromium; it can reach nothing but this machine. */
 export async function startBrowser() {
@@ -116,7 +120,8 @@ export class Visitor {
 }
 
 /**
- * Looks at a page in both themes at both widths: axe finds nothing, and nothing hangs over the side.
+ * Looks at a page in both themes at both widths: axe finds nothing. At these widths and those between, nothing hangs over
+ * the side, and no word of a table is broken.
  * Takes a screenshot of each into the folder `LYCEUM_SHOTS`, if that is set.
  *
  * @param {import("playwright-core").Page} page
@@ -125,11 +130,15 @@ export class Visitor {
 export async function inspect(page, name) {
   const before = page.viewportSize();
   const findings = [];
+  for (const width of BETWEEN) {
+    await page.setViewportSize({ width, height: 800 });
+    for (const finding of await fit(page, width)) findings.push(`${name}, ${width} px: ${finding}`);
+  }
   for (const colorScheme of THEMES) {
     for (const width of WIDTHS) {
       await page.emulateMedia({ colorScheme });
       await page.setViewportSize({ width, height: 800 });
-      for (const finding of await look(page)) findings.push(`${name}, ${colorScheme}, ${width} px: ${finding}`);
+      for (const finding of [...(await look(page)), ...(await fit(page, width))]) findings.push(`${name}, ${colorScheme}, ${width} px: ${finding}`);
       if (shots) {
         await mkdir(shots, { recursive: true });
         await page.screenshot({ path: join(shots, `${name}-${width}-${colorScheme}.png`), fullPage: true });
@@ -146,11 +155,33 @@ async function look(page) {
   if (!(await page.evaluate(() => "axe" in window))) await page.evaluate(axeSource);
   return page.evaluate(async () => {
     const { violations } = await window.axe.run(document, { resultTypes: ["violations"] });
-    const findings = violations.flatMap(({ id, help, nodes }) =>
+    return violations.flatMap(({ id, help, nodes }) =>
       nodes.map((node) => `${id} (${help}) at ${node.target.join(" ")}: ${node.failureSummary}`),
     );
-    const { scrollWidth, clientWidth } = document.documentElement;
-    if (scrollWidth > clientWidth) findings.push(`the page is ${scrollWidth - clientWidth} px wider than the window`);
-    return findings;
   });
+}
+
+/** What of the page does not fit into the window. Keys for machines may be broken, and what is marked as too long. */
+function fit(page, width) {
+  return page.evaluate((hasTables) => {
+    const { scrollWidth, clientWidth } = document.documentElement;
+    const findings = scrollWidth > clientWidth ? [`the page is ${scrollWidth - clientWidth} px wider than the window`] : [];
+    const isBroken = (text, { 0: word, index }) => {
+      const range = document.createRange();
+      range.setStart(text, index);
+      range.setEnd(text, index + word.length);
+      const lines = [...range.getClientRects()].filter((line) => line.width > 0);
+      return new Set(lines.map((line) => Math.round(line.top))).size > 1;
+    };
+    for (const table of hasTables ? document.querySelectorAll("main .table") : []) {
+      const texts = document.createTreeWalker(table, NodeFilter.SHOW_TEXT);
+      while (texts.nextNode()) {
+        const text = texts.currentNode;
+        if (text.parentElement.closest(".sr-only, .breaks, .changes, .mono")) continue;
+        const words = [...text.data.matchAll(/(?<![^\s(])\p{L}{2,20}(?![^\s.,:;)])/gu)].filter((word) => isBroken(text, word));
+        findings.push(...words.map(([word]) => `the word ${word} is broken`));
+      }
+    }
+    return findings;
+  }, width >= TABLES_FROM);
 }
