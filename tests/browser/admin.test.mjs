@@ -91,6 +91,15 @@ test("a newcomer sees why the cache is cold, finds a job that failed, and tries 
   await page.close();
 });
 
+test("a page that keeps up by itself tells its time in the zone of the account", async () => {
+  const page = await staff.open("/admin/");
+  // The browser is in Madrid, the account in UTC.
+  await page.clock.setFixedTime(new Date("2026-01-10T10:20:30Z"));
+  await page.goto("/admin/jobs/");
+  await page.getByText("Live, 10:20:30").waitFor();
+  await page.close();
+});
+
 test("all rows of a page are chosen by one box, and the question names them", async () => {
   const page = await staff.open("/admin/users/?staff=no");
   await page.getByLabel("Choose all on this page").check();

@@ -20,6 +20,17 @@ function say(words, isLive) {
   }
 }
 
+/** The time in the zone of the account, as all others on the page; in the browser's, where that does not know the zone. */
+function clock() {
+  const timeZone = document.querySelector("[data-time-zone]")?.dataset.timeZone;
+  const now = new Date();
+  try {
+    return now.toLocaleTimeString([], { hour12: false, timeZone });
+  } catch {
+    return now.toLocaleTimeString([], { hour12: false });
+  }
+}
+
 async function refresh() {
   try {
     const answer = await fetch(location.href, { headers: { Accept: "text/html" }, credentials: "same-origin" });
@@ -30,7 +41,7 @@ async function refresh() {
       if (drawn && !inHand(part) && !drawn.isEqualNode(part)) part.replaceWith(document.adoptNode(drawn));
     }
     wait = EVERY_MS;
-    say(`Live, ${new Date().toLocaleTimeString([], { hour12: false })}`, true);
+    say(`Live, ${clock()}`, true);
   } catch {
     wait = Math.min(wait * 2, LONGEST_MS);
     say("Not up to date: the site cannot be reached", false);
@@ -54,5 +65,5 @@ document.addEventListener("visibilitychange", () => {
   if (document.hidden) clearTimeout(timer);
   else refresh();
 });
-say(`Live, ${new Date().toLocaleTimeString([], { hour12: false })}`, true);
+say(`Live, ${clock()}`, true);
 later();
