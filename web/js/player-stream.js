@@ -6,6 +6,9 @@ import { lengthOf } from "./player-parts.js";
 
 const TYPE = "application/vnd.apple.mpegurl";
 const LONGEST_WAIT_MS = 15_000;
+/** A jump to what is there takes less; and only the last second of a film is too little for a browser to begin with. */
+const JUMP_MS = 400;
+const TAIL_SECONDS = 1;
 const LOST = "The connection was lost. It goes on by itself as soon as there is one again.";
 
 /** Safari plays playlists by itself, and best so; other browsers that say so offer no choice of quality. */
@@ -44,6 +47,7 @@ export class Stream extends EventTarget {
   #missed = 0;
   #mended = 0;
   #timer = 0;
+  #jump = 0;
 
   /** Tells `levels` when qualities become known or change, and `fault` with `detail` words or "" when it is over. */
   constructor(media) {
@@ -118,9 +122,25 @@ export class Stream extends EventTarget {
           hls.recoverMediaError();
         } else this.#toPlain();
       });
+      media.addEventListener("seeking", () => {
+        clearTimeout(this.#jump);
+        this.#jump = setTimeout(() => this.#hls === hls && this.#isAtTheEnd() && hls.trigger(Hls.Events.BUFFER_EOS, {}), JUMP_MS);
+      });
       hls.loadSource(this.#url);
       hls.attachMedia(media);
     });
+  }
+
+  /**
+   * Whether a jump into the last second stands still though all of the film is there. hls.js (1.7.4) says that it ends only
+   * once the sound was heard; a browser that is sent there before waits for more pictures than are left, unless it is told.
+   */
+  #isAtTheEnd() {
+    const { buffered, currentTime, duration, seeking } = this.#media;
+    const last = buffered.length - 1;
+    if (!seeking || last < 0) return false;
+    const isThere = buffered.start(last) <= currentTime && currentTime <= buffered.end(last);
+    return isThere && duration - buffered.end(last) < TAIL_SECONDS && duration - currentTime < TAIL_SECONDS;
   }
 
   /** `[{index, name, chosen}]`, best first, and what plays now. */
