@@ -16,7 +16,7 @@ const captions = (word) =>
     return `\n${time(at * 4)} --> ${time(at * 4 + 4)}\n${word} ${at} is about strings & <i>nothing</i> else at all, as anyone can hear in it.\n`;
   }).join("")}`;
 
-let browser, site, shelf, student, lesson;
+let browser, site, shelf, student, lesson, short;
 
 before(async () => {
   browser = await startBrowser();
@@ -30,11 +30,14 @@ before(async () => {
   await teacher.addCaptions(module, "video", film, "de", captions("Satz"));
   const tone = await teacher.addFile(module, "audio", "Three strings", await shelf.tone("strings.wav", FILM_SECONDS));
   await teacher.addCaptions(module, "audio", tone, "en", captions("Note"));
-  await teacher.waitForFiles(module);
+  const second = await teacher.addModule(course, "What is short");
+  await teacher.addFile(second, "video", "A pluck", await shelf.film("pluck.mp4", 2));
+  for (const each of [module, second]) await teacher.waitForFiles(each);
   await teacher.close();
   student = await register(browser, site, "maya");
   await student.send("/students/enroll-course/", { course: String(course) });
   lesson = `/students/course/${course}/${module}/`;
+  short = `/students/course/${course}/${second}/`;
 });
 
 after(async () => {
@@ -84,6 +87,24 @@ test("a film comes in pieces, in the quality that is chosen, and goes where one 
   await page.mouse.click(x + width * 0.75, y + height / 2);
   await page.waitForFunction((to) => Math.abs(document.querySelector("video").currentTime - to) < 3, FILM_SECONDS * 0.75);
   await page.waitForFunction((to) => document.querySelector("video").currentTime > to, FILM_SECONDS * 0.75 + 1);
+  await page.close();
+});
+
+test("a short film goes to its last tenths as soon as anything of it is there", async () => {
+  const page = await student.open(short);
+  await page.locator("video").evaluate((film) => {
+    const jump = () => {
+      if (!film.currentSrc.startsWith("blob:")) return;
+      film.removeEventListener("canplay", jump);
+      film.currentTime = film.duration - 0.06;
+    };
+    film.addEventListener("canplay", jump);
+  });
+  await page.getByRole("group", { name: "Player: A pluck" }).getByRole("button", { name: "Play", exact: true }).click();
+  await page.waitForFunction(() => {
+    const film = document.querySelector("video");
+    return film.ended || (!film.seeking && film.readyState > 1 && film.currentTime > film.duration - 0.1);
+  });
   await page.close();
 });
 

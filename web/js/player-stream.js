@@ -134,13 +134,14 @@ export class Stream extends EventTarget {
   /**
    * Whether a jump into the last second stands still though all of the film is there. hls.js (1.7.4) says that it ends only
    * once the sound was heard; a browser that is sent there before waits for more pictures than are left, unless it is told.
+   * What is there may end before the place: sound is seldom as long as its pictures.
    */
   #isAtTheEnd() {
     const { buffered, currentTime, duration, seeking } = this.#media;
     const last = buffered.length - 1;
     if (!seeking || last < 0) return false;
-    const isThere = buffered.start(last) <= currentTime && currentTime <= buffered.end(last);
-    return isThere && duration - buffered.end(last) < TAIL_SECONDS && duration - currentTime < TAIL_SECONDS;
+    const begin = Math.max(buffered.start(last), duration - TAIL_SECONDS);
+    return begin < currentTime && begin < buffered.end(last);
   }
 
   /** `[{index, name, chosen}]`, best first, and what plays now. */
