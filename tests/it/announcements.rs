@@ -1,15 +1,16 @@
 //! Announcements: to everybody, a course or a group; once each, however often the job is begun.
 
-use crate::kit::{Browser, Page, Role, TestApp, until};
+use crate::kit::{Browser, PASSWORD, Page, Role, TestApp};
 use lyceum::admin::announcements::SendAnnouncement;
 use lyceum::entities::announcement::{self, AnnouncementState};
+use lyceum::entities::job::{self, JobState};
 use lyceum::entities::{course, message, user};
 use lyceum::jobs::{self, Job as _};
+use reqwest::Method;
 use sea_orm::{
     ActiveModelTrait as _,
     ActiveValue::{NotSet, Set},
-    ColumnTrait as _, ConnectionTrait as _, DbBackend, EntityTrait, PaginatorTrait as _,
-    QueryFilter as _, QueryOrder as _, Statement,
+    ColumnTrait as _, EntityTrait, PaginatorTrait as _, QueryFilter as _, QueryOrder as _,
 };
 
 async fn write(staff: &Browser, audience: &str, text: &str, is_sure: bool) -> Page {
@@ -225,19 +226,6 @@ async fn what_was_cut_off_goes_on_after_the_last_and_what_was_stopped_ends() {
     assert_eq!(SendAnnouncement::KIND, "admin.send_announcement");
 }
 
-/// Waits until somebody in the database waits for a lock; on SQLite, where one writes at a time, nobody does.
-async fn until_somebody_waits(site: &TestApp) {
-    if site.app.db.backend() != DbBackend::Postgres {
-        return;
-    }
-    let waiting = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
-    until("somebody waits for the announcement", async || {
-        let asked = Statement::from_string(DbBackend::Postgres, waiting);
-        site.app.db.read().query_one_raw(asked).await.unwrap()
-    })
-    .await;
-}
-
 #[tokio::test]
 async fn an_announcement_that_is_sent_while_somebody_stops_it_stays_sent() {
     let site = TestApp::start().await;
@@ -255,11 +243,95 @@ async fn an_announcement_that_is_sent_while_somebody_stops_it_stays_sent() {
     sent.update(&*ending).await.unwrap();
     let path = format!("/admin/announcements/{}/stop/", found.id);
     let (answer, ()) = tokio::join!(staff.post(&path, &[]), async {
-        until_somebody_waits(&site).await;
+        site.until_somebody_waits().await;
         ending.commit().await.unwrap();
     });
     answer.expect(409).has("Everybody was told already");
     assert_eq!(newest(&site).await.state, AnnouncementState::Sent);
+}
+
+/// The job that sends what was announced last.
+async fn sending(site: &TestApp) -> job::Model {
+    let subject = format!("announcement:{}", newest(site).await.id);
+    let found = job::Entity::find().filter(job::Column::Subject.eq(subject));
+    found.one(site.app.db.read()).await.unwrap().unwrap()
+}
+
+/// Tries a job again as a program does.
+async fn retry(site: &TestApp, id: i64) -> Page {
+    let visitor = site.visitor();
+    let path = format!("/api/jobs/{id}/retry/");
+    let request = visitor.request(Method::POST, &path);
+    visitor
+        .send(request.basic_auth("rosa", Some(PASSWORD)))
+        .await
+}
+
+#[tokio::test]
+async fn an_announcement_that_somebody_has_stopped_stays_stopped_whoever_tries_its_job_again() {
+    let site = TestApp::start().await;
+    let staff = site.login_as("rosa", Role::Staff).await;
+    let anna = site.person("anna", Role::Student).await;
+    write(&staff, "everybody", "A mistake", true)
+        .await
+        .expect(303);
+    let stop = format!("/admin/announcements/{}/stop/", newest(&site).await.id);
+    staff.post(&stop, &[]).await.expect(303);
+    let job = sending(&site).await;
+    assert_eq!(job.state, JobState::Canceled);
+    retry(&site, job.id).await.expect(409).has("stays stopped");
+    staff
+        .get("/admin/jobs/?state=canceled")
+        .await
+        .expect(200)
+        .has("Announcement")
+        .lacks(&format!("retry:{}", job.id));
+    let all = [("act", "retry"), ("all", "1"), ("sure", "yes")];
+    staff.post("/admin/jobs/act/", &all).await;
+    site.drain().await;
+    // Not by what puts jobs in line besides, either.
+    let mut write_again = site.app.write().await.unwrap();
+    jobs::retry_one(&site.app, &mut write_again, job.id)
+        .await
+        .unwrap();
+    write_again.commit().await.unwrap();
+    site.drain().await;
+    assert_eq!(newest(&site).await.state, AnnouncementState::Stopped);
+    assert_eq!(told(&site, anna).await, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn an_announcement_whose_job_was_given_up_goes_on_when_it_is_tried_again() {
+    let site = TestApp::start().await;
+    let staff = site.login_as("rosa", Role::Staff).await;
+    let anna = site.person("anna", Role::Student).await;
+    write(&staff, "everybody", "No lesson", true)
+        .await
+        .expect(303);
+    let job = sending(&site).await;
+    let given_up = job::ActiveModel {
+        id: Set(job.id),
+        state: Set(JobState::Failed),
+        ..Default::default()
+    };
+    given_up.update(site.app.db.writer()).await.unwrap();
+    let stopped = announcement::ActiveModel {
+        id: Set(newest(&site).await.id),
+        state: Set(AnnouncementState::Stopped),
+        ended_at: Set(Some(site.clock.now())),
+        ..Default::default()
+    };
+    stopped.update(site.app.db.writer()).await.unwrap();
+    retry(&site, job.id).await.expect(200);
+    let found = newest(&site).await;
+    assert_eq!(
+        (found.state, found.ended_at),
+        (AnnouncementState::Sending, None)
+    );
+    site.drain().await;
+    assert_eq!(newest(&site).await.state, AnnouncementState::Sent);
+    assert_eq!(told(&site, anna).await, ["No lesson"]);
+    retry(&site, job.id).await.expect(409);
 }
 
 #[tokio::test]

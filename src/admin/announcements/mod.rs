@@ -11,6 +11,7 @@ pub use store::count_readers;
 use crate::app::App;
 use crate::db::Write;
 use crate::entities::announcement::{self, AnnouncementState, Audience};
+use crate::entities::job::{self, JobState};
 use crate::error::{Error, Problems, Result};
 use crate::jobs::{self, Job as _};
 use crate::messages::TEXT_LIMIT;
@@ -163,6 +164,25 @@ pub async fn stop_in(app: &App, write: &mut Write, by: &By, id: i64) -> Result<(
         note(write, by, "stop", (id, &found.text)).await?;
     }
     Ok(())
+}
+
+/// Lets an announcement go on whose job was given up, after the last whom it told. What somebody has stopped stays stopped:
+/// who did that is to know that it does. The announcement is held before its job, as by who sends it.
+///
+/// # Errors
+/// [`Error::NotFound`] when there is none; [`Error::Conflict`] when it was stopped, or everybody was told.
+pub async fn go_on_in(app: &App, write: &mut Write, id: i64, job: &job::Model) -> Result<()> {
+    let found = store::hold(write, id).await?.ok_or(Error::NotFound)?;
+    if found.state == AnnouncementState::Sent {
+        return Err(Error::Conflict("Everybody was told already.".into()));
+    }
+    if job.state == JobState::Canceled {
+        return Err(Error::Conflict(
+            "Somebody has stopped this announcement, and it stays stopped. Staff write another one under Announcements.".into(),
+        ));
+    }
+    store::set_sending(write, id).await?;
+    jobs::retry_one(app, write, job.id).await
 }
 
 /// A line of the log, in the transaction of the change.

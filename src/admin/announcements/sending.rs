@@ -64,7 +64,8 @@ impl SendAnnouncement {
         let Some(found) = store::find(&*write, self.id).await? else {
             return Ok(false);
         };
-        if found.state == AnnouncementState::Sent {
+        // Also when its job was put in line again by other ways than [`super::go_on_in`].
+        if found.state != AnnouncementState::Sending {
             return Ok(false);
         }
         let next = store::list_recipients(&*write, &found, AT_ONCE).await?;

@@ -183,10 +183,6 @@ pub async fn advance(
             Expr::col(announcement::Column::Told).add(more),
         )
         .col_expr(announcement::Column::LastUserId, Expr::value(*last))
-        .col_expr(
-            announcement::Column::State,
-            Expr::value(AnnouncementState::Sending),
-        )
         .filter(announcement::Column::Id.eq(found.id))
         .exec(&**write)
         .await?;
@@ -201,6 +197,21 @@ pub async fn set_state(app: &App, write: &Write, id: i64, state: AnnouncementSta
             announcement::Column::EndedAt,
             Expr::value(Some(app.clock.now())),
         )
+        .filter(announcement::Column::Id.eq(id))
+        .exec(&**write)
+        .await?;
+    Ok(())
+}
+
+/// Notes that it is on its way again.
+pub async fn set_sending(write: &Write, id: i64) -> Result<()> {
+    let none: Option<DateTime<Utc>> = None;
+    announcement::Entity::update_many()
+        .col_expr(
+            announcement::Column::State,
+            Expr::value(AnnouncementState::Sending),
+        )
+        .col_expr(announcement::Column::EndedAt, Expr::value(none))
         .filter(announcement::Column::Id.eq(id))
         .exec(&**write)
         .await?;

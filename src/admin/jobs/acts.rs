@@ -64,12 +64,13 @@ pub async fn act(app: &App, by: &By, act: Act, id: i64) -> Result<job::Model> {
 async fn retry(app: &App, write: &mut Write, by: &By, found: &job::Model) -> Result<()> {
     // One that waits for its next try goes on by itself: only its time is brought forward.
     let is_put_off = found.state == JobState::Waiting;
-    match media::upload_of(found).filter(|_| !is_put_off) {
-        Some(upload_id) => {
-            require_newest(write, found).await?;
-            media::retry_in(app, write, upload_id).await?;
-        }
-        None => jobs::retry_one(app, write, found.id).await?,
+    if let Some(upload_id) = media::upload_of(found).filter(|_| !is_put_off) {
+        require_newest(write, found).await?;
+        media::retry_in(app, write, upload_id).await?;
+    } else if let Some(id) = announcement_of(found)? {
+        announcements::go_on_in(app, write, id, found).await?;
+    } else {
+        jobs::retry_one(app, write, found.id).await?;
     }
     note(write, by, Act::Retry, found).await
 }
@@ -78,10 +79,8 @@ async fn cancel(app: &App, write: &mut Write, by: &By, found: &job::Model) -> Re
     let is_new = if let Some(upload_id) = media::upload_of(found) {
         require_newest(write, found).await?;
         media::cancel_in(app, write, upload_id).await?
-    } else if found.kind == SendAnnouncement::KIND {
+    } else if let Some(id) = announcement_of(found)? {
         // What was announced says on its page that it was stopped; that is its line in the log, too.
-        let subject = found.subject.as_deref().unwrap_or("");
-        let id = SendAnnouncement::of_subject(subject).ok_or(Error::NotFound)?;
         return announcements::stop_in(app, write, by, id).await;
     } else {
         jobs::cancel_one(app, write, found.id).await?
@@ -90,6 +89,16 @@ async fn cancel(app: &App, write: &mut Write, by: &By, found: &job::Model) -> Re
         note(write, by, Act::Cancel, found).await?;
     }
     Ok(())
+}
+
+/// Which announcement a job sends.
+fn announcement_of(found: &job::Model) -> Result<Option<i64>> {
+    if found.kind != SendAnnouncement::KIND {
+        return Ok(None);
+    }
+    let subject = found.subject.as_deref().unwrap_or("");
+    let id = SendAnnouncement::of_subject(subject).ok_or(Error::NotFound)?;
+    Ok(Some(id))
 }
 
 /// A line of the log, in the transaction of the act.

@@ -1,10 +1,11 @@
 //! Jobs as pages show them.
 
 use super::words::called;
+use crate::admin::announcements::SendAnnouncement;
 use crate::app::App;
 use crate::entities::job::{self, JobState};
 use crate::error::Result;
-use crate::jobs::{self, EVERY_KIND, Paused};
+use crate::jobs::{self, EVERY_KIND, Job as _, Paused};
 use crate::media::{self, FileView};
 use crate::web::identity::Person;
 use crate::web::text;
@@ -126,10 +127,18 @@ fn row(beside: &Beside, now: DateTime<Utc>, person: &Person, job: job::Model) ->
             _ => String::new(),
         },
         when: Time::of(job.updated_at, now, person),
-        may_retry: matches!(job.state, JobState::Failed | JobState::Canceled)
-            || (is_put_off && job.run_at > now),
+        may_retry: may_retry(&job) || (is_put_off && job.run_at > now),
         may_cancel: matches!(job.state, JobState::Waiting | JobState::Running),
         kind: job.kind,
+    }
+}
+
+/// Whether what has ended can be tried again. An announcement that somebody has stopped stays stopped.
+fn may_retry(job: &job::Model) -> bool {
+    match job.state {
+        JobState::Canceled => job.kind != SendAnnouncement::KIND,
+        JobState::Failed => true,
+        _ => false,
     }
 }
 

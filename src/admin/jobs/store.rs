@@ -1,10 +1,12 @@
 //! The queries of the pages about jobs.
 
 use super::acts::Act;
+use crate::admin::announcements::SendAnnouncement;
 use crate::admin::table::containing;
 use crate::entities::job::{self, JobState};
 use crate::entities::user;
 use crate::error::Result;
+use crate::jobs::Job as _;
 use crate::web::paging::Paging;
 use chrono::{DateTime, Utc};
 use sea_orm::sea_query::{Condition, Query};
@@ -45,7 +47,13 @@ impl Wanted {
                     .add(job::Column::State.eq(JobState::Waiting))
                     .add(job::Column::Fault.is_not_null());
                 let is_over = job::Column::State.is_in([JobState::Failed, JobState::Canceled]);
-                all = all.add(Condition::any().add(is_over).add(is_put_off));
+                // As `may_retry` of the rows.
+                let is_withdrawn = Condition::all()
+                    .add(job::Column::State.eq(JobState::Canceled))
+                    .add(job::Column::Kind.eq(SendAnnouncement::KIND));
+                all = all
+                    .add(Condition::any().add(is_over).add(is_put_off))
+                    .add(is_withdrawn.not());
             }
             Some(Act::Cancel) => {
                 all = all.add(job::Column::State.is_in([JobState::Waiting, JobState::Running]));

@@ -46,8 +46,8 @@ use lyceum::config::Config;
 use lyceum::entities::{group, user, user_group};
 use lyceum::{jobs, registry, router};
 use sea_orm::{
-    ActiveModelTrait, ActiveValue::Set, ColumnTrait, ConnectionTrait, Database, EntityTrait,
-    QueryFilter,
+    ActiveModelTrait, ActiveValue::Set, ColumnTrait, ConnectionTrait, Database, DbBackend,
+    EntityTrait, QueryFilter, Statement,
 };
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -248,6 +248,19 @@ impl TestApp {
             .await;
         page.expect(303);
         browser
+    }
+
+    /// Waits until somebody in the database waits for a lock; on SQLite, where one writes at a time, nobody does.
+    pub async fn until_somebody_waits(&self) {
+        if self.app.db.backend() != DbBackend::Postgres {
+            return;
+        }
+        let waiting = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+        until("somebody waits for a lock", async || {
+            let asked = Statement::from_string(DbBackend::Postgres, waiting);
+            self.app.db.read().query_one_raw(asked).await.unwrap()
+        })
+        .await;
     }
 
     /// Runs every job that is due; answers how many.
