@@ -1,43 +1,7 @@
-//! CSV as it is written and read here (RFC 4180): what a spreadsheet would run is written as text, and read back as it was.
-//!
-//! A cell that begins like a formula gets an apostrophe before it (OWASP, "CSV Injection"); so does one that begins with
-//! apostrophes and such a sign, so that reading takes away exactly one of those that writing has put there. The same holds
-//! after each semicolon and line end within a cell: where numbers have a comma, spreadsheets part cells at semicolons.
+//! CSV as the admin site writes it (RFC 4180): what a spreadsheet would run is written as text, and read back as it was.
 
 use crate::error::{Error, Result};
-
-/// With these a spreadsheet begins a formula.
-const SIGNS: [char; 6] = ['=', '+', '-', '@', '\t', '\r'];
-
-/// After these another spreadsheet than ours may begin another cell.
-const PARTS: [char; 2] = [';', '\n'];
-
-/// Whether, after any apostrophes, a sign of a formula comes.
-fn is_loaded(text: &str) -> bool {
-    text.trim_start_matches('\'').starts_with(SIGNS)
-}
-
-/// As text that no spreadsheet runs.
-pub fn defused(text: &str) -> String {
-    let mut cell = String::with_capacity(text.len() + 1);
-    for part in text.split_inclusive(PARTS) {
-        if is_loaded(part) {
-            cell.push('\'');
-        }
-        cell.push_str(part);
-    }
-    cell
-}
-
-/// What [`defused`] was given.
-pub fn plain(cell: &str) -> String {
-    let parts = cell.split_inclusive(PARTS);
-    let plain = parts.map(|part| match part.strip_prefix('\'') {
-        Some(text) if is_loaded(text) => text,
-        _ => part,
-    });
-    plain.collect()
-}
+use crate::web::cells::defused;
 
 /// Lines that are being written.
 pub struct Written(csv::Writer<Vec<u8>>);
@@ -86,30 +50,8 @@ pub fn headed(names: &[&str]) -> Result<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::web::cells::plain;
     use proptest::prelude::*;
-
-    #[test]
-    fn no_cell_begins_like_a_formula() {
-        for text in [
-            "=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "'=1", "''@x",
-        ] {
-            let cell = defused(text);
-            assert!(cell.starts_with('\''), "{cell:?}");
-            assert_eq!(plain(&cell), text);
-        }
-        for (text, cell) in [
-            ("Maya;=1+1", "Maya;'=1+1"),
-            ("a\n@x;+1;b", "a\n'@x;'+1;b"),
-            ("a;'=1", "a;''=1"),
-        ] {
-            assert_eq!(defused(text), cell);
-            assert_eq!(plain(cell), text);
-        }
-        for text in ["Maya", "'tis", "a=b", "", "'", "a; b", ";"] {
-            assert_eq!(defused(text), text);
-            assert_eq!(plain(text), text);
-        }
-    }
 
     proptest! {
         #[test]

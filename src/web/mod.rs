@@ -2,6 +2,7 @@
 
 pub mod assets;
 pub mod audit;
+pub mod cells;
 pub mod changes;
 pub mod cover;
 pub mod credentials;

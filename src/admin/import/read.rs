@@ -2,7 +2,7 @@
 //! the rest of the file, and so that what is wrong can be told by the number that an editor shows.
 
 use super::judge::Fault;
-use crate::admin::csv::plain;
+use crate::web::cells::plain;
 use std::borrow::Cow;
 
 /// Lines below the heads.

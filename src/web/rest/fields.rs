@@ -3,6 +3,7 @@
 //! What is sent (JSON and CSV) and what is said of it (`OPTIONS`, the schema) both come from the declaration,
 //! so that they cannot drift apart. Values go straight into the bytes of the answer.
 
+use crate::web::cells::defused;
 use chrono::{DateTime, Utc};
 use serde::{Serialize, Serializer};
 use std::borrow::Cow;
@@ -273,6 +274,12 @@ impl<'a> Cell<'a> {
         }
     }
 
+    fn json(&self) -> String {
+        let mut out = Vec::new();
+        self.write_json(&mut out);
+        String::from_utf8(out).unwrap_or_default()
+    }
+
     /// What stands in a cell of a table.
     fn plain(&self) -> String {
         match self {
@@ -280,11 +287,9 @@ impl<'a> Cell<'a> {
             Self::Text(text) => defused(text),
             Self::Link(resource, id) => format!("/api/{resource}/{id}/"),
             Self::Time(at) => time(*at),
-            other => {
-                let mut out = Vec::new();
-                other.write_json(&mut out);
-                String::from_utf8(out).unwrap_or_default()
-            }
+            Self::Texts(_) | Self::List(_) => defused(&self.json()),
+            // Numbers and booleans: what begins with a sign is one.
+            _ => self.json(),
         }
     }
 }
@@ -376,15 +381,6 @@ fn write_cells(cells: impl Iterator<Item = String>, out: &mut Vec<u8>) {
         }
     }
     out.extend_from_slice(b"\r\n");
-}
-
-/// A spreadsheet runs what begins like a formula (OWASP, "CSV Injection"): an apostrophe makes it text.
-fn defused(text: &str) -> String {
-    if text.starts_with(['=', '+', '-', '@', '\t', '\r']) {
-        format!("'{text}")
-    } else {
-        text.to_owned()
-    }
 }
 
 /// Appends a number or text as JSON, which cannot fail for these.

@@ -1,6 +1,6 @@
 //! What is answered, in which format, and what every answer carries.
 
-use super::{accepting, call, courses, get_with, teacher};
+use super::{accepting, call, courses, get_with, send, teacher};
 use crate::kit::{Role, TestApp};
 use reqwest::Method;
 use serde_json::json;
@@ -288,6 +288,23 @@ async fn a_table_has_a_line_for_each_course_and_no_formulas() {
         page.expect(200).text(),
         "title,slug\r\n\"'=HYPERLINK(\"\"http://evil.example\"\",\"\"x\"\")\",sums\r\n"
     );
+    // Where numbers have a comma, a cell begins after each semicolon; and texts stand in lists, too.
+    let name = "x;=cmd|'/C calc'!A0";
+    let robert = site.person("robert", Role::Student).await;
+    let path = format!("/api/users/{robert}/");
+    site.person("sofia", Role::Staff).await;
+    send(&site, Method::PATCH, &path, "sofia", &json!({"name": name}))
+        .await
+        .expect(200);
+    for list in ["/api/users.csv?fields=name", "/api/log.csv?fields=changes"] {
+        let visitor = site.visitor();
+        let request = visitor.request(Method::GET, list);
+        let table = visitor
+            .send(request.basic_auth("sofia", Some(crate::kit::PASSWORD)))
+            .await;
+        let table = table.expect(200).text();
+        assert!(table.contains("x;'=cmd"), "{list}: {table}");
+    }
 }
 
 #[tokio::test]
@@ -379,7 +396,7 @@ async fn of_a_body_that_is_no_object_that_alone_is_told() {
     let told = json!({"non_field_errors": ["An object with fields is expected here."]});
     for path in ["/api/modules/", "/api/courses/"] {
         for body in [json!([1]), json!("title"), json!(7), json!(null)] {
-            let page = super::send(&site, Method::POST, path, "ingrid", &body).await;
+            let page = send(&site, Method::POST, path, "ingrid", &body).await;
             assert_eq!(page.expect(400).json(), told, "{path} {body}");
         }
     }
