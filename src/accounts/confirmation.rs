@@ -186,7 +186,12 @@ pub(super) async fn ask(
 }
 
 /// Tells the present address that it will not be that for long.
-async fn tell_old(app: &App, write: &mut Write, account: &user::Model, what: &str) -> Result<()> {
+pub(super) async fn tell_old(
+    app: &App,
+    write: &mut Write,
+    account: &user::Model,
+    what: &str,
+) -> Result<()> {
     let site = &app.config.site_name;
     let text = format!(
         "Hello {},\n\nthe mail address of your account at {site} {what}.\n\n\

@@ -23,7 +23,7 @@ pub mod token_pages;
 mod tokens;
 mod two_factor;
 
-pub use by_staff::{end_sessions_of, give_password, hash_for, take_two_factor};
+pub use by_staff::{end_sessions_of, give_password, hash_for, set_profile, take_two_factor};
 pub use facts::{NOT_TOUCHABLE, group_facts, hold_touchable, may_touch, token_facts, user_facts};
 pub use links::{SendLink, SweepLinks};
 pub use profile::{Profile, set_theme, update_profile};

@@ -225,7 +225,8 @@ pub async fn password_form(
     ))
 }
 
-/// POST `/accounts/password/`. Ends every session, this one too, and begins another here.
+/// POST `/accounts/password/`. Ends every session, this one too, and begins another in its place; whoever came without one
+/// (with a key, or named by a proxy) has shown no second factor, and gets none.
 pub async fn password(
     State(app): State<App>,
     Student(person): Student,
@@ -241,9 +242,14 @@ pub async fn password(
     let hash = app.passwords.hash(form.get("new_password1")).await?;
     let mut write = app.write().await?;
     set_password(&app, &mut write, person.id, hash, ChangedBy::Herself).await?;
+    let next = "/accounts/password/?saved=yes";
+    if person.session_id.is_none() {
+        write.commit().await?;
+        return Ok(redirect::see_other(next));
+    }
     let token = sessions::begin(&app, &write, person.id, &device).await?;
     write.commit().await?;
-    Ok(enter(&app, &token, "/accounts/password/?saved=yes"))
+    Ok(enter(&app, &token, next))
 }
 
 /// Everything that is wrong at once.

@@ -292,6 +292,11 @@ async fn an_address_that_staff_have_set_is_not_overwritten_by_a_link() {
     program.send(request).await.expect(200);
     use_link_in_vain(&site, &letters[1].link()).await;
     assert_eq!(account(&site, "maya").await.email, "right@example.org");
+    let letters = site.letters().await;
+    let told = letters.iter().filter(|letter| {
+        letter.to == OLD && letter.text.contains("was changed by the staff of the site")
+    });
+    assert_eq!(told.count(), 1, "the mailbox before is told");
 }
 
 #[tokio::test]

@@ -60,6 +60,7 @@ mod shut_out;
 mod sns;
 mod stopping;
 mod tags;
+mod takeover;
 mod tokens;
 mod tus;
 mod two_factor;

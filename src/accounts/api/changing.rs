@@ -1,10 +1,12 @@
 //! Changing accounts: what somebody tells of herself, and for staff the rights of others.
 //!
-//! Rights are given by who has a session or her password, never by a key: what it gave would outlive its own end. Whoever
+//! Rights are given by who has a session or her password, never by a key: what it gave would outlive its own end. So are the
+//! mail addresses of others, since whoever has the mailbox gets the account. Whoever
 //! takes or gives them is held with the account that she changes, and must be of the staff then; since nobody takes them
 //! from herself, somebody of the staff is always left.
 
 use super::users::{USER, UserRow, dressed};
+use crate::accounts::by_staff;
 use crate::accounts::confirmation::{hold_back, may_write_to};
 use crate::accounts::facts::{hold_touchable, user_facts};
 use crate::accounts::profile::{Profile, update_profile};
@@ -28,6 +30,8 @@ const TAKES_PASSWORD: &str = "Your mail address is changed on your profile page,
 /// Told when a key is used for rights.
 const NO_RIGHTS_BY_KEY: &str =
     "A token does not give or take rights. Log in, or use your password.";
+/// Told when a key is used for the mail address of somebody else.
+const NO_ADDRESS_BY_KEY: &str = "A token changes no mail addresses: whoever has the mailbox gets the account. Log in, or use your password.";
 /// Told who runs a part of the site and gives rights.
 const STAFF_ALONE: &str = "Only staff say who runs the site, and who is in which group.";
 
@@ -72,6 +76,17 @@ fn require_password_shown(person: &Person, row: &UserRow) -> Result<()> {
         Ok(())
     } else {
         Err(Error::Forbidden(TAKES_PASSWORD))
+    }
+}
+
+/// What is asked of who changes the mail address of an account by its number, where the new one counts at once.
+fn require_may_readdress(person: &Person, row: &UserRow, is_self: bool) -> Result<()> {
+    if is_self {
+        require_password_shown(person, row)
+    } else if person.is_by_key {
+        Err(Error::Forbidden(NO_ADDRESS_BY_KEY))
+    } else {
+        Ok(())
     }
 }
 
@@ -182,6 +197,9 @@ pub(super) async fn change_other(call: Call) -> Result<Answer> {
     if is_self {
         require_no_key(person)?;
     }
+    if after.email != held.email {
+        require_may_readdress(person, &row, is_self)?;
+    }
     let changes_rights = rights != before;
     if changes_rights {
         require_no_key_for_rights(person)?;
@@ -189,7 +207,7 @@ pub(super) async fn change_other(call: Call) -> Result<Answer> {
     }
     call.unchanged(&USER, &row)?;
     if after != held {
-        update_profile(&call.app, &mut write, id, after).await?;
+        by_staff::set_profile(&call.app, &mut write, &row.account, after).await?;
     }
     if (rights.is_staff, rights.is_active) != (before.is_staff, before.is_active) {
         set_rights(&mut write, id, rights.is_staff, rights.is_active).await?;

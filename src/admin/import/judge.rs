@@ -219,7 +219,8 @@ impl People {
             .iter()
             .map(|line| line.username.as_str())
             .collect();
-        let mails: BTreeSet<&str> = lines.good.iter().map(|line| line.email.as_str()).collect();
+        let mut mails: BTreeSet<&str> = lines.good.iter().map(|line| line.email.as_str()).collect();
+        mails.extend(names.iter().filter(|name| name.contains('@')));
         let by_username = user::Column::Username.into_expr();
         let found = accounts(db, user::Column::Username, by_username, names).await?;
         let usernames = found.into_iter().map(|(id, name)| (name, id)).collect();
@@ -251,11 +252,13 @@ impl People {
     }
 
     /// Who it is. A mail address beside a user name may say the same or, where the account has another one by now,
-    /// nothing.
+    /// nothing. A user name that is the mail address of another names neither: anybody may choose one.
     fn of(&self, name: &str, mail: &str) -> Result<i64, Fault> {
         let named = self.usernames.get(name).copied();
-        let written = self.written(mail);
+        let is_address = mail.is_empty() && name.contains('@');
+        let written = self.written(if is_address { name } else { mail });
         match (name.is_empty(), named, written) {
+            (false, Some(_), Some(Written::Several)) if is_address => Err(Fault::Contradiction),
             (false, Some(id), Some(Written::One(other))) if id != other => {
                 Err(Fault::Contradiction)
             }

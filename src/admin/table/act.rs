@@ -138,6 +138,10 @@ async fn answer(
     if about.ids.is_empty() {
         return Ok(see_other(&back.path(table.path)));
     }
+    if about.ids.len() > 1 && !action.is_for_many {
+        let words = format!("“{}” is done to one at a time.", action.label);
+        return Err(Error::BadRequest(words));
+    }
     let ask = Asking {
         table,
         action: *action,

@@ -60,6 +60,9 @@ pub async fn save(
     };
     let by = side.by(&look.app);
     let mut write = look.app.write().await?;
+    if let (Some(id), Some(hold)) = (id, editing.hold) {
+        hold(&write, &look.person, id).await?;
+    }
     if let Some(id) = id
         && let Some(stands) = changed_since(editing, look, id, form).await?
     {

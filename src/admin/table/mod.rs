@@ -162,6 +162,9 @@ pub type Values = for<'a> fn(&'a Look, i64) -> BoxFuture<'a, Result<Form>>;
 /// Why a thing can be looked at and not changed by her who looks; `None`: she may.
 pub type Closed = for<'a> fn(&'a Look, i64) -> BoxFuture<'a, Result<Option<&'static str>>>;
 
+/// See [`Editing::hold`].
+pub type Hold = for<'a> fn(&'a Write, &'a Person, i64) -> BoxFuture<'a, Result<()>>;
+
 /// Saves what was typed; answers the number of the thing.
 pub type Save = for<'a> fn(Doing<'a>, Option<i64>) -> BoxFuture<'a, Result<i64>>;
 
@@ -177,6 +180,9 @@ pub struct Editing {
     pub values: Values,
     /// As [`Action::prepare`].
     pub prepare: Option<Prepare>,
+    /// Holds a thing until the end of the transaction before anybody looks whether it is still what the form was drawn of;
+    /// none where nothing is changed.
+    pub hold: Option<Hold>,
     /// Saves it.
     pub save: Save,
     /// Who may add; nobody can without.

@@ -66,6 +66,7 @@ pub static TABLE: LazyLock<Table> = LazyLock::new(|| Table {
         entries: |look, id| Box::pin(entries(look, id)),
         values: |look, id| Box::pin(values(look, id)),
         prepare: None,
+        hold: Some(|write, _, id| Box::pin(hold(write, id))),
         save: |doing, id| Box::pin(save(doing, id)),
         add: Some(admin::ADD_COURSE),
         change: admin::CHANGE_COURSE,
@@ -238,6 +239,11 @@ async fn dress(look: &Look, rows: Vec<course::Model>) -> Result<Vec<Row>> {
         }
     });
     Ok(rows.collect())
+}
+
+async fn hold(write: &Write, id: i64) -> Result<()> {
+    courses::hold_any_course(write, id).await?;
+    Ok(())
 }
 
 async fn set_draft(doing: Doing<'_>, id: i64, is_draft: bool) -> Result<()> {

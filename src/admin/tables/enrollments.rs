@@ -61,6 +61,7 @@ pub static TABLE: LazyLock<Table> = LazyLock::new(|| Table {
         // An enrollment is made and ended; there is nothing in it to change.
         values: |_, _| Box::pin(std::future::ready(Err(Error::NotFound))),
         prepare: None,
+        hold: None,
         save: |doing, id| Box::pin(save(doing, id)),
         add: Some(admin::ADD_ENROLLMENT),
         change: admin::ADD_ENROLLMENT,

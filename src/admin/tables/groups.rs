@@ -10,6 +10,7 @@ use crate::entities::{group, group_permission, user_group};
 use crate::error::{Error, Problems, Result};
 use crate::web::audit::Facts;
 use crate::web::form::Form;
+use crate::web::identity::Person;
 use crate::web::permissions::{self, admin};
 use futures::future::BoxFuture;
 use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, QuerySelect};
@@ -51,6 +52,7 @@ pub static TABLE: LazyLock<Table> = LazyLock::new(|| Table {
         entries: |_, _| Box::pin(std::future::ready(Ok(entries()))),
         values: |look, id| Box::pin(values(look, id)),
         prepare: None,
+        hold: Some(|write, person, id| Box::pin(hold(write, person, id))),
         save: |doing, id| Box::pin(save(doing, id)),
         add: Some(admin::STAFF),
         change: admin::STAFF,
@@ -162,12 +164,19 @@ async fn values(look: &Look, id: i64) -> Result<Form> {
     Ok(Form::from_pairs(pairs))
 }
 
+/// A group that is to be changed, after the account of who changes it, as everywhere.
+async fn hold(write: &Write, person: &Person, id: i64) -> Result<()> {
+    accounts::hold_caller(write, person).await?;
+    accounts::hold_group(write, id).await
+}
+
 async fn save(doing: Doing<'_>, id: Option<i64>) -> Result<i64> {
-    accounts::hold_caller(doing.write, doing.person).await?;
-    let mut before = None;
-    if let Some(id) = id {
-        accounts::hold_group(doing.write, id).await?;
-        before = group::Entity::find_by_id(id).one(&**doing.write).await?;
+    let before = match id {
+        Some(id) => group::Entity::find_by_id(id).one(&**doing.write).await?,
+        None => None,
+    };
+    if id.is_none() {
+        accounts::hold_caller(doing.write, doing.person).await?;
     }
     let name = doing.form.text("name");
     let chosen = doing.form.all("permissions");

@@ -53,6 +53,7 @@ pub static TABLE: LazyLock<Table> = LazyLock::new(|| Table {
         entries: |_, _| Box::pin(std::future::ready(Ok(entries()))),
         values: |look, id| Box::pin(values(look, id)),
         prepare: None,
+        hold: Some(|write, _, id| Box::pin(hold(write, id))),
         save: |doing, id| Box::pin(save(doing, id)),
         add: Some(admin::ADD_SUBJECT),
         change: admin::CHANGE_SUBJECT,
@@ -127,12 +128,14 @@ async fn values(look: &Look, id: i64) -> Result<Form> {
     ]))
 }
 
+async fn hold(write: &Write, id: i64) -> Result<()> {
+    courses::hold_subject(write, id).await?;
+    Ok(())
+}
+
 async fn save(doing: Doing<'_>, id: Option<i64>) -> Result<i64> {
     let change = SubjectChange::read(doing.form.get("title"), doing.form.get("slug"));
     let change = change.map_err(Error::Invalid)?;
-    if let Some(id) = id {
-        courses::hold_subject(doing.write, id).await?;
-    }
     let row = courses::save_subject(doing.write, id, change).await?;
     Ok(row.id)
 }

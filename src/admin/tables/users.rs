@@ -13,6 +13,7 @@ use crate::entities::{group, group_permission, user, user_group};
 use crate::error::{Error, Problems, Result};
 use crate::web::audit::Facts;
 use crate::web::form::Form;
+use crate::web::identity::Person;
 use crate::web::permissions::admin;
 use futures::future::BoxFuture;
 use sea_orm::sea_query::Query;
@@ -23,6 +24,8 @@ use sea_orm::{
 use std::sync::LazyLock;
 
 const NOT_ONESELF: &str = "Nobody takes this right from herself, so that somebody is always left to give it. Ask another member of the staff.";
+const OWN_ADDRESS: &str =
+    "Your own mail address is changed on your profile, which asks for your password.";
 
 /// `/admin/users/`
 pub static TABLE: LazyLock<Table> = LazyLock::new(|| Table {
@@ -68,6 +71,7 @@ pub static TABLE: LazyLock<Table> = LazyLock::new(|| Table {
         entries: |look, id| Box::pin(entries(look, id)),
         values: |look, id| Box::pin(values(look, id)),
         prepare: Some(|look, id, form| Box::pin(prepare(look, id, form))),
+        hold: Some(|write, person, id| Box::pin(hold(write, person, id))),
         save: |doing, id| Box::pin(save(doing, id)),
         add: Some(admin::ADD_USER),
         change: admin::CHANGE_USER,
@@ -356,6 +360,11 @@ fn group_ids(form: &Form, known: impl Iterator<Item = i64>) -> Result<Vec<i64>, 
     Ok(chosen)
 }
 
+async fn hold(write: &Write, person: &Person, id: i64) -> Result<()> {
+    accounts::hold_touchable(write, person, id).await?;
+    Ok(())
+}
+
 async fn save(doing: Doing<'_>, id: Option<i64>) -> Result<i64> {
     match id {
         Some(id) => change(doing, id).await,
@@ -385,9 +394,11 @@ async fn change(doing: Doing<'_>, id: i64) -> Result<i64> {
     let mut problems = wanted.problems_since(&before);
     let takes_own = doing.person.id == id && account.is_staff && !doing.form.is_set("staff");
     problems.check(!doing.person.is_staff || !takes_own, "staff", NOT_ONESELF);
+    let is_own = doing.person.id == id && wanted.email != before.email;
+    problems.check(!is_own, "email", OWN_ADDRESS);
     problems.into_result()?;
     if wanted != before {
-        accounts::update_profile(doing.app, doing.write, id, wanted).await?;
+        accounts::set_profile(doing.app, doing.write, &account, wanted).await?;
     }
     if doing.person.is_staff {
         give(doing, &account).await?;

@@ -6,6 +6,9 @@ use sea_orm::sea_query::{Expr, ExprTrait as _, Func, Query};
 use sea_orm::{ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter, QuerySelect};
 use std::collections::HashMap;
 
+/// Told when what was typed is the user name of one account and the mail address of another.
+const TWO_MEANT: &str = "One account is called so, and another one has this mail address. If that one is meant, type its user name; else look at both under Users.";
+
 /// The user names of these accounts.
 pub async fn usernames(
     db: &impl ConnectionTrait,
@@ -75,7 +78,8 @@ pub fn folded(email: &str) -> [String; 2] {
 }
 
 /// The account whom somebody typed: a user name, or a mail address that only one account has. Of those that write it in
-/// other letters it is none while one writes it exactly so.
+/// other letters it is none while one writes it exactly so. Anybody may choose for a user name what is the address of
+/// another: then it names neither.
 ///
 /// # Errors
 /// [`Error::Invalid`] at `field`, with what to do.
@@ -90,14 +94,15 @@ pub async fn find_person(
     }
     let named = user::Entity::find().filter(user::Column::Username.eq(typed));
     if let Some(account) = named.one(db).await? {
-        return Ok(account);
+        let others = find_addressed(db, typed).await?;
+        let is_one = others.iter().all(|other| other.id == account.id);
+        return if is_one {
+            Ok(account)
+        } else {
+            Err(Error::invalid(field, TWO_MEANT))
+        };
     }
-    let exactly = user::Column::Email.eq(typed);
-    let mut found = find_two(db, exactly).await?;
-    if found.is_empty() {
-        found = find_two(db, folded_email().is_in(folded(typed))).await?;
-    }
-    let mut found = found.into_iter();
+    let mut found = find_addressed(db, typed).await?.into_iter();
     match (found.next(), found.next()) {
         (Some(account), None) => Ok(account),
         (Some(_), Some(_)) => Err(Error::invalid(
@@ -108,6 +113,19 @@ pub async fn find_person(
             field,
             "Nobody has this user name or mail address. Look for it under Users.",
         )),
+    }
+}
+
+/// The first two accounts with a mail address: written exactly so or, when there is none, in other letters.
+async fn find_addressed(db: &impl ConnectionTrait, typed: &str) -> Result<Vec<user::Model>> {
+    if !typed.contains('@') {
+        return Ok(Vec::new());
+    }
+    let exactly = find_two(db, user::Column::Email.eq(typed)).await?;
+    if exactly.is_empty() {
+        find_two(db, folded_email().is_in(folded(typed))).await
+    } else {
+        Ok(exactly)
     }
 }
 
