@@ -145,7 +145,7 @@ pub const SETTINGS: &[Setting] = &[
     setting(
         "mail",
         "file:",
-        "`file:` (in the data folder), `smtp://user:password@host:port`, `log:`, or `off:` for none. Letters with links need `LYCEUM_PUBLIC_URL`.",
+        "`file:` (in the data folder), `smtp://user:password@host:port`, `smtps://...` (TLS from the first byte), `log:`, or `off:` for none. Letters with links need `LYCEUM_PUBLIC_URL`. `?from=Name <address>` is the sender; without it letters come from `lyceum@localhost`, which ordinary mail servers refuse. With `smtp:`, `tls=required`, `tls=opportunistic` (STARTTLS where it is offered) or `tls=none`; unsaid, `required` with a password, else `opportunistic`, and `none` to this machine.",
     ),
     setting(
         "confirmed_email",
