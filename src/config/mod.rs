@@ -193,7 +193,7 @@ pub const SETTINGS: &[Setting] = &[
     setting(
         "trusted_proxies",
         "",
-        "Addresses and networks (`10.1.0.0/16`) whose `X-Forwarded-*` headers are believed, comma-separated.",
+        "Addresses and networks (`10.1.0.0/16`) of the proxies in front, comma-separated: what they say in `X-Forwarded-For` is believed, and no other header of this kind is read.",
     ),
     setting(
         "remote_user_header",
@@ -314,7 +314,7 @@ pub struct Config {
     pub workers: usize,
     /// How long a job stays with a worker that no longer answers.
     pub lease_seconds: u64,
-    /// Whose `X-Forwarded-*` headers are believed.
+    /// Whose `X-Forwarded-For` is believed, and who may name a user in `remote_user_header`.
     pub trusted_proxies: Vec<IpNet>,
     /// The header in which a trusted proxy names who asks the API.
     pub remote_user_header: Option<HeaderName>,
