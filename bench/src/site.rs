@@ -47,6 +47,8 @@ impl Program {
         command
             .args(arguments)
             .current_dir(&self.folder)
+            // For bench/run alone: the site refuses what is no setting.
+            .env_remove("LYCEUM_BENCH_DISK")
             .env("LYCEUM_DATA", self.folder.join("data"))
             .env("LYCEUM_LOG", "warn")
             .env("LYCEUM_SECRET", SECRET)
