@@ -106,7 +106,7 @@ test-browser: assets tests/browser/node_modules/.package-lock.json
 .PHONY: test-nodes
 test-nodes: assets tests/browser/node_modules/.package-lock.json ## Runs three nodes and two workers behind nginx, and ends each part in turn
 	scripts/tools rust moto nginx
-	scripts/need ffmpeg:ffmpeg chromium:chromium redis-server:redis-server memcached:memcached postgresql
+	scripts/need ffmpeg:ffmpeg chromium:chromium openssl:openssl redis-server:redis-server memcached:memcached postgresql
 	cargo build --workspace --bin lyceum
 	cd tests/browser && PATH="$$PATH:$$LYCEUM_TOOLS/nginx/usr/sbin" LYCEUM_BIN="$(abspath $(CARGO_TARGET_DIR))/debug/lyceum" \
 	  ../../scripts/with-servers postgres s3 -- npm run --silent test-nodes
