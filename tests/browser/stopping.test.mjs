@@ -61,6 +61,26 @@ test("a film is stopped and tried again in place, and a second tab hears of it",
   await teacher.close();
 });
 
+test("no file is called ready that is not, when its teacher was logged out meanwhile", async () => {
+  const teacher = await teach(browser, site, "truth");
+  const course = await teacher.addCourse({ title: "Truth", slug: "truth" });
+  const module = await teacher.addModule(course, "One");
+  await close();
+  await teacher.addFile(module, "video", "The bow", await shelf.film("bow.mp4", 1));
+  const page = await teacher.open(`/course/module/${module}/`);
+  await page.locator('.file-card[data-state="processing"]').waitFor();
+  await teacher.context.clearCookies();
+  const led = page.waitForResponse((answer) => answer.url().includes("/accounts/login/"));
+  await card(page, "The bow").getByRole("button", { name: "Stop: The bow" }).click();
+  await page.getByText("You are no longer logged in").waitFor();
+  await led;
+  // What the page asks now is answered after what it asked then.
+  await page.evaluate(async () => (await fetch("/healthz")).text());
+  assert.equal(await card(page, "The bow").getAttribute("data-state"), "processing");
+  await open();
+  await teacher.context.close();
+});
+
 test("without scripts the same buttons do the same", async () => {
   const teacher = await teach(browser, site, "plain");
   const course = await teacher.addCourse({ title: "Plain", slug: "plain" });

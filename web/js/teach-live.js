@@ -33,12 +33,29 @@ export function showOnTheirWay() {
 async function freshPage() {
   try {
     const answer = await fetch(location.href, { headers: { Accept: "text/html" }, credentials: "same-origin" });
+    // Who is no longer logged in gets another page, and would at any later time.
+    if (answer.redirected) return null;
     if (answer.ok) return new DOMParser().parseFromString(await answer.text(), "text/html");
   } catch {
     // The connection is gone, or the site.
   }
   readAgainLater();
   return null;
+}
+
+/**
+ * How a file stands that the page does not show any more: a filter leaves it out, somebody has deleted it or, in a lesson,
+ * it is ready. Null when that cannot be told.
+ */
+async function stateOf(shown) {
+  try {
+    const answer = await fetch(`/uploads/${Number(shown.dataset.uploadId)}/state/`, { headers: { Accept: "application/json" }, credentials: "same-origin" });
+    if (answer.ok && !answer.redirected) return await answer.json();
+    if (answer.status !== 404) return null;
+  } catch {
+    return null;
+  }
+  return shown.matches("tr, .file-card, .held") ? { state: "canceled", words: "No longer here" } : { state: "ready", words: "Ready" };
 }
 
 /** The newest event of each file. */
@@ -83,13 +100,17 @@ async function readAgain() {
   const moving = document.querySelectorAll("[data-upload-id]:is([data-state='waiting'], [data-state='processing'])");
   const page = moving.length > 0 && (await freshPage());
   if (!page) return;
-  for (const { dataset } of moving) {
-    const id = Number(dataset.uploadId);
+  for (const shown of moving) {
+    const id = Number(shown.dataset.uploadId);
     const drawn = page.querySelector(`[data-upload-id="${id}"]`);
-    const state = drawn?.dataset.state ?? "ready";
-    const words = drawn?.querySelector(".words")?.textContent ?? "Ready";
-    const value = drawn?.querySelector("progress")?.getAttribute("value") ?? null;
-    show({ id, state, words, percent: value === null ? null : Number(value) });
+    if (!drawn) {
+      const stands = await stateOf(shown);
+      if (stands) show({ ...stands, id });
+      continue;
+    }
+    const words = drawn.querySelector(".words")?.textContent ?? "Ready";
+    const value = drawn.querySelector("progress")?.getAttribute("value") ?? null;
+    show({ id, state: drawn.dataset.state, words, percent: value === null ? null : Number(value) });
   }
 }
 
