@@ -108,6 +108,30 @@ test("a short film goes to its last tenths as soon as anything of it is there", 
   await page.close();
 });
 
+test("a film that ends without a connection leaves the lesson where it is, and it can be marked by hand", async () => {
+  const page = await student.open(short);
+  const button = page.locator(".mark-done button");
+  // It may have been played before.
+  if ((await button.innerText()).includes("Done")) await button.click();
+  await page.getByRole("button", { name: "Mark as done" }).waitFor();
+  await page.getByRole("group", { name: "Player: A pluck" }).getByRole("button", { name: "Play", exact: true }).click();
+  await page.waitForFunction(() => {
+    const { buffered, currentSrc, duration } = document.querySelector("video");
+    return currentSrc.startsWith("blob:") && buffered.length > 0 && duration - buffered.end(buffered.length - 1) < 0.5;
+  });
+  const lost = page.waitForEvent("requestfailed", (request) => request.url().endsWith("/done/"));
+  await student.context.setOffline(true);
+  await page.locator("video").evaluate((film) => {
+    film.currentTime = film.duration - 0.3;
+    return film.play().catch(() => {});
+  });
+  await lost;
+  await student.context.setOffline(false);
+  await page.getByRole("button", { name: "Mark as done" }).click();
+  await page.getByRole("button", { name: "Done" }).waitFor();
+  await page.close();
+});
+
 test("captions are shown in the language that is chosen, and the browser remembers it", async () => {
   const page = await student.open(lesson);
   await play(page);

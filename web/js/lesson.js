@@ -31,7 +31,10 @@ function rememberPosition(media) {
   addEventListener("pagehide", () => tell(true));
 }
 
-/** Done, and not done again, without leaving the page; if that fails, the form goes its plain way. */
+/**
+ * Done, and not done again, without leaving the page; if that fails, the form goes its plain way. What nobody pressed, at
+ * the end of a recording, leads nowhere: the lesson stays, and the button is there.
+ */
 async function mark(event) {
   const form = event.target.closest(".mark-done");
   if (!form) return;
@@ -42,7 +45,7 @@ async function mark(event) {
     const response = await post(form.action, { done: form.elements.done.value });
     answer = await response.json().catch(() => ({}));
   } catch {
-    form.submit();
+    if (event.submitter) form.submit();
     return;
   }
   showDone(form, done);
@@ -111,7 +114,7 @@ function roomBeside() {
   link.addEventListener("keydown", (event) => {
     if (event.key !== " " || !isWide.matches) return;
     event.preventDefault();
-    link.click();
+    if (!event.repeat) link.click();
   });
   isWide.addEventListener("change", name);
   name();
