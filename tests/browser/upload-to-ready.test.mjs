@@ -196,6 +196,36 @@ test("a recording, a picture, a file, a web video and a text are added, each by 
   await teacher.close();
 });
 
+test("a text that was being written when the session ended is not lost, and one that was saved is not offered again", async () => {
+  const teacher = await teach(browser, site, "writing");
+  const course = await teacher.addCourse({ title: "Writing", slug: "writing" });
+  const module = await teacher.addModule(course, "One");
+  const form = `/course/module/${module}/content/text/create/`;
+  const page = await teacher.open(form);
+  const text = page.getByLabel("Text", { exact: true });
+  await page.getByLabel("Title").fill("Breathing");
+  await text.fill("Breathe out before you lift the bow.");
+  await teacher.context.clearCookies();
+  await page.getByRole("button", { name: "Add it" }).click();
+  await page.waitForURL("**/accounts/login/**");
+  await page.getByLabel("User name").fill("writing");
+  await page.getByLabel("Password", { exact: true }).fill(PASSWORD);
+  await page.getByRole("button", { name: "Log in", exact: true }).click();
+  await page.waitForURL((url) => !url.pathname.startsWith("/accounts/"));
+  await page.goto(form);
+  await page.getByText("What you wrote here before was not saved.").waitFor();
+  await page.getByRole("button", { name: "Put it back" }).click();
+  assert.equal(await text.inputValue(), "Breathe out before you lift the bow.");
+  await page.locator("#preview").getByText("Breathe out").waitFor();
+  await page.getByLabel("Title").fill("Breathing");
+  await page.getByRole("button", { name: "Add it" }).click();
+  await card(page, "Breathing").waitFor();
+  await page.goto(form);
+  await page.getByLabel("Title").waitFor();
+  assert.equal(await page.getByText("was not saved").count(), 0);
+  await teacher.close();
+});
+
 test("contents are put in order by dragging and by Alt and the arrows, and deleting one asks first", async () => {
   const teacher = await teach(browser, site, "order");
   const course = await teacher.addCourse({ title: "Order", slug: "order-of-things" });

@@ -28,7 +28,7 @@ export async function post(url, body, { keepalive = false } = {}) {
 }
 
 async function reason(answer) {
-  if (answer.status === 403) return "You are no longer logged in, or may not do this. Reload the page.";
+  if (answer.status === 403) return "You are no longer logged in, or may not do this. Log in in another tab, and try again here.";
   if (answer.status === 404) return "This is no longer here. Reload the page.";
   if (answer.status === 409) return "It has changed in the meantime: this is how it stands now.";
   if (answer.status === 429) return "That was a little fast. Wait a minute and try again.";

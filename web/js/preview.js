@@ -1,6 +1,7 @@
 // The preview beside a text: what the site makes of it, a moment after the last key.
 
 import { debounce, post } from "./common.js";
+import { keepDraft } from "./draft.js";
 
 const WAIT_MS = 350;
 
@@ -30,5 +31,6 @@ for (const area of document.querySelectorAll("textarea[data-preview-url]")) {
   const soon = debounce(show, WAIT_MS);
   area.addEventListener("input", soon);
   area.form.addEventListener("change", soon);
+  keepDraft(area);
   if (area.value !== "") show();
 }

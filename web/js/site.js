@@ -1,6 +1,7 @@
 // Every page loads this module. Nothing here is needed to read, register, log in or send a form.
 
 import { announce, post, setIcon } from "./common.js";
+import { forgetDraft } from "./draft.js";
 import { startEvents } from "./events.js";
 
 const SENT_MS = 8000;
@@ -162,4 +163,5 @@ focusFirstFault();
 goAtOnce();
 copying();
 sendOnce();
+forgetDraft();
 startEvents();
