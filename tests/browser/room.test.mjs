@@ -174,6 +174,54 @@ test("a mention is completed, marked, and reaches the other's bell; an answer le
   await jumped(clara, "Who has heard it?");
 });
 
+test("a line that is being changed is not thrown away by anything else that is pressed", async () => {
+  const { pages } = await open("changing");
+  const [clara, maya] = pages;
+  await tell(clara, "What did you hear?");
+  await tell(maya, "A fifth");
+  const field = maya.getByLabel("Your line");
+  await field.press("ArrowUp");
+  await maya.getByText("You are changing a line.", { exact: true }).waitFor();
+  await field.pressSequentially(", I should say");
+  await press(maya, "What did you hear?", "Answer this line");
+  await maya.getByText("Save it with Enter, or leave it as it was, first.").waitFor();
+  await maya.locator("#room-file").setInputFiles(await shelf.picture("heard.png", "64x40"));
+  assert.equal(await field.inputValue(), "A fifth, I should say");
+  await field.press("Enter");
+  await line(clara, "A fifth, I should say").waitFor();
+});
+
+test("a name that is completed before other words is taken once, and Enter sends then", async () => {
+  const { pages } = await open("between");
+  const [clara, maya] = pages;
+  const field = maya.getByLabel("Your line");
+  await field.fill("Thanks for this");
+  await field.evaluate((each) => each.setSelectionRange(6, 6));
+  await field.pressSequentially(" @cla");
+  await maya.getByRole("option", { name: /clara-between/ }).waitFor();
+  await field.press("Enter");
+  assert.equal(await field.inputValue(), "Thanks @clara-between for this");
+  await field.press("Enter");
+  await line(clara, "Thanks @clara-between for this").waitFor();
+});
+
+test("what is written from right to left begins at the right", async () => {
+  const { pages } = await open("direction");
+  const [clara, maya] = pages;
+  await tell(clara, "\u0645\u0631\u062d\u0628\u0627.");
+  const shown = line(maya, "\u0645\u0631\u062d\u0628\u0627").locator(".text");
+  const [first, stop] = await shown.evaluate((each) => {
+    const text = document.createTreeWalker(each, NodeFilter.SHOW_TEXT).nextNode();
+    return [0, text.data.indexOf(".")].map((at) => {
+      const range = document.createRange();
+      range.setStart(text, at);
+      range.setEnd(text, at + 1);
+      return range.getBoundingClientRect().left;
+    });
+  });
+  assert.ok(stop < first, `the full stop stands at ${stop}, the first letter at ${first}`);
+});
+
 test("who types is told, and who is here", async () => {
   const { pages } = await open("here");
   const [clara, maya] = pages;
@@ -388,8 +436,10 @@ test("the room opens beside the lesson, which stays the larger", async () => {
   const page = await student.open(`/students/course/${course}/${module}/`);
   await page.setViewportSize({ width: 1280, height: 900 });
   const button = page.getByRole("button", { name: "Room", exact: true });
-  await button.click();
+  // Pressed twice, it opens once.
+  await button.dblclick();
   await here(page);
+  assert.equal(await page.locator("#lesson-room").count(), 1);
   await tell(pages[0], "Do you hear me in there?");
   await line(page, "Do you hear me in there?").waitFor();
   await tell(page, "Yes, beside the lesson.");
@@ -448,6 +498,7 @@ test("the history is read upwards while the place stays, and a jump back leads t
   await tell(clara, "live and new");
   await page.locator("#room-down").click();
   await line(page, "live and new").waitFor();
+  assert.equal(await page.locator('#room-list .line[tabindex="0"]').count(), 1, "the Tab key stops at one of the lines");
   const numbers = (await wordsOf(page)).map((words) => Number(/^history (\d+)/.exec(words)?.[1] ?? 131));
   assert.deepEqual(numbers, numbers.map((_, place) => numbers[0] + place));
   assert.ok(await scroller.evaluate((each) => each.scrollHeight - each.scrollTop - each.clientHeight < 80));

@@ -9,6 +9,8 @@ const KEPT = "lyceum-room-beside";
 
 let aside = null;
 let room = null;
+/** Whether it is on its way: pressed twice, it opens once. */
+let isOpening = false;
 /** Ends the watching of where the lesson begins. */
 let watching = null;
 
@@ -24,7 +26,9 @@ function remember(isWanted) {
 
 /** Opens the room, or closes it. `moves` the focus when a person asked for it. */
 export async function toggleRoom(link, { moves = true } = {}) {
+  if (isOpening) return undefined;
   if (aside) return close(link);
+  isOpening = true;
   link.setAttribute("aria-busy", "true");
   try {
     await open(link, moves);
@@ -37,6 +41,7 @@ export async function toggleRoom(link, { moves = true } = {}) {
     aside = null;
     if (moves) location.assign(link.href);
   } finally {
+    isOpening = false;
     link.removeAttribute("aria-busy");
   }
   return undefined;

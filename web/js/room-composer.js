@@ -2,7 +2,7 @@
 
 import { announce } from "./common.js";
 import { quoted, speakerOf } from "./room-line.js";
-import { asCode, asLink, dayWords, timeWords, waitWords } from "./room-words.js";
+import { asCode, asLink, dayWords, isComposing, timeWords, waitWords } from "./room-words.js";
 
 /** Others are told at most so often that she types. */
 const TYPING_EVERY_MS = 3000;
@@ -58,6 +58,7 @@ export class Composer {
 
   /** Begins an answer to a line. */
   reply(line) {
+    if (this.#isChanged()) return;
     if (this.#editing) this.#stopEditing();
     this.#replyTo = { id: Number(line.dataset.id), name: speakerOf(line), message: line.dataset.words.slice(0, 140) };
     this.#showAbout();
@@ -67,12 +68,22 @@ export class Composer {
 
   /** Begins to change a line of her own. */
   edit(line) {
+    if (this.#isChanged()) return;
     this.#keep();
     this.#editing = Number(line.dataset.id);
     this.#fill(line.dataset.words);
     this.#showAbout();
     this.field.focus();
     this.field.setSelectionRange(this.field.value.length, this.field.value.length);
+  }
+
+  /** Whether a line is being changed, and reads otherwise already: that is not thrown away unasked, and it says so. */
+  #isChanged() {
+    const line = this.#editing && this.#lines.find(this.#editing);
+    if (!line || this.field.value === line.dataset.words) return false;
+    this.showFault("You are changing a line. Save it with Enter, or leave it as it was, first.");
+    this.field.focus();
+    return true;
   }
 
   /** Puts back a line that was not taken; what was being written stays below it. */
@@ -99,7 +110,7 @@ export class Composer {
     const tried = this.#changing;
     this.#changing = null;
     const line = tried && this.#lines.find(tried.id);
-    if (line && code !== "gone") {
+    if (line && code !== "gone" && !this.#editing) {
       this.edit(line);
       this.#fill(tried.message);
     }
@@ -209,6 +220,7 @@ export class Composer {
 
   #add(files) {
     if (files.length === 0) return;
+    if (this.#isChanged()) return;
     if (this.#editing) this.#stopEditing();
     this.fault.hidden = true;
     this.#withPictures((attach) => attach.add(files));
@@ -226,7 +238,7 @@ export class Composer {
   }
 
   #key(event) {
-    if (event.defaultPrevented || event.isComposing) return;
+    if (event.defaultPrevented || isComposing(event)) return;
     if (event.key === "Enter" && !event.shiftKey) {
       event.preventDefault();
       this.#submit();

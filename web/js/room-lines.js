@@ -173,8 +173,10 @@ export class Lines {
   readNewest() {
     this.newer.hidden = false;
     return this.#page(() => ({}), ({ lines, has_more: hasMore }) => {
+      const hadFocus = this.list.contains(document.activeElement);
       this.#clear();
       this.#insert(lines, this.#end());
+      if (hadFocus && !this.list.contains(document.activeElement)) this.last()?.focus({ preventScroll: true });
       this.older.hidden = !hasMore;
       this.newer.hidden = true;
       this.unseen = 0;

@@ -2,7 +2,7 @@
 // that it is the announcer who says that there are names, and the field which of them is chosen.
 
 import { announce, element } from "./common.js";
-import { matching, mentionAt } from "./room-words.js";
+import { isComposing, matching, mentionAt } from "./room-words.js";
 
 export class Mentions {
   #field;
@@ -60,7 +60,7 @@ export class Mentions {
   }
 
   #key(event) {
-    if (this.#list.hidden || event.isComposing) return;
+    if (this.#list.hidden || isComposing(event)) return;
     const moves = { ArrowDown: 1, ArrowUp: -1 };
     if (event.key in moves) this.#choose((this.#chosen + moves[event.key] + this.#found.length) % this.#found.length);
     else if ((event.key === "Enter" || event.key === "Tab") && !event.shiftKey) this.#take(this.#chosen);
@@ -81,10 +81,13 @@ export class Mentions {
     const { user } = this.#found[place];
     const { value, selectionStart } = this.#field;
     const after = value.slice(selectionStart);
-    const made = `${value.slice(0, this.#range.from)}@${user}${/^\s/.test(after) ? "" : " "}`;
+    const hasSpace = /^\s/.test(after);
+    const made = `${value.slice(0, this.#range.from)}@${user}${hasSpace ? "" : " "}`;
     this.#close();
     this.#field.value = made + after;
-    this.#field.setSelectionRange(made.length, made.length);
+    // Behind the space: right behind the name, names would be offered again.
+    const end = made.length + (hasSpace ? 1 : 0);
+    this.#field.setSelectionRange(end, end);
     this.#field.dispatchEvent(new Event("input", { bubbles: true }));
   }
 

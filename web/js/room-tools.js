@@ -31,6 +31,8 @@ export class Tools {
     // On a screen that is touched: once for the buttons, and again to be rid of them.
     list.addEventListener("click", (event) => this.#touch(event));
     list.addEventListener("keydown", (event) => this.#key(event));
+    // The line that was the stop may go with others, when another part of the history is shown.
+    new MutationObserver(() => this.#current?.isConnected || this.stop()).observe(list, { childList: true });
     this.stop();
   }
 

@@ -168,3 +168,9 @@ export function marked(text, query) {
   const parts = text.split(new RegExp(`(${words.join("|")})`, "giu"));
   return parts.map((part, place) => ({ text: part, found: place % 2 === 1 })).filter((part) => part.text !== "");
 }
+
+/**
+ * Whether a key belongs to an input method: Enter takes what it offers, and sends nothing. Safari has ended the composition
+ * by then, and leaves the code 229 of such keys (UI Events, section 7.3.1).
+ */
+export const isComposing = (event) => event.isComposing || event.keyCode === 229;

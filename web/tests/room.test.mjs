@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import {
-  asCode, asLink, dayWords, fit, goesOn, marked, matching, mentionAt, namesWords, newLinesWords, nextWait, sinceWords,
+  asCode, asLink, dayWords, fit, goesOn, isComposing, marked, matching, mentionAt, namesWords, newLinesWords, nextWait, sinceWords,
   setZone, timeWords, typingWords, waitWords,
 } from "../js/room-words.js";
 
@@ -160,4 +160,10 @@ test("words that are made to be slow to read are read at once", () => {
     const words = part.repeat(Math.ceil(4000 / part.length));
     assert.ok(enrich(words).length > 0, part);
   }
+});
+
+test("Enter that takes what an input method offers sends nothing, also where the composition has ended by then", () => {
+  assert.equal(isComposing({ isComposing: true, keyCode: 13 }), true);
+  assert.equal(isComposing({ isComposing: false, keyCode: 229 }), true);
+  assert.equal(isComposing({ isComposing: false, keyCode: 13 }), false);
 });
