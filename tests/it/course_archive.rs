@@ -449,3 +449,30 @@ async fn of_two_who_want_one_address_at_once_one_is_told_that_it_is_taken() {
     assert!(error.contains("--slug"), "{error}");
     is_untouched(&there, &[]).await;
 }
+
+/// Lets everything be written, and refuses when it is to be committed.
+const UNCOMMITTED: &str = "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS
+    $$ BEGIN RAISE EXCEPTION 'the connection is gone'; END $$;
+    CREATE CONSTRAINT TRIGGER refuse AFTER INSERT ON courses
+    DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION refuse()";
+
+#[tokio::test]
+async fn when_the_answer_to_the_commit_is_a_fault_the_files_of_a_course_stay_since_it_may_have_come_in()
+ {
+    let there = elsewhere().await;
+    let db = there.app.db.writer();
+    // SQLite commits in this process: there is no answer that could be lost.
+    if db.get_database_backend() != DbBackend::Postgres {
+        return;
+    }
+    let school = School::new(true).await;
+    let file = school.export().await;
+    db.execute_unprepared(UNCOMMITTED).await.unwrap();
+    bring(&there, &file, wish()).await.unwrap_err();
+    assert_eq!(course::Entity::find().count(db).await.unwrap(), 0);
+    let stored = there.stored().await;
+    assert!(
+        stored.iter().any(|key| key.ends_with("/original")),
+        "{stored:?}"
+    );
+}

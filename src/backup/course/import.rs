@@ -170,7 +170,7 @@ impl Importing {
     }
 
     async fn insert(
-        &self,
+        &mut self,
         admitted: &Admitted,
         is_published: bool,
     ) -> Result<Imported, BackupError> {
@@ -194,6 +194,8 @@ impl Importing {
         changes::course(&write, course.id, course.owner_id);
         let logged = log(app, &write, &course, is_subject_new).await;
         logged.map_err(fault)?;
+        // When no answer comes it may have been committed all the same; then nothing may be undone.
+        self.stored.clear();
         write.commit().await.map_err(fault)?;
         let is_waiting = |made: &&upload::Model| made.state == UploadState::Waiting;
         Ok(Imported {
