@@ -64,8 +64,17 @@ pub enum BackupError {
     )]
     OtherSecret,
     /// A process serves the site.
-    #[error("this site is being served; stop every process of it first. Nothing was changed")]
+    #[error(
+        "this site is being served, or files are processed for it; stop every process of it first. One that was killed counts \
+         as running for a minute. Nothing was changed"
+    )]
     Running,
+    /// Somebody began to use the site while its files were put back; says how.
+    #[error(
+        "meanwhile somebody has begun to use this site: {0}. Its rows were not brought back. Stop every process of it, and \
+         restore into a fresh data folder, database and file store"
+    )]
+    Overtaken(String),
     /// The database.
     #[error("the database: {0}")]
     Database(#[from] sea_orm::DbErr),

@@ -1,5 +1,7 @@
 //! Bringing a backup back, into an empty site: the whole archive is verified first, then come the files, and last the
-//! rows, in one transaction. Until that is committed the site is as empty as before, and asking again goes on.
+//! rows, in one transaction. Until that is committed the site is as empty as before, and asking again goes on. Files take
+//! their time: before the commit it is looked once more whether anybody has begun to use the site, and whether the files are
+//! still there, which a worker would have swept as nobody's.
 
 use super::BackupError;
 use super::archive::{self, Summed, at};
@@ -7,9 +9,13 @@ use super::make::migrations;
 use super::manifest::{FORMAT, Manifest, part};
 use super::tables::{self, Table};
 use crate::app::App;
-use crate::entities::{audit_entry, course, upload, user};
-use sea_orm::{EntityTrait, PaginatorTrait as _, TransactionTrait as _};
-use std::collections::BTreeMap;
+use crate::entities::{audit_entry, course, node, upload, user};
+use crate::web::metrics::nodes;
+use sea_orm::{
+    ConnectionTrait, DatabaseTransaction, DbBackend, EntityTrait, PaginatorTrait as _,
+    SqliteTransactionMode, TransactionOptions, TransactionTrait as _,
+};
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Read, Seek as _, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -88,7 +94,7 @@ impl Restoring {
         if !has_other_secret {
             self.take_secret(&secret)?;
         }
-        self.runtime.block_on(self.load(rows))?;
+        self.runtime.block_on(self.load(rows, &manifest))?;
         Ok(Restored {
             files,
             has_other_secret,
@@ -98,19 +104,11 @@ impl Restoring {
     /// Who works in this site would lose it. Files that a restoring brought which was broken off are none of somebody's.
     async fn refuse_if_used(&self, manifest: &Manifest) -> Result<(), BackupError> {
         let db = self.app.db.read();
-        for (what, count) in [
-            ("accounts", user::Entity::find().count(db).await?),
-            ("courses", course::Entity::find().count(db).await?),
-            ("uploads", upload::Entity::find().count(db).await?),
-            // They outlive what they tell of, and nobody may delete them.
-            (
-                "lines in its log of changes",
-                audit_entry::Entity::find().count(db).await?,
-            ),
-        ] {
-            if count > 0 {
-                return Err(BackupError::NotEmpty(format!("it has {what}: {count}")));
-            }
+        if self.is_worked_on(db).await? {
+            return Err(BackupError::Running);
+        }
+        if let Some(use_of_it) = find_use(db).await? {
+            return Err(BackupError::NotEmpty(use_of_it));
         }
         for entry in self.app.files.list("").await? {
             let name = format!("{}{}", part::FILES, entry.key);
@@ -122,6 +120,39 @@ impl Restoring {
             }
         }
         Ok(())
+    }
+
+    /// Whether a process gives signs of life. Those that serve are asked on the bus, too; those that process files hear
+    /// nothing there.
+    async fn is_worked_on(&self, db: &impl ConnectionTrait) -> Result<bool, BackupError> {
+        let now = self.app.clock.now();
+        let found = node::Entity::find().all(db).await?;
+        Ok(found.iter().any(|node| nodes::is_alive(node, now)))
+    }
+
+    /// Looks once more, before the rows are committed, at what may have come and gone while the files were put back.
+    async fn refuse_if_overtaken(
+        &self,
+        db: &DatabaseTransaction,
+        manifest: &Manifest,
+    ) -> Result<(), BackupError> {
+        let overtaken = |why: String| Err(BackupError::Overtaken(why));
+        if self.is_worked_on(db).await? {
+            return overtaken("a process of it was started".into());
+        }
+        if let Some(use_of_it) = find_use(db).await? {
+            return overtaken(use_of_it);
+        }
+        let stored = self.app.files.list("").await?;
+        let stored: BTreeSet<&str> = stored.iter().map(|entry| entry.key.as_str()).collect();
+        let parts = manifest.parts.iter().filter(|(_, part)| part.is_wanted);
+        let keys = parts.filter_map(|(name, _)| name.strip_prefix(part::FILES));
+        match keys.filter(|key| !stored.contains(key)).count() {
+            0 => Ok(()),
+            gone => overtaken(format!(
+                "files that were put into its file store are gone from there: {gone}"
+            )),
+        }
     }
 
     /// The bytes in a file without a name.
@@ -138,8 +169,19 @@ impl Restoring {
     }
 
     /// Puts the rows in the place of those that a fresh site has.
-    async fn load(&self, mut rows: Rows) -> Result<(), BackupError> {
-        let db = self.app.db.writer().begin().await?;
+    async fn load(&self, mut rows: Rows, manifest: &Manifest) -> Result<(), BackupError> {
+        let options = TransactionOptions {
+            sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
+            ..Default::default()
+        };
+        let writer = self.app.db.writer();
+        let db = writer.begin_with_options(options).await?;
+        if db.get_database_backend() == DbBackend::Postgres {
+            // Nobody registers or sends anything from here on.
+            let hold = "LOCK TABLE users, courses, uploads, audit_entries IN EXCLUSIVE MODE";
+            db.execute_unprepared(hold).await?;
+        }
+        self.refuse_if_overtaken(&db, manifest).await?;
         let tables = tables::all();
         for table in tables.iter().rev() {
             table.clear(&db).await?;
@@ -185,6 +227,22 @@ impl Restoring {
             .and_then(|()| std::fs::rename(&beside, &path))
             .map_err(at(&path))
     }
+}
+
+/// What stands in the way of a restoring in the database.
+async fn find_use(db: &impl ConnectionTrait) -> Result<Option<String>, BackupError> {
+    let counts = [
+        ("accounts", user::Entity::find().count(db).await?),
+        ("courses", course::Entity::find().count(db).await?),
+        ("uploads", upload::Entity::find().count(db).await?),
+        // They outlive what they tell of, and nobody may delete them.
+        (
+            "lines in its log of changes",
+            audit_entry::Entity::find().count(db).await?,
+        ),
+    ];
+    let used = counts.into_iter().find(|(_, count)| *count > 0);
+    Ok(used.map(|(what, count)| format!("it has {what}: {count}")))
 }
 
 /// Whether this program has the tables that were backed up, and every part is one of ours.

@@ -1,11 +1,12 @@
 //! `lyceum backup` and `lyceum restore`, run as programs: what comes back, and what is refused.
 
-use crate::kit::{Browser, Role, TestApp, object_store, postgres_database};
+use crate::kit::{Browser, Role, TestApp, account_row, object_store, postgres_database, until};
+use lyceum::backup::restore;
 use lyceum::config::Secret;
-use lyceum::db::Db;
+use lyceum::db::{Db, Write};
 use lyceum::entities::item::ItemKind;
-use lyceum::entities::{audit_entry, rendition, upload};
-use sea_orm::{ActiveValue::Set, EntityTrait as _};
+use lyceum::entities::{audit_entry, node, rendition, upload, user};
+use sea_orm::{ActiveValue::Set, EntityTrait as _, PaginatorTrait as _};
 use std::io::{Cursor, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
@@ -38,6 +39,11 @@ impl Place {
             files: "disk:".into(),
             folder: tempfile::tempdir().unwrap(),
         }
+    }
+
+    /// Its database; none before there is one.
+    async fn open(&self) -> Option<Db> {
+        Db::open(&self.database, self.folder.path()).await.ok()
     }
 
     async fn run(&self, command: &str, file: &Path) -> Output {
@@ -359,6 +365,95 @@ async fn a_backup_is_never_restored_over_a_site_that_is_used() {
     std::fs::write(place.folder.path().join("files/uploads/kept"), "mine").unwrap();
     let told = said(&place.run("restore", &file).await, 1);
     assert!(told.contains("its file store has uploads/kept"), "{told}");
+}
+
+#[tokio::test]
+async fn a_backup_is_not_restored_while_files_are_processed_for_a_site_that_nobody_serves() {
+    let school = School::new().await;
+    let file = back_up(&school.site, "site.tar").await;
+    let place = Place::vacant().await;
+    let mut program = Command::new(env!("CARGO_BIN_EXE_lyceum"));
+    let mut worker = program
+        .arg("work")
+        .current_dir(place.folder.path())
+        .env("LYCEUM_DATA", place.folder.path())
+        .env("LYCEUM_DATABASE", &place.database)
+        .env("LYCEUM_FILES", &place.files)
+        .env("LYCEUM_SECRET", SECRET)
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    let db = until("the worker has brought the tables", async || {
+        let db = place.open().await?;
+        node::Entity::find().one(db.read()).await.ok()??;
+        Some(db)
+    })
+    .await;
+    let told = said(&place.run("restore", &file).await, 1);
+    assert!(told.contains("files are processed for it"), "{told}");
+    let users = user::Entity::find().count(db.read()).await.unwrap();
+    assert_eq!(users, 0);
+    // One that ends as it should takes its sign of life along.
+    let id = worker.id().unwrap().to_string();
+    let sent = Command::new("kill").args(["-TERM", &id]).status().await;
+    assert!(sent.unwrap().success());
+    worker.wait().await.unwrap();
+    db.close().await.unwrap();
+    said(&place.run("restore", &file).await, 0);
+}
+
+/// Restores while somebody else holds the writer, who does something once a file was put back; answers what was said.
+async fn restored_beside(
+    file: &Path,
+    act: impl AsyncFnOnce(&Write, &TestApp),
+) -> (TestApp, String) {
+    let there = TestApp::start().await;
+    let beside = there.app.write().await.unwrap();
+    // On PostgreSQL whoever writes holds up who wants the tables for herself.
+    let nobody = user::Entity::delete_by_id(0).exec(&*beside).await.unwrap();
+    assert_eq!(nobody.rows_affected, 0);
+    let (restored, ()) = tokio::join!(restore(&there.app, file.to_owned(), false), async {
+        until("a file was put back", async || {
+            there.stored().await.into_iter().next()
+        })
+        .await;
+        act(&beside, &there).await;
+        beside.commit().await.unwrap();
+    });
+    (there, restored.unwrap_err().to_string())
+}
+
+#[tokio::test]
+async fn who_registers_while_a_backup_is_restored_is_not_lost_and_it_says_so() {
+    let school = School::new().await;
+    let file = back_up(&school.site, "site.tar").await;
+    let (there, told) = restored_beside(&file, async |beside, there| {
+        let row = account_row("kwame", there.clock.now());
+        user::Entity::insert(row).exec(&**beside).await.unwrap();
+    })
+    .await;
+    assert!(
+        told.contains("begun to use this site: it has accounts: 1"),
+        "{told}"
+    );
+    let users = user::Entity::find().all(there.app.db.read()).await.unwrap();
+    let names: Vec<&str> = users.iter().map(|row| row.username.as_str()).collect();
+    assert_eq!(names, ["kwame"]);
+}
+
+#[tokio::test]
+async fn a_restoring_whose_files_are_swept_away_behind_it_says_so_and_brings_no_rows() {
+    let school = School::new().await;
+    let file = back_up(&school.site, "site.tar").await;
+    let (there, told) = restored_beside(&file, async |_, there| {
+        for key in there.stored().await {
+            there.app.files.delete(&key).await.unwrap();
+        }
+    })
+    .await;
+    assert!(told.contains("are gone from there: 1"), "{told}");
+    let users = user::Entity::find().count(there.app.db.read()).await;
+    assert_eq!(users.unwrap(), 0);
 }
 
 #[tokio::test]
