@@ -212,6 +212,11 @@ test("a text that was being written when the session ended is not lost, and one 
   await page.getByLabel("Password", { exact: true }).fill(PASSWORD);
   await page.getByRole("button", { name: "Log in", exact: true }).click();
   await page.waitForURL((url) => !url.pathname.startsWith("/accounts/"));
+  // She may look around first, and comes back by a link.
+  await page.goto(form);
+  await page.getByText("What you wrote here before was not saved.").waitFor();
+  await page.getByRole("link", { name: "Cancel" }).click();
+  await page.waitForURL(`**/course/module/${module}/`);
   await page.goto(form);
   await page.getByText("What you wrote here before was not saved.").waitFor();
   await page.getByRole("button", { name: "Put it back" }).click();

@@ -3,6 +3,7 @@
 import { element } from "./common.js";
 
 const keyOf = (path) => `lyceum-draft:${path}`;
+const sentOf = (path) => `${keyOf(path)}:sent`;
 
 /** Keeps what is typed into `area`, and offers what was typed on this page before and is not there. */
 export function keepDraft(area) {
@@ -10,13 +11,17 @@ export function keepDraft(area) {
   let kept = null;
   try {
     kept = sessionStorage.getItem(key);
-    area.addEventListener("input", () => {
+    const keep = (name, words) => {
       try {
-        sessionStorage.setItem(key, area.value);
+        sessionStorage.setItem(name, words);
       } catch {
         // A browser without room for it keeps nothing.
       }
-    });
+    };
+    // Whatever was sent from here has not arrived, or its fault is shown.
+    sessionStorage.removeItem(sentOf(location.pathname));
+    area.addEventListener("input", () => keep(key, area.value));
+    area.form.addEventListener("submit", () => keep(sentOf(location.pathname), "yes"));
   } catch {
     return; // Storage may be forbidden.
   }
@@ -34,13 +39,15 @@ export function keepDraft(area) {
   area.before(offer);
 }
 
-/** Forgets the draft of the page that led here: it was saved there, or left. On the way through a log-in it stays. */
+/** Forgets what was sent from the page that led here, since it was taken. On the way through a log-in it stays. */
 export function forgetDraft() {
   const isFault = document.querySelector("main .fault-page") !== null;
   if (!document.referrer || isFault || location.pathname.startsWith("/accounts/")) return;
   try {
     const { origin, pathname } = new URL(document.referrer);
-    if (origin === location.origin && pathname !== location.pathname) sessionStorage.removeItem(keyOf(pathname));
+    const wasSent = sessionStorage.getItem(sentOf(pathname)) !== null;
+    if (origin !== location.origin || pathname === location.pathname || !wasSent) return;
+    for (const key of [keyOf(pathname), sentOf(pathname)]) sessionStorage.removeItem(key);
   } catch {
     // Storage may be forbidden.
   }
