@@ -27,7 +27,7 @@ export function keepDraft(area) {
   }
   if (!kept || kept === area.value) return;
   const offer = element("p", "hint draft", "What you wrote here before was not saved. ");
-  const back = element("button", "link-button", "Put it back");
+  const back = element("button", "button", "Put it back");
   back.type = "button";
   back.addEventListener("click", () => {
     area.value = kept;
