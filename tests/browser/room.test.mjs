@@ -194,6 +194,9 @@ test("a line that is being changed is not thrown away by anything else that is p
 test("a name that is completed before other words is taken once, and Enter sends then", async () => {
   const { pages } = await open("between");
   const [clara, maya] = pages;
+  // Names are of those who are known to be there, or to have spoken.
+  await tell(clara, "Here are the notes.");
+  await line(maya, "Here are the notes.").waitFor();
   const field = maya.getByLabel("Your line");
   await field.fill("Thanks for this");
   await field.evaluate((each) => each.setSelectionRange(6, 6));
