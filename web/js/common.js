@@ -35,6 +35,14 @@ async function reason(answer) {
   return `The site answered with an error (${answer.status}). Try again in a moment.`;
 }
 
+/** How a file stands, `{state, words, percent}`; null when it is not there. Throws when that cannot be told. */
+export async function uploadState(id) {
+  const answer = await fetch(`/uploads/${Number(id)}/state/`, { headers: { Accept: "application/json" }, credentials: "same-origin" });
+  if (answer.status === 404) return null;
+  if (!answer.ok || answer.redirected) throw new Error(await reason(answer));
+  return answer.json();
+}
+
 /** Says something to those who hear the page. `#announcer` is a polite live region in the base page. */
 export function announce(words) {
   const region = document.getElementById("announcer");

@@ -1,6 +1,6 @@
 // What a page shows of files keeps telling the truth: states from live events; stopping, and trying again, in place.
 
-import { announce, debounce, element, post, setIcon, showFault } from "./common.js";
+import { announce, debounce, element, post, setIcon, showFault, uploadState } from "./common.js";
 import { onEvent } from "./events.js";
 
 const STATE_ICONS = { paused: "pause", ready: "circle-check", uploading: "arrow-up-to-line", waiting: "hourglass", processing: "loader-circle", failed: "circle-alert", canceled: "circle-stop" };
@@ -48,14 +48,8 @@ async function freshPage() {
  * it is ready. Null when that cannot be told.
  */
 async function stateOf(shown) {
-  try {
-    const answer = await fetch(`/uploads/${Number(shown.dataset.uploadId)}/state/`, { headers: { Accept: "application/json" }, credentials: "same-origin" });
-    if (answer.ok && !answer.redirected) return await answer.json();
-    if (answer.status !== 404) return null;
-  } catch {
-    return null;
-  }
-  return shown.matches("tr, .file-card, .held") ? { state: "canceled", words: "No longer here" } : { state: "ready", words: "Ready" };
+  const gone = shown.matches("tr, .file-card, .held") ? { state: "canceled", words: "No longer here" } : { state: "ready", words: "Ready" };
+  return uploadState(shown.dataset.uploadId).then((stands) => stands ?? gone, () => null);
 }
 
 /** The newest event of each file. */

@@ -1,7 +1,7 @@
 // Uploads with progress: forms with a file field, and drop zones that take several files, one after the
 // other. Without this module the forms are sent plainly and work as well.
 
-import { announce, element, icon, showFault } from "./common.js";
+import { announce, element, icon, showFault, uploadState } from "./common.js";
 import { setState, showOnTheirWay } from "./teach-live.js";
 import { newKey, transfer } from "./transfer.js";
 import { size } from "./words.js";
@@ -311,14 +311,9 @@ async function load(path) {
 
 /** How a file stands that has just arrived. */
 async function stateOf(upload) {
-  try {
-    const answer = await fetch(`/uploads/${Number(upload)}/state/`, { headers: { Accept: "application/json" }, credentials: "same-origin" });
-    const { state, words } = await answer.json();
-    return { state, words };
-  } catch {
-    // The next event tells.
-    return {};
-  }
+  // Where it cannot be told the next event tells.
+  const { state, words } = (await uploadState(upload).catch(() => null)) ?? {};
+  return { state, words };
 }
 
 for (const form of document.querySelectorAll("form[data-upload]")) {
