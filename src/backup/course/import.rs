@@ -62,7 +62,8 @@ pub struct Imported {
 /// Brings a course in.
 ///
 /// # Errors
-/// [`BackupError`]; nothing is changed then.
+/// [`BackupError`]; nothing is changed then. When the answer to the commit is lost it may have come in; the files of one that
+/// did not are swept as nobody's.
 pub async fn import(app: &App, path: PathBuf, wish: Wish) -> Result<Imported, BackupError> {
     let (app, runtime) = (app.clone(), Handle::current());
     // Reading and writing files takes minutes, and blocks.
