@@ -1,7 +1,7 @@
 //! That nobody gets somebody's account, or a right, by a way beside the one that asks who she is.
 
 use crate::kit::{Browser, PASSWORD, Page, Role, TestApp};
-use lyceum::accounts::{self, NewToken};
+use lyceum::accounts::NewToken;
 use lyceum::entities::{enrollment, user};
 use lyceum::web::scopes::Scope;
 use reqwest::Method;
@@ -23,12 +23,7 @@ async fn key(site: &TestApp, user_id: i64, has_scopes: bool) -> String {
         scopes: has_scopes.then(|| Scope::ALL.into_iter().collect()),
         expires_at: None,
     };
-    let write = site.app.write().await.unwrap();
-    let key = accounts::create_token(&site.app, &write, new)
-        .await
-        .unwrap();
-    write.commit().await.unwrap();
-    key
+    site.key(new).await
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 
 use crate::kit::{Browser, Page, Role, TestApp};
 use chrono::TimeDelta;
-use lyceum::accounts::{self, NewToken};
+use lyceum::accounts::NewToken;
 use lyceum::entities::token;
 use lyceum::web::scopes::{Scope, Scopes};
 use reqwest::Method;
@@ -19,16 +19,7 @@ pub async fn key(site: &TestApp, user_id: i64, scopes: &[Scope]) -> String {
         scopes: Some(scopes.iter().copied().collect::<Scopes>()),
         expires_at: None,
     };
-    make(site, new).await
-}
-
-async fn make(site: &TestApp, new: NewToken) -> String {
-    let write = site.app.write().await.unwrap();
-    let key = accounts::create_token(&site.app, &write, new)
-        .await
-        .unwrap();
-    write.commit().await.unwrap();
-    key
+    site.key(new).await
 }
 
 async fn rows(site: &TestApp) -> Vec<token::Model> {
@@ -157,7 +148,7 @@ async fn a_key_does_what_its_scopes_say_and_no_more_than_its_owner_may() {
         .expect(404);
     assert!(site.enrollments(course.id).await.is_empty());
     with(&site, Method::POST, &path, &learn).await.expect(200);
-    let everything = make(&site, NewToken::unbounded(maya, "old")).await;
+    let everything = site.key(NewToken::unbounded(maya, "old")).await;
     with(&site, Method::POST, &path, &everything)
         .await
         .expect(200);
@@ -213,7 +204,7 @@ async fn outside_of_the_api_a_scoped_key_looks_and_sends_files_and_opens_no_acco
 async fn a_key_makes_and_revokes_no_keys() {
     let site = TestApp::start().await;
     let maya = site.person("maya", Role::Student).await;
-    let old = make(&site, NewToken::unbounded(maya, "old")).await;
+    let old = site.key(NewToken::unbounded(maya, "old")).await;
     let id = rows(&site).await[0].id;
     let program = site.visitor();
     let fields = [("name", "Another"), ("scope", "read")];
@@ -325,7 +316,8 @@ async fn nobody_has_more_keys_than_she_can_look_through() {
         .unwrap();
     let owner = found.unwrap().id;
     for number in 0..50 {
-        make(&site, NewToken::unbounded(owner, format!("Key {number}"))).await;
+        site.key(NewToken::unbounded(owner, format!("Key {number}")))
+            .await;
     }
     let fields = [("name", "One more"), ("scope", "read"), ("expires", "")];
     maya.post(LIST, &fields).await.expect(422).has("50 tokens");

@@ -41,6 +41,7 @@ pub use tus::{PART_BYTES, answer, metadata, name_of};
 
 use backends::clock::Clock;
 use chrono::{DateTime, Utc};
+use lyceum::accounts::{self, NewToken};
 use lyceum::app::App;
 use lyceum::config::Config;
 use lyceum::entities::{group, user, user_group};
@@ -203,6 +204,14 @@ impl TestApp {
         };
         row.update(self.app.db.writer()).await.unwrap();
         self.account_changed(user_id).await;
+    }
+
+    /// Makes a key for a program; answers it.
+    pub async fn key(&self, new: NewToken) -> String {
+        let write = self.app.write().await.unwrap();
+        let key = accounts::create_token(&self.app, &write, new).await;
+        write.commit().await.unwrap();
+        key.unwrap()
     }
 
     /// Says that an account was changed, for tests that change it in its table.

@@ -2,7 +2,7 @@
 
 use super::{call, send, teacher};
 use crate::kit::{PASSWORD, Role, TestApp};
-use lyceum::accounts::{self, NewToken};
+use lyceum::accounts::NewToken;
 use lyceum::entities::user;
 use lyceum::web::scopes::Scope;
 use reqwest::Method;
@@ -248,11 +248,7 @@ async fn no_key_makes_accounts_or_changes_groups() {
             scopes,
             expires_at: None,
         };
-        let write = site.app.write().await.unwrap();
-        let key = accounts::create_token(&site.app, &write, new)
-            .await
-            .unwrap();
-        write.commit().await.unwrap();
+        let key = site.key(new).await;
         let calls: [(Method, &str, Value); 4] = [
             (Method::POST, "/api/users/", account.clone()),
             (Method::POST, "/api/groups/", json!({"name": "Editors"})),

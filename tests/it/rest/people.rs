@@ -2,7 +2,7 @@
 
 use super::{call, send, set_draft, teacher};
 use crate::kit::{Page, Role, TestApp};
-use lyceum::accounts::{self, NewToken};
+use lyceum::accounts::NewToken;
 use lyceum::entities::upload::UploadKind;
 use lyceum::entities::user;
 use lyceum::messages::{self, MessageLevel, NewMessage};
@@ -27,11 +27,7 @@ async fn with_key(
         scopes: has_scopes.then(|| Scope::ALL.into_iter().collect()),
         expires_at: None,
     };
-    let write = site.app.write().await.unwrap();
-    let key = accounts::create_token(&site.app, &write, new)
-        .await
-        .unwrap();
-    write.commit().await.unwrap();
+    let key = site.key(new).await;
     let browser = site.visitor();
     let request = browser.request(Method::PATCH, path).bearer_auth(key);
     browser.send(request.json(body)).await
@@ -80,11 +76,7 @@ async fn no_token_changes_rights_and_only_one_for_staff_the_settings_of_an_accou
         scopes: Some([Scope::Learn, Scope::Read].into_iter().collect()),
         expires_at: None,
     };
-    let write = site.app.write().await.unwrap();
-    let key = accounts::create_token(&site.app, &write, new)
-        .await
-        .unwrap();
-    write.commit().await.unwrap();
+    let key = site.key(new).await;
     let browser = site.visitor();
     let request = browser.request(Method::PATCH, me).bearer_auth(key);
     let page = browser
