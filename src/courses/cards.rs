@@ -35,6 +35,8 @@ pub(super) struct Card {
 /// How a file stands, in the words and names that scripts know too.
 pub(super) struct CardFile {
     pub upload_id: i64,
+    /// Grows with every change of how it stands.
+    pub revision: i64,
     pub state: &'static str,
     pub icon: &'static str,
     pub words: String,
@@ -84,6 +86,7 @@ impl CardFile {
         let (state, icon) = standing(view.upload.state);
         Self {
             upload_id: view.upload.id,
+            revision: view.upload.revision,
             state,
             icon,
             words: view.state_words(),

@@ -60,6 +60,8 @@ pub(super) struct ContentFormPage {
 /// The file that an item has already, beside the field for another.
 struct HeldFile {
     upload_id: i64,
+    /// Grows with every change of how it stands.
+    revision: i64,
     name: String,
     size: String,
     /// How it stands, by the name that scripts know too.
@@ -275,6 +277,7 @@ fn held_file(view: FileView, reader: Option<&Person>) -> HeldFile {
     let (state, icon) = cards::standing(view.upload.state);
     HeldFile {
         upload_id: view.upload.id,
+        revision: view.upload.revision,
         size: text::size(view.upload.size_bytes),
         state,
         icon,

@@ -85,9 +85,10 @@ fn processing(item: &item::Model, file: &FileView) -> String {
         _ => file.state_words(),
     };
     format!(
-        "<p class=\"processing\" data-upload-id=\"{}\" data-state=\"{state}\">{}<span class=\"words\">{}</span>\
+        "<p class=\"processing\" data-upload-id=\"{}\" data-revision=\"{}\" data-state=\"{state}\">{}<span class=\"words\">{}</span>\
          <progress max=\"100\" value=\"{:.0}\" aria-label=\"Processing {}\"></progress></p>",
         file.upload.id,
+        file.upload.revision,
         icon(shape),
         escape(&words),
         file.upload.progress_percent.clamp(0.0, 100.0),

@@ -15,6 +15,8 @@ const USES_NAMED: usize = 3;
 pub struct Row {
     /// Number of the upload.
     pub id: i64,
+    /// Grows with every change of how it stands.
+    pub revision: i64,
     /// Its name.
     pub name: String,
     /// `Video`.
@@ -113,6 +115,7 @@ impl Row {
         let is_failed = upload.state == UploadState::Failed;
         Self {
             id: upload.id,
+            revision: upload.revision,
             name: upload.name.clone(),
             kind,
             thumbnail: view.thumbnail_url(),

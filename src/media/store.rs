@@ -212,6 +212,10 @@ pub async fn set_state(
     };
     upload::Entity::update_many()
         .set(row)
+        .col_expr(
+            upload::Column::Revision,
+            Expr::col(upload::Column::Revision).add(1),
+        )
         .filter(upload::Column::Id.eq(id))
         .exec(&**write)
         .await?;

@@ -30,6 +30,9 @@ pub struct UploadEvent {
     pub kind: &'static str,
     /// Number of the upload.
     pub id: i64,
+    /// Grows with every change of how it stands. What comes over several ways, or as a page that was longer on its
+    /// way, is told by it to be older than what is shown.
+    pub revision: i64,
     /// `waiting`, `processing`, `ready`, `failed` or `canceled`.
     pub state: UploadState,
     /// The line of truth.
@@ -208,6 +211,7 @@ impl FileView {
         UploadEvent {
             kind: "upload",
             id: self.upload.id,
+            revision: self.upload.revision,
             state: self.upload.state,
             words: self.state_words(),
             percent: self.percent(),
@@ -282,6 +286,7 @@ mod tests {
             batch: None,
             created_at: now,
             updated_at: now,
+            revision: 0,
         };
         change(&mut upload);
         FileView {
@@ -370,7 +375,7 @@ mod tests {
         let json = serde_json::to_value(&event).unwrap();
         let expected = serde_json::json!({
             "type": "upload", "id": 7, "state": "processing", "words": "Processing 61 %",
-            "percent": 61.0, "ready": false,
+            "percent": 61.0, "ready": false, "revision": 0,
         });
         assert_eq!(json, expected);
     }

@@ -28,6 +28,7 @@ mod m0021_doors;
 mod m0022_room_pictures;
 mod m0023_invitations_end;
 mod m0024_found_by_index;
+mod m0025_revisions;
 
 /// All steps, in order.
 pub struct Migrator;
@@ -58,6 +59,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0022_room_pictures::Migration),
             Box::new(m0023_invitations_end::Migration),
             Box::new(m0024_found_by_index::Migration),
+            Box::new(m0025_revisions::Migration),
         ]
     }
 }

@@ -69,6 +69,7 @@ test("no file is called ready that is not, when its teacher was logged out meanw
   await teacher.addFile(module, "video", "The bow", await shelf.film("bow.mp4", 1));
   const page = await teacher.open(`/course/module/${module}/`);
   await page.locator('.file-card[data-state="processing"]').waitFor();
+  const cookies = await teacher.context.cookies();
   await teacher.context.clearCookies();
   const led = page.waitForResponse((answer) => answer.url().includes("/accounts/login/"));
   await card(page, "The bow").getByRole("button", { name: "Stop: The bow" }).click();
@@ -78,6 +79,63 @@ test("no file is called ready that is not, when its teacher was logged out meanw
   await page.evaluate(async () => (await fetch("/healthz")).text());
   assert.equal(await card(page, "The bow").getAttribute("data-state"), "processing");
   await open();
+  await teacher.context.addCookies(cookies);
+  await teacher.waitForFiles(module);
+  await teacher.context.close();
+});
+
+/** A course with a film that is being processed, and its outline, whose page the test answers each time that it is asked for again. */
+async function withOutlineAskedAgain(name, answer) {
+  const teacher = await teach(browser, site, name);
+  const course = await teacher.addCourse({ title: "Order", slug: name });
+  const module = await teacher.addModule(course, "One");
+  await close();
+  await teacher.addFile(module, "video", "The bow", await shelf.film("bow.mp4", 1));
+  const page = await teacher.open(`/course/module/${module}/`);
+  await page.locator('.file-card[data-state="processing"]').waitFor();
+  let times = 0;
+  await page.route(`**/course/module/${module}/`, (route) => answer(route, (times += 1)));
+  return { teacher, page };
+}
+
+test("a page that was longer on its way than the news takes nothing back", async () => {
+  let isThere, release;
+  const there = new Promise((resolve) => (isThere = resolve));
+  const released = new Promise((resolve) => (release = resolve));
+  const { teacher, page } = await withOutlineAskedAgain("overtaken", async (route, times) => {
+    if (times > 1) return route.continue();
+    const response = await route.fetch();
+    isThere();
+    await released;
+    return route.fulfill({ response });
+  });
+  // What cannot be done makes the page ask how things stand.
+  await page.route("**/cancel/", (route) => route.abort("connectionfailed"));
+  await card(page, "The bow").getByRole("button", { name: "Stop: The bow" }).click();
+  await there;
+  await open();
+  await page.locator('.file-card[data-state="ready"] img').waitFor();
+  const late = page.waitForResponse((answer) => answer.url() === page.url());
+  release();
+  await late;
+  // What the page asks now is answered after what it asked then.
+  await page.evaluate(async () => (await fetch("/healthz")).text());
+  assert.equal(await card(page, "The bow").getAttribute("data-state"), "ready");
+  await teacher.context.close();
+});
+
+test("a card whose film became ready while the site was out of reach gets its picture as soon as it is back", async () => {
+  let isBack = false;
+  const { teacher, page } = await withOutlineAskedAgain("out-of-reach", (route) =>
+    isBack ? route.continue() : route.abort("connectionfailed"),
+  );
+  const lost = page.waitForEvent("requestfailed", (request) => request.url() === page.url());
+  await open();
+  await page.locator('.file-card[data-state="ready"]').waitFor();
+  await lost;
+  assert.equal(await page.locator(".file-card img").count(), 0);
+  isBack = true;
+  await page.locator('.file-card[data-state="ready"] img').waitFor();
   await teacher.context.close();
 });
 

@@ -79,6 +79,30 @@ async fn a_file_in_line_is_stopped_once_kept_and_tried_again() {
 }
 
 #[tokio::test]
+async fn of_two_words_about_a_file_the_newer_has_the_higher_number() {
+    let studio = studio(&[]).await;
+    let id = studio.sound("clave.wav").await;
+    let told = async || {
+        let state = studio.clara.get(&format!("/uploads/{id}/state/")).await;
+        let revision = state.expect(200).json()["revision"].as_i64().unwrap();
+        let page = studio.clara.get("/library/").await;
+        page.has(&format!(
+            "data-upload-id=\"{id}\" data-revision=\"{revision}\""
+        ));
+        revision
+    };
+    let mut all = vec![told().await];
+    for verb in ["cancel", "retry"] {
+        let path = format!("/uploads/{id}/{verb}/");
+        studio.clara.post(&path, &[]).await.expect(303);
+        all.push(told().await);
+    }
+    studio.site.drain().await;
+    all.push(told().await);
+    assert!(all.is_sorted_by(|older, newer| older < newer), "{all:?}");
+}
+
+#[tokio::test]
 async fn stopping_ends_the_ffmpeg_of_whichever_process_runs_it_and_leaves_nothing() {
     let scratch = tempfile::tempdir().unwrap();
     let (ffmpeg, pid_file) = stuck_ffmpeg(scratch.path());

@@ -35,7 +35,7 @@ async function reason(answer) {
   return `The site answered with an error (${answer.status}). Try again in a moment.`;
 }
 
-/** How a file stands, `{state, words, percent}`; null when it is not there. Throws when that cannot be told. */
+/** How a file stands, `{state, words, percent, revision}`; null when it is not there. Throws when that cannot be told. */
 export async function uploadState(id) {
   const answer = await fetch(`/uploads/${Number(id)}/state/`, { headers: { Accept: "application/json" }, credentials: "same-origin" });
   if (answer.status === 404) return null;

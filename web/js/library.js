@@ -2,7 +2,7 @@
 
 import { announce, element, icon } from "./common.js";
 import { onEvent } from "./events.js";
-import { setState } from "./teach-live.js";
+import { isOlder, setState } from "./teach-live.js";
 import { size } from "./words.js";
 
 /** The page as the site draws it now; nothing when it cannot be had. */
@@ -39,7 +39,9 @@ async function drawRow(id) {
   if (!row) return;
   const page = await drawn();
   if (row.querySelector("details[open]")) return;
-  swap(document.getElementById(`file-${Number(id)}`), page?.getElementById(`file-${Number(id)}`));
+  const [shown, fresh] = [document, page].map((each) => each?.getElementById(`file-${Number(id)}`));
+  // A page that was longer on its way than the next tells what is over.
+  if (shown && fresh && !isOlder(fresh.dataset.revision, shown.dataset.revision)) swap(shown, fresh);
 }
 
 /** What changes with a new file; the form between them stays, since something may be being typed there. */

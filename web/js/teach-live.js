@@ -5,8 +5,18 @@ import { onEvent } from "./events.js";
 
 const STATE_ICONS = { paused: "pause", ready: "circle-check", uploading: "arrow-up-to-line", waiting: "hourglass", processing: "loader-circle", failed: "circle-alert", canceled: "circle-stop" };
 
-/** Shows a state (`{state, words, percent}`) in a card, or in the note of a lesson. */
-export function setState(shown, { state, words, percent = null }) {
+/** Whether a word of this revision is older than the other; what has none is taken for new. */
+export function isOlder(revision, than) {
+  return Number(revision) < Number(than);
+}
+
+/**
+ * Shows a state (`{state, words, percent, revision}`) in a card, or in the note of a lesson; not one that was true before
+ * what is shown. Tells whether the state is another now.
+ */
+export function setState(shown, { state, words, percent = null, revision }) {
+  if (isOlder(revision, shown.dataset.revision)) return false;
+  if (revision !== undefined) shown.dataset.revision = revision;
   const changed = shown.dataset.state !== state;
   shown.dataset.state = state;
   const line = shown.querySelector(".state") ?? shown;
@@ -55,19 +65,27 @@ async function stateOf(shown) {
 /** The newest event of each file. */
 const told = new Map();
 
-/** Takes what the site draws there, with its menu and picture, in place of `shown`. False when it draws no such thing. */
+/**
+ * Takes what the site draws there, with its menu and picture, in place of `shown`; as soon as the site can be reached. False
+ * when it draws no such thing.
+ */
 export async function redraw(shown, selector) {
   const id = Number(shown.dataset.uploadId);
   told.delete(id);
   const page = await freshPage();
-  const drawn = page?.querySelector(selector);
-  if (!drawn) return page === null;
+  if (page === null) shown.dataset.undrawn = "";
+  else if (!replace(shown, page.querySelector(selector))) return false;
+  // What was told while the page was on its way is newer than the page.
+  if (told.has(id)) show(told.get(id));
+  return true;
+}
+
+function replace(shown, drawn) {
+  if (!drawn) return false;
   const focused = shown.contains(document.activeElement);
   shown.replaceWith(document.adoptNode(drawn));
   if (focused) drawn.querySelector("a, button, summary")?.focus();
   showOnTheirWay();
-  // What was told while the page was on its way is newer than the page.
-  if (told.has(id)) show(told.get(id));
   return true;
 }
 
@@ -76,8 +94,10 @@ const readAgainLater = debounce(readAgain, 5000);
 onEvent("upload", show);
 onEvent("refresh", debounce(readAgain, 200));
 
+/** Words come live and with pages, over several ways, and may overtake each other. */
 async function show(event) {
-  told.set(Number(event.id), event);
+  const newest = told.get(Number(event.id));
+  if (!isOlder(event.revision, newest?.revision)) told.set(Number(event.id), event);
   const selector = `[data-upload-id="${Number(event.id)}"]`;
   for (const shown of document.querySelectorAll(selector)) {
     const name = shown.dataset.name ?? "";
@@ -89,14 +109,18 @@ async function show(event) {
   }
 }
 
-/** Events may have been missed: asks the page how the files are that were on their way. */
+/** Events may have been missed: asks the page how the files are that were on their way, and draws what could not be drawn. */
 async function readAgain() {
-  const moving = document.querySelectorAll("[data-upload-id]:is([data-state='waiting'], [data-state='processing'])");
-  const page = moving.length > 0 && (await freshPage());
+  const asked = document.querySelectorAll("[data-upload-id]:is([data-state='waiting'], [data-state='processing'], [data-undrawn])");
+  const page = asked.length > 0 && (await freshPage());
   if (!page) return;
-  for (const shown of moving) {
+  for (const shown of asked) {
     const id = Number(shown.dataset.uploadId);
     const drawn = page.querySelector(`[data-upload-id="${id}"]`);
+    if ("undrawn" in shown.dataset && drawn && !isOlder(drawn.dataset.revision, shown.dataset.revision)) {
+      replace(shown, drawn);
+      continue;
+    }
     if (!drawn) {
       const stands = await stateOf(shown);
       if (stands) show({ ...stands, id });
@@ -104,7 +128,8 @@ async function readAgain() {
     }
     const words = drawn.querySelector(".words")?.textContent ?? "Ready";
     const value = drawn.querySelector("progress")?.getAttribute("value") ?? null;
-    show({ id, state: drawn.dataset.state, words, percent: value === null ? null : Number(value) });
+    const { state, revision } = drawn.dataset;
+    show({ id, state, words, percent: value === null ? null : Number(value), revision });
   }
 }
 

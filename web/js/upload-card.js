@@ -57,7 +57,7 @@ export function makeCard(file, kind) {
     cancel.remove();
     // It is told of from now on, also where the page cannot be drawn again just now.
     if (answer.upload) row.dataset.uploadId = answer.upload;
-    setState(row, { state: answer.state ?? "waiting", words: answer.words ?? answer.message ?? "Upload complete!" });
+    setState(row, { state: answer.state ?? "waiting", revision: answer.revision, words: answer.words ?? answer.message ?? "Upload complete!" });
     return redraw(row, `.file-card[data-id="${Number(answer.content)}"]`);
   };
   row.append(element("span", "grip hollow"), thumb, about, actions, element("div", "tools"));

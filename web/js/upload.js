@@ -312,8 +312,8 @@ async function load(path) {
 /** How a file stands that has just arrived. */
 async function stateOf(upload) {
   // Where it cannot be told the next event tells.
-  const { state, words } = (await uploadState(upload).catch(() => null)) ?? {};
-  return { state, words };
+  const { state, words, revision } = (await uploadState(upload).catch(() => null)) ?? {};
+  return { state, words, revision };
 }
 
 for (const form of document.querySelectorAll("form[data-upload]")) {
