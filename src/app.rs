@@ -184,7 +184,12 @@ impl App {
 
 /// Opens the database, with its tables.
 async fn open_database(config: &Config, migrate: bool) -> Result<Db, String> {
-    let db = within(Db::open(&config.database, &config.data)).await?;
+    let db = within(Db::open(
+        &config.database,
+        &config.data,
+        config.database_timeout,
+    ))
+    .await?;
     prepare(&db, migrate).await?;
     Ok(db)
 }
@@ -198,8 +203,8 @@ async fn open_caches(config: &Config, db: &Db, bus: &Bus, clock: &Clock) -> Resu
         clock: clock.clone(),
         folder: Some(config.data.join("cache")),
         database: Some(CacheDatabase {
-            read: db.read().clone(),
-            write: db.writer().clone(),
+            read: db.read().unbounded().clone(),
+            write: db.writer().unbounded().clone(),
         }),
         bus: Some(bus.clone()),
         space: Some(format!("{site:x}-{}", fragments::edition(config))),
@@ -228,8 +233,8 @@ async fn open_bus(config: &Config, db: &Db, clock: &Clock) -> Result<Bus, String
         .await
         .map_err(|error| error.to_string())?;
     let database = BusDatabase {
-        read: db.read().clone(),
-        write: db.writer().clone(),
+        read: db.read().unbounded().clone(),
+        write: db.writer().unbounded().clone(),
         url: Db::full_url(&config.database, &config.data),
         clock: clock.clone(),
         site: format!("{site:x}"),

@@ -318,8 +318,8 @@ fn later_by_code(code: &str) -> Option<&'static str> {
         // Serialization failure, deadlock, lock not available, statement canceled.
         "40001" | "40P01" | "55P03" | "57014" => Some(BUSY),
         "53100" => Some(NO_ROOM),
-        // A server in recovery or a standby takes no writes.
-        "25006" => Some(NOT_REACHED),
+        // A server in recovery or a standby takes no writes; a transaction that rested too long was ended by it.
+        "25006" | "25P03" => Some(NOT_REACHED),
         // Connection exceptions, insufficient resources, operator intervention.
         _ if ["08", "53", "57"]
             .iter()

@@ -184,7 +184,7 @@ impl Rows {
     async fn read(app: &App) -> Result<Self, BackupError> {
         // On SQLite a transaction that reads sees one moment anyhow.
         let isolation = Some(IsolationLevel::RepeatableRead);
-        let db = app.db.read();
+        let db = app.db.read().unbounded();
         let db = db
             .begin_with_config(isolation, Some(AccessMode::ReadOnly))
             .await?;

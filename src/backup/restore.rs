@@ -174,11 +174,12 @@ impl Restoring {
             sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
             ..Default::default()
         };
-        let writer = self.app.db.writer();
+        let writer = self.app.db.writer().unbounded();
         let db = writer.begin_with_options(options).await?;
         if db.get_database_backend() == DbBackend::Postgres {
-            // Nobody registers or sends anything from here on.
-            let hold = "LOCK TABLE users, courses, uploads, audit_entries IN EXCLUSIVE MODE";
+            // Nobody registers or sends anything from here on, however long it takes to list what is stored.
+            let hold = "SET LOCAL idle_in_transaction_session_timeout = 0; \
+                LOCK TABLE users, courses, uploads, audit_entries IN EXCLUSIVE MODE";
             db.execute_unprepared(hold).await?;
         }
         self.refuse_if_overtaken(&db, manifest).await?;

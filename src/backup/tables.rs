@@ -205,7 +205,9 @@ mod tests {
     #[tokio::test]
     async fn every_table_is_in_a_backup_or_left_out_on_purpose() {
         let folder = tempfile::tempdir().unwrap();
-        let db = Db::open("sqlite:", folder.path()).await.unwrap();
+        let db = Db::open("sqlite:", folder.path(), std::time::Duration::MAX)
+            .await
+            .unwrap();
         db.migrate().await.unwrap();
         let sql = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%' \
                    AND name NOT LIKE '%\\_search%' ESCAPE '\\'";

@@ -20,6 +20,7 @@ use secret::find_secret;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 use url::Url;
 
 /// One thing that can be set: as `key` in `lyceum.toml`, as `LYCEUM_<KEY>` in the environment.
@@ -69,6 +70,11 @@ pub const SETTINGS: &[Setting] = &[
         "database",
         "sqlite:",
         "`sqlite:` (in the data folder), `sqlite:<path>` or `postgres://user:password@host/name`.",
+    ),
+    setting(
+        "database_timeout_seconds",
+        "60",
+        "How long an answer of PostgreSQL is waited for before it counts as away; what another holds is waited for a third of that.",
     ),
     setting(
         "cache",
@@ -266,6 +272,8 @@ pub struct Config {
     pub site_name: String,
     /// URL of the database.
     pub database: String,
+    /// How long an answer of PostgreSQL is waited for.
+    pub database_timeout: Duration,
     /// URL of the cache.
     pub cache: String,
     /// URLs of the caches that have a name.

@@ -12,6 +12,7 @@ use backends::mediaconvert::Settings as MediaConvertSettings;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 use url::Url;
 
 /// Variables of the scripts and tests that stand around the program, which are no settings.
@@ -148,6 +149,11 @@ impl Reader<'_> {
             public_url: self.public_url(),
             site_name: self.text("site_name"),
             database: self.database(),
+            database_timeout: Duration::from_secs(self.number(
+                "database_timeout_seconds",
+                1,
+                3_600,
+            )),
             cache: self.cache("cache"),
             caches: self.caches(),
             page_cache: self.page_cache(),

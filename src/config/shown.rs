@@ -61,9 +61,10 @@ impl Config {
 }
 
 impl Config {
-    /// Of those settings that say who comes in and what is written down of it.
+    /// Of those settings that say who comes in, what is written down of it, and how long is waited.
     fn shown_of_the_door(&self, key: &str) -> String {
         match key {
+            "database_timeout_seconds" => self.database_timeout.as_secs().to_string(),
             "trusted_proxies" => {
                 let proxies: Vec<String> = self.trusted_proxies.iter().map(shown_network).collect();
                 proxies.join(",")

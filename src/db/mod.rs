@@ -3,18 +3,21 @@
 //! On SQLite these are two pools: several readers and one writer, so that a writer never
 //! meets `SQLITE_BUSY` from this process. On PostgreSQL both are one pool.
 
+mod bounded;
+mod options;
 pub mod tag;
 
+pub use bounded::Bounded;
 pub use tag::Tag;
 
 use crate::error::{Error, Result};
 use crate::migrations::Migrator;
 use backends::bus::{Bus, Recorded};
+use bounded::Timeout;
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use sea_orm::{
-    ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DatabaseTransaction, DbBackend,
-    DbErr, EntityTrait as _, SqliteTransactionMode, Statement, TransactionOptions,
-    TransactionTrait,
+    ConnectionTrait, Database, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr,
+    EntityTrait as _, SqliteTransactionMode, Statement, TransactionOptions,
 };
 use sea_orm_migration::{MigratorTrait, SchemaManager, seaql_migrations};
 use serde::Serialize;
@@ -24,9 +27,6 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-
-/// How long a request waits for a connection before the site says that it is busy.
-const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// What a driver would not take as part of a path.
 const NOT_IN_PATH: &AsciiSet = &CONTROLS.add(b'%').add(b'?').add(b'#');
@@ -41,14 +41,11 @@ const TAKEN_STEPS: &str = "seaql_migrations";
 const OTHER_RELEASE: &str =
     "the tables are those of a newer release that this one cannot serve with; start that release";
 
-/// A connection of PostgreSQL that has rested this long is tried before it is used again.
-const RESTED: Duration = Duration::from_secs(1);
-
 /// The database of one site.
 #[derive(Clone)]
 pub struct Db {
-    read: DatabaseConnection,
-    write: DatabaseConnection,
+    read: Bounded<DatabaseConnection>,
+    write: Bounded<DatabaseConnection>,
     statements: Arc<AtomicU64>,
 }
 
@@ -77,7 +74,7 @@ impl PoolUse {
 ///
 /// Dropped without [`Write::commit`], it changes nothing and nobody hears anything.
 pub struct Write {
-    transaction: DatabaseTransaction,
+    transaction: Bounded<DatabaseTransaction>,
     bus: Bus,
     recorded: Vec<Recorded>,
     changed: Mutex<BTreeSet<String>>,
@@ -105,19 +102,21 @@ struct Steps {
 }
 
 impl Db {
-    /// Opens the database at `url`: `sqlite:` (a file in `data`), `sqlite:<path>` or `postgres://...`.
-    pub async fn open(url: &str, data: &Path) -> Result<Self, DbErr> {
+    /// Opens the database at `url`: `sqlite:` (a file in `data`), `sqlite:<path>` or `postgres://...`. An answer of
+    /// PostgreSQL is waited for no longer than `timeout`.
+    pub async fn open(url: &str, data: &Path, timeout: Duration) -> Result<Self, DbErr> {
         let url = Self::full_url(url, data);
         let statements = Arc::new(AtomicU64::new(0));
-        let (mut read, mut write) = if url.starts_with("sqlite:") {
-            let write = Database::connect(sqlite_options(&url, 1)).await?;
+        let (mut read, mut write, timeout) = if url.starts_with("sqlite:") {
+            let write = Database::connect(options::sqlite(&url, 1)).await?;
             (
-                Database::connect(sqlite_options(&url, readers())).await?,
+                Database::connect(options::sqlite(&url, options::readers())).await?,
                 write,
+                Timeout::never(),
             )
         } else {
-            let pool = Database::connect(postgres_options(&url)).await?;
-            (pool.clone(), pool)
+            let pool = Database::connect(options::postgres(&url, timeout)).await?;
+            (pool.clone(), pool, Timeout::after(timeout))
         };
         for connection in [&mut read, &mut write] {
             let statements = Arc::clone(&statements);
@@ -126,8 +125,8 @@ impl Db {
             });
         }
         Ok(Self {
-            read,
-            write,
+            read: Bounded::new(read, timeout),
+            write: Bounded::new(write, timeout),
             statements,
         })
     }
@@ -147,7 +146,7 @@ impl Db {
     }
 
     /// For queries.
-    pub fn read(&self) -> &DatabaseConnection {
+    pub fn read(&self) -> &Bounded<DatabaseConnection> {
         &self.read
     }
 
@@ -160,7 +159,7 @@ impl Db {
             sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
             ..TransactionOptions::default()
         };
-        let transaction = self.write.begin_with_options(options).await?;
+        let transaction = self.write.begin(options).await?;
         Ok(Write {
             transaction,
             bus: bus.clone(),
@@ -170,8 +169,8 @@ impl Db {
         })
     }
 
-    /// The writer's connection, for the bus and for migrations.
-    pub fn writer(&self) -> &DatabaseConnection {
+    /// For single statements that write.
+    pub fn writer(&self) -> &Bounded<DatabaseConnection> {
         &self.write
     }
 
@@ -185,7 +184,7 @@ impl Db {
         let mut tries = 1;
         loop {
             let taken = match self.steps().await {
-                Ok(Steps { newer: 0, .. }) => Migrator::up(&self.write, None).await,
+                Ok(Steps { newer: 0, .. }) => Migrator::up(self.write.unbounded(), None).await,
                 Ok(Steps { pending: 0, .. }) => {
                     tracing::warn!(
                         "the tables are those of a newer release; this process goes on with them"
@@ -214,7 +213,7 @@ impl Db {
     /// How the tables and this release stand to each other.
     async fn steps(&self) -> Result<Steps, DbErr> {
         // A database that is new has no list of steps either.
-        let manager = SchemaManager::new(&self.read);
+        let manager = SchemaManager::new(self.read.unbounded());
         let taken = if manager.has_table(TAKEN_STEPS).await? {
             seaql_migrations::Entity::find().all(&self.read).await?
         } else {
@@ -242,11 +241,11 @@ impl Db {
     /// The pools of connections by their names, and how they are used: on SQLite one that reads and one that writes.
     pub fn pools(&self) -> Vec<(&'static str, PoolUse)> {
         if self.backend() == DbBackend::Postgres {
-            let pool = self.write.get_postgres_connection_pool();
+            let pool = self.write.unbounded().get_postgres_connection_pool();
             return vec![("all", PoolUse::of(pool))];
         }
-        let read = self.read.get_sqlite_connection_pool();
-        let write = self.write.get_sqlite_connection_pool();
+        let read = self.read.unbounded().get_sqlite_connection_pool();
+        let write = self.write.unbounded().get_sqlite_connection_pool();
         vec![("read", PoolUse::of(read)), ("write", PoolUse::of(write))]
     }
 
@@ -262,8 +261,8 @@ impl Db {
 
     /// Closes all connections.
     pub async fn close(self) -> Result<(), DbErr> {
-        self.read.close().await?;
-        self.write.close().await
+        self.read.unbounded().clone().close().await?;
+        self.write.unbounded().clone().close().await
     }
 }
 
@@ -339,62 +338,18 @@ impl Write {
 }
 
 impl Deref for Write {
-    type Target = DatabaseTransaction;
+    type Target = Bounded<DatabaseTransaction>;
 
-    fn deref(&self) -> &DatabaseTransaction {
+    fn deref(&self) -> &Self::Target {
         &self.transaction
     }
-}
-
-fn readers() -> u32 {
-    std::thread::available_parallelism()
-        .map_or(4, |cores| u32::try_from(cores.get() * 2).unwrap_or(4))
-        .max(4)
-}
-
-fn sqlite_options(url: &str, connections: u32) -> ConnectOptions {
-    let mut options = ConnectOptions::new(format!("{url}?mode=rwc"));
-    options
-        .max_connections(connections)
-        .min_connections(1)
-        .acquire_timeout(ACQUIRE_TIMEOUT)
-        .idle_timeout(None)
-        .max_lifetime(None)
-        .test_before_acquire(false)
-        .sqlx_logging(false)
-        .map_sqlx_sqlite_opts(|sqlite| {
-            sqlite
-                .journal_mode(sqlx::sqlite::SqliteJournalMode::Wal)
-                .synchronous(sqlx::sqlite::SqliteSynchronous::Normal)
-                .foreign_keys(true)
-                .busy_timeout(ACQUIRE_TIMEOUT)
-                .pragma("cache_size", "-16000")
-                .pragma("temp_store", "memory")
-        });
-    options
-}
-
-fn postgres_options(url: &str) -> ConnectOptions {
-    let mut options = ConnectOptions::new(url.to_owned());
-    options
-        .max_connections(readers() * 4)
-        .min_connections(1)
-        .connect_timeout(ACQUIRE_TIMEOUT)
-        .acquire_timeout(ACQUIRE_TIMEOUT)
-        .test_before_acquire(false)
-        .sqlx_logging(false)
-        // A busy site pays no round trip for this, and one whose server was away finds back at once.
-        .map_sqlx_postgres_before_acquire(|connection, about| {
-            Box::pin(async move {
-                Ok(about.idle_for < RESTED || sqlx::Connection::ping(connection).await.is_ok())
-            })
-        });
-    options
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const PATIENCE: Duration = Duration::from_secs(60);
 
     #[tokio::test]
     async fn a_path_of_the_database_is_taken_as_it_is() {
@@ -409,7 +364,7 @@ mod tests {
         ] {
             let path = folder.path().join(name);
             let url = format!("sqlite:{}", path.display());
-            Db::open(&url, folder.path())
+            Db::open(&url, folder.path(), PATIENCE)
                 .await
                 .unwrap()
                 .close()
@@ -419,7 +374,7 @@ mod tests {
         }
         let data = folder.path().join("data? of 100%");
         std::fs::create_dir(&data).unwrap();
-        Db::open("sqlite:", &data)
+        Db::open("sqlite:", &data, PATIENCE)
             .await
             .unwrap()
             .close()
@@ -431,7 +386,7 @@ mod tests {
     #[tokio::test]
     async fn a_process_of_the_release_before_starts_with_the_tables_of_the_next_one() {
         let folder = tempfile::tempdir().unwrap();
-        let db = Db::open("sqlite:", folder.path()).await.unwrap();
+        let db = Db::open("sqlite:", folder.path(), PATIENCE).await.unwrap();
         db.migrate().await.unwrap();
         let next = "INSERT INTO seaql_migrations (version, applied_at) VALUES ('m9999_next', 1)";
         db.write.execute_unprepared(next).await.unwrap();
@@ -446,8 +401,8 @@ mod tests {
     #[tokio::test]
     async fn two_processes_that_start_at_once_build_one_schema() {
         let folder = tempfile::tempdir().unwrap();
-        let one = Db::open("sqlite:", folder.path()).await.unwrap();
-        let two = Db::open("sqlite:", folder.path()).await.unwrap();
+        let one = Db::open("sqlite:", folder.path(), PATIENCE).await.unwrap();
+        let two = Db::open("sqlite:", folder.path(), PATIENCE).await.unwrap();
         let (first, second) = tokio::join!(one.migrate(), two.migrate());
         first.unwrap();
         second.unwrap();

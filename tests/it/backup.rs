@@ -1,6 +1,8 @@
 //! `lyceum backup` and `lyceum restore`, run as programs: what comes back, and what is refused.
 
-use crate::kit::{Browser, Role, TestApp, account_row, object_store, postgres_database, until};
+use crate::kit::{
+    Browser, DATABASE_TIMEOUT, Role, TestApp, account_row, object_store, postgres_database, until,
+};
 use lyceum::backup::restore;
 use lyceum::config::Secret;
 use lyceum::db::{Db, Write};
@@ -43,7 +45,9 @@ impl Place {
 
     /// Its database; none before there is one.
     async fn open(&self) -> Option<Db> {
-        Db::open(&self.database, self.folder.path()).await.ok()
+        Db::open(&self.database, self.folder.path(), DATABASE_TIMEOUT)
+            .await
+            .ok()
     }
 
     async fn run(&self, command: &str, file: &Path) -> Output {
@@ -338,7 +342,7 @@ async fn a_backup_is_never_restored_over_a_site_that_is_used() {
 
     // Whoever is told of there is gone; what is told is not, and cannot be deleted.
     let place = Place::vacant().await;
-    let db = Db::open(&place.database, place.folder.path())
+    let db = Db::open(&place.database, place.folder.path(), DATABASE_TIMEOUT)
         .await
         .unwrap();
     db.migrate().await.unwrap();

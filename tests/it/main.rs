@@ -65,5 +65,6 @@ mod tokens;
 mod tus;
 mod two_factor;
 mod uploads;
+mod vanished;
 mod ways_in_log;
 mod workers;

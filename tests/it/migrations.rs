@@ -3,7 +3,7 @@
 //! said before it is said again. The other half, that a process does not mind tables with more in them than it knows, is
 //! held where everything is written: `everywhere`.
 
-use crate::kit::{TestApp, postgres_database};
+use crate::kit::{DATABASE_TIMEOUT, TestApp, postgres_database};
 use lyceum::db::Db;
 use lyceum::migrations::Migrator;
 use sea_orm::{
@@ -109,8 +109,10 @@ impl Column {
 async fn vacant() -> (TempDir, DatabaseConnection) {
     let folder = tempfile::tempdir().unwrap();
     let url = postgres_database().await.unwrap_or("sqlite:".to_owned());
-    let db = Db::open(&url, folder.path()).await.unwrap();
-    (folder, db.writer().clone())
+    let db = Db::open(&url, folder.path(), DATABASE_TIMEOUT)
+        .await
+        .unwrap();
+    (folder, db.writer().unbounded().clone())
 }
 
 const SQLITE_COLUMNS: &str = "

@@ -116,8 +116,10 @@ async fn an_upload_cut_off_leaves_nothing_behind() {
     })
     .await;
     // On its way to a store of objects it has no name.
-    let is_written = site.half_written() > 0 || !site.is_on_disk();
-    assert!(is_written, "nothing was being written");
+    until("it is being written", async || {
+        (site.half_written() > 0 || !site.is_on_disk()).then_some(())
+    })
+    .await;
     drop(begun);
     let answer = until("the upload has failed", async || {
         let (code, answer) = status(&clara, &key).await;

@@ -55,7 +55,7 @@ pub async fn export(app: &App, course: &str, path: PathBuf) -> Result<Exported, 
 async fn read(app: &App, named: &str) -> Result<Moment, BackupError> {
     // On SQLite a transaction that reads sees one moment anyhow.
     let isolation = Some(IsolationLevel::RepeatableRead);
-    let db = app.db.read();
+    let db = app.db.read().unbounded();
     let db = db
         .begin_with_config(isolation, Some(AccessMode::ReadOnly))
         .await?;

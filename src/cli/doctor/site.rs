@@ -62,7 +62,7 @@ async fn database(config: &Config) -> Result<Vec<Finding>, Finding> {
             mend,
         )
     };
-    let opening = Db::open(&config.database, &config.data);
+    let opening = Db::open(&config.database, &config.data, config.database_timeout);
     let db = match tokio::time::timeout(TIMEOUT, opening).await {
         Ok(Ok(db)) => db,
         Ok(Err(error)) => return Err(failed(error.to_string())),

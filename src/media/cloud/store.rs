@@ -208,7 +208,7 @@ pub async fn find_by_original(
 
 /// Forgets messages that came, and transcodings that ended, before a time; answers how many.
 pub async fn trim(app: &App, before: DateTime<Utc>) -> Result<u64> {
-    let writer = app.db.writer();
+    let writer = app.db.writer().unbounded();
     let messages = sns_message::Entity::delete_many()
         .filter(sns_message::Column::ReceivedAt.lt(before))
         .exec(writer)

@@ -15,8 +15,8 @@ mod tagged;
 pub use crate::db::Tag;
 pub use tagged::{Noting, Tagged};
 
-use crate::db::Db;
 use crate::db::tag::{self, Grown};
+use crate::db::{Bounded, Db};
 use crate::error::Result;
 use backends::bus::{Bus, Delivery};
 use sea_orm::DatabaseConnection;
@@ -32,7 +32,7 @@ const MOST: usize = 100_000;
 #[derive(Clone, Debug)]
 pub struct Tags {
     known: Arc<RwLock<Known>>,
-    read: DatabaseConnection,
+    read: Bounded<DatabaseConnection>,
     bus: Bus,
 }
 

@@ -52,11 +52,15 @@ use sea_orm::{
 };
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::time::Duration;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 
 /// The password of everybody whom the kit makes.
 pub const PASSWORD: &str = "violet harbor 9";
+
+/// How long tests wait for an answer of PostgreSQL, as sites do.
+pub const DATABASE_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// A site that runs for one test.
 pub struct TestApp {

@@ -450,7 +450,8 @@ impl Listener {
             "SELECT payload FROM bus_events WHERE id = $1",
             [id.into()],
         );
-        let row = self.read.query_one_raw(statement).await?;
+        let row = timeout(PATIENCE, self.read.query_one_raw(statement)).await;
+        let row = row.map_err(|_| DbErr::Custom("no answer".to_owned()))??;
         row.map(|row| row.try_get("", "payload")).transpose()
     }
 }

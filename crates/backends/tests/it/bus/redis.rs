@@ -155,6 +155,23 @@ async fn a_process_that_was_away_for_a_moment_reads_what_it_missed_after_its_las
 }
 
 #[tokio::test]
+async fn a_process_whose_server_vanished_without_a_word_hears_what_it_missed() {
+    over_redis(async |site, server| {
+        let line = Line::to(server.address()).await;
+        let one = site.bus().await;
+        let (two, _) = site.process_at(&format!("redis://{}", line.address)).await;
+        until_quick([&one, &two]).await;
+        let mut there = two.subscribe("g");
+        one.publish("g", &0).await.unwrap();
+        assert_eq!(number(&mut there).await, 0);
+        line.vanish();
+        one.publish("g", &1).await.unwrap();
+        assert_eq!(number(&mut there).await, 1);
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_process_that_missed_more_than_is_kept_is_told_so() {
     over_redis(async |site, server| {
         let line = Line::to(server.address()).await;

@@ -1,0 +1,168 @@
+//! What a process does when its database is gone without closing a connection: the server lost its power or its network, and
+//! what was asked of it is never answered. Only PostgreSQL is somewhere else.
+
+mod on_postgres {
+    use crate::kit::{self, Line, Role, Socket, TestApp, until};
+    use lyceum::jobs::{self, Job, JobContext, JobError, RegistryBuilder};
+    use sea_orm::{ConnectionTrait as _, DatabaseTransaction, TransactionTrait as _};
+    use serde::{Deserialize, Serialize};
+    use serde_json::{Value, json};
+    use std::sync::Arc;
+    use std::time::Duration;
+    use tokio::sync::Semaphore;
+
+    const NOT_REACHED: &str = "The site cannot reach its database right now.";
+    const BUSY: &str = "The site is busy with other changes right now.";
+
+    /// Long enough for what is asked here to be on its way, short enough for a test.
+    const TIMEOUT: Duration = Duration::from_secs(3);
+
+    /// A process whose database can vanish, and one to which it is always there.
+    struct Two {
+        site: TestApp,
+        line: Line,
+        second: TestApp,
+    }
+
+    impl Two {
+        async fn start() -> Self {
+            let server = kit::postgres_database().await;
+            let server = server.expect("run `make test-postgres`");
+            let site = TestApp::start_with(&[("database", &server)]).await;
+            let mut by_line = url::Url::parse(&server).unwrap();
+            let (host, port) = (by_line.host_str().unwrap(), by_line.port().unwrap());
+            let line = Line::to(format!("{host}:{port}")).await;
+            by_line.set_port(Some(line.address.port())).unwrap();
+            let second = site.second_with(|config| {
+                by_line.as_str().clone_into(&mut config.database);
+                config.database_timeout = TIMEOUT;
+            });
+            let second = second.await;
+            Self { site, line, second }
+        }
+
+        /// Lets nobody else read or write a table until the end of the transaction.
+        async fn hold(&self, table: &str) -> DatabaseTransaction {
+            let db = self.site.app.db.writer().unbounded();
+            let held = db.begin().await.unwrap();
+            let lock = format!("LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE");
+            held.execute_unprepared(&lock).await.unwrap();
+            held
+        }
+
+        /// The database vanishes while the second process waits for an answer.
+        async fn vanish(&self, held: DatabaseTransaction) {
+            self.site.until_somebody_waits().await;
+            self.line.vanish();
+            held.rollback().await.unwrap();
+        }
+    }
+
+    #[tokio::test]
+    async fn whoever_asked_is_told_and_every_connection_is_there_again_for_others() {
+        let two = Two::start().await;
+        two.site.person("maya", Role::Student).await;
+        let maya = two.second.login("maya").await;
+        let limit = two.second.app.db.pools()[0].1.limit;
+        let all = async |path: &str| {
+            let asked = (0..limit).map(|_| maya.get(path));
+            futures::future::join_all(asked).await
+        };
+        let held = two.hold("messages").await;
+        let asking = async { all("/messages/").await };
+        let (answers, ()) = tokio::join!(asking, two.vanish(held));
+        // Some may have had to wait for a connection, and were given a new one.
+        let mut untold = answers.iter().filter(|page| page.status != 200).peekable();
+        assert!(untold.peek().is_some(), "nobody was waiting for an answer");
+        for page in untold {
+            page.expect(503).has(NOT_REACHED);
+        }
+        until("pages are back for as many", async || {
+            let answers = all("/messages/").await;
+            answers.iter().all(|page| page.status == 200).then_some(())
+        })
+        .await;
+    }
+
+    /// Says a line again as often as it is not kept; `false` when the socket ended before it was.
+    async fn is_kept(socket: &mut Socket, line: &Value) -> bool {
+        while let Some(frame) = socket.next_kept().await {
+            if frame["type"] == "ack" {
+                return true;
+            }
+            if frame["type"] == "error" {
+                assert_eq!(frame["code"], "not_kept", "{frame}");
+                socket.send(line).await;
+            }
+        }
+        false
+    }
+
+    #[tokio::test]
+    async fn a_room_goes_on_and_a_line_that_was_on_its_way_is_kept_once() {
+        let two = Two::start().await;
+        let owner = two.site.person("clara", Role::Instructor).await;
+        let course = two.site.course(owner, "how-strings-sing").await;
+        let clara = two.second.login("clara").await;
+        let path = format!("/ws/chat/room/{}/?v=2", course.id);
+        let mut socket = clara.socket(&path).await;
+        socket.expect("ready").await;
+        let line = json!({ "message": "are you there?", "client_id": "a-1" });
+        let held = two.hold("chat_lines").await;
+        socket.send(&line).await;
+        two.vanish(held).await;
+        while !is_kept(&mut socket, &line).await {
+            let opened = async || clara.socket_with(&path, &[]).await.ok();
+            socket = until("the room is open again", opened).await;
+            socket.send(&line).await;
+        }
+        let history = format!("/chat/room/{}/history/", course.id);
+        let clara = two.site.login("clara").await;
+        let told = clara.get(&history).await.expect(200).json();
+        assert_eq!(told["lines"].as_array().unwrap().len(), 1, "{told}");
+    }
+
+    /// A job that rings.
+    #[derive(Serialize, Deserialize)]
+    struct Ring;
+
+    static RUNG: Semaphore = Semaphore::const_new(0);
+
+    impl Job for Ring {
+        const KIND: &'static str = "test_ring";
+
+        async fn run(self, _: JobContext) -> Result<(), JobError> {
+            RUNG.add_permits(1);
+            Ok(())
+        }
+    }
+
+    #[tokio::test]
+    async fn a_worker_takes_jobs_again() {
+        let two = Two::start().await;
+        let held = two.hold("jobs").await;
+        let registry = RegistryBuilder::default().job::<Ring>().build();
+        let working = tokio::spawn(jobs::work(two.second.app.clone(), Arc::new(registry)));
+        two.vanish(held).await;
+        let mut write = two.site.app.write().await.unwrap();
+        jobs::enqueue(&two.site.app, &mut write, &Ring)
+            .await
+            .unwrap();
+        write.commit().await.unwrap();
+        RUNG.acquire().await.unwrap().forget();
+        assert!(!working.is_finished(), "the worker lives");
+    }
+
+    #[tokio::test]
+    async fn what_a_frozen_process_holds_is_waited_for_a_while_and_not_for_ever() {
+        let two = Two::start().await;
+        two.site.person("maya", Role::Student).await;
+        let maya = two.second.login("maya").await;
+        let held = two.hold("users").await;
+        let page = maya.post("/accounts/theme/", &[("theme", "dark")]).await;
+        page.expect(503).has(BUSY);
+        held.rollback().await.unwrap();
+        let page = maya.post("/accounts/theme/", &[("theme", "dark")]).await;
+        page.expect(303);
+    }
+}
