@@ -384,6 +384,16 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn on_sqlite_a_commit_waits_until_it_lasts_through_a_loss_of_power() {
+        let folder = tempfile::tempdir().unwrap();
+        let db = Db::open("sqlite:", folder.path(), PATIENCE).await.unwrap();
+        let asked = Statement::from_string(DbBackend::Sqlite, "PRAGMA synchronous");
+        let row = db.writer().query_one_raw(asked).await.unwrap().unwrap();
+        let level: i64 = row.try_get_by_index(0).unwrap();
+        assert_eq!(level, 2, "FULL: sqlite.org/pragma.html#pragma_synchronous");
+    }
+
+    #[tokio::test]
     async fn a_process_of_the_release_before_starts_with_the_tables_of_the_next_one() {
         let folder = tempfile::tempdir().unwrap();
         let db = Db::open("sqlite:", folder.path(), PATIENCE).await.unwrap();
