@@ -203,8 +203,8 @@ async fn open_caches(config: &Config, db: &Db, bus: &Bus, clock: &Clock) -> Resu
         clock: clock.clone(),
         folder: Some(config.data.join("cache")),
         database: Some(CacheDatabase {
-            read: db.read().unbounded().clone(),
-            write: db.writer().unbounded().clone(),
+            read: db.read().clone(),
+            write: db.writer().clone(),
         }),
         bus: Some(bus.clone()),
         space: Some(format!("{site:x}-{}", fragments::edition(config))),
@@ -233,8 +233,8 @@ async fn open_bus(config: &Config, db: &Db, clock: &Clock) -> Result<Bus, String
         .await
         .map_err(|error| error.to_string())?;
     let database = BusDatabase {
-        read: db.read().unbounded().clone(),
-        write: db.writer().unbounded().clone(),
+        read: db.read().clone(),
+        write: db.writer().clone(),
         url: Db::full_url(&config.database, &config.data),
         clock: clock.clone(),
         site: format!("{site:x}"),

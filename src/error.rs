@@ -207,6 +207,11 @@ impl Error {
         Self::Forbidden("You do not have permission to perform this action.")
     }
 
+    /// Whether the database cannot be reached: then nothing else will be answered by it just now either.
+    pub fn is_database_away(&self) -> bool {
+        matches!(self, Self::Down { words, .. } if *words == NOT_REACHED)
+    }
+
     /// The status of the answer.
     pub fn status(&self) -> StatusCode {
         match self {

@@ -134,7 +134,7 @@ async fn write(app: &App, batch: Vec<Waiting>) {
     let mut outcomes = match write_rooms(app, &rooms).await {
         Ok(outcomes) => outcomes,
         // What one room could not take shall not keep the others waiting.
-        Err(_) if rooms.len() > 1 => one_by_one(app, &rooms).await,
+        Err(error) if rooms.len() > 1 && !error.is_database_away() => one_by_one(app, &rooms).await,
         Err(error) => rooms
             .iter()
             .map(|(id, lines)| (*id, refused(&error, lines)))

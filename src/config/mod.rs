@@ -74,7 +74,7 @@ pub const SETTINGS: &[Setting] = &[
     setting(
         "database_timeout_seconds",
         "60",
-        "How long an answer of PostgreSQL is waited for before it counts as away; what another holds is waited for a third of that.",
+        "How long an answer of PostgreSQL is waited for before it counts as away; a lock that another transaction holds is waited for a third of that time.",
     ),
     setting(
         "cache",

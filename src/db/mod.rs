@@ -3,17 +3,16 @@
 //! On SQLite these are two pools: several readers and one writer, so that a writer never
 //! meets `SQLITE_BUSY` from this process. On PostgreSQL both are one pool.
 
-mod bounded;
 mod options;
 pub mod tag;
 
-pub use bounded::Bounded;
+pub use backends::bounded::Bounded;
 pub use tag::Tag;
 
 use crate::error::{Error, Result};
 use crate::migrations::Migrator;
+use backends::bounded::Timeout;
 use backends::bus::{Bus, Recorded};
-use bounded::Timeout;
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use sea_orm::{
     ConnectionTrait, Database, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr,
@@ -31,8 +30,10 @@ use std::time::Duration;
 /// What a driver would not take as part of a path.
 const NOT_IN_PATH: &AsciiSet = &CONTROLS.add(b'%').add(b'?').add(b'#');
 
-/// How often the steps of the schema are tried when another process takes them at the same time.
-const MIGRATE_TRIES: u32 = 5;
+/// How often the steps of the schema are tried when another process takes them at the same time, or holds a table that they
+/// change: some ten minutes, since each try waits for a lock as long as everybody does, and no longer, lest all others stand
+/// behind it.
+const MIGRATE_TRIES: u32 = 30;
 
 /// The table of the steps that were taken.
 const TAKEN_STEPS: &str = "seaql_migrations";
@@ -196,7 +197,7 @@ impl Db {
             };
             match taken {
                 Err(error) if tries < MIGRATE_TRIES => {
-                    tracing::debug!(%error, "another process may be migrating; looking again");
+                    tracing::info!(%error, "the tables are not up to date yet; trying again");
                     tries += 1;
                     tokio::time::sleep(Duration::from_millis(200)).await;
                 }

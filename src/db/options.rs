@@ -1,9 +1,8 @@
 //! How connections to the database are made and kept.
 
-use super::bounded::silent;
+use backends::bounded::silent;
 use sea_orm::ConnectOptions;
-use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection};
-use std::sync::Arc;
+use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection, Row as _};
 use std::time::Duration;
 
 /// How long a request waits for a connection before the site says that it is busy.
@@ -62,36 +61,47 @@ pub(super) fn postgres(url: &str, timeout: Duration) -> ConnectOptions {
                 if about.idle_for < RESTED {
                     return Ok(true);
                 }
-                answers(connection).await.map(|()| true)
+                Ok(within(connection.ping()).await.is_ok())
             })
         })
         .map_sqlx_postgres_pool_opts(move |pool| {
-            let session = Arc::clone(&session);
-            // The pool tries what is given back, too, without a bound: silent ones would keep their places for ever.
-            pool.after_release(|connection, _| {
-                Box::pin(async { answers(connection).await.map(|()| true) })
-            })
-            .after_connect(move |connection, _| {
-                let session = Arc::clone(&session);
-                Box::pin(async move { connection.execute(AssertSqlSafe(session)).await.map(drop) })
-            })
+            let session = session.clone();
+            pool.after_release(|connection, _| Box::pin(is_free(connection)))
+                .after_connect(move |connection, _| {
+                    let session = session.clone();
+                    Box::pin(within(async move {
+                        connection.execute(AssertSqlSafe(session)).await.map(drop)
+                    }))
+                })
         });
     options
 }
 
-async fn answers(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
-    let answer = tokio::time::timeout(TRIED, connection.ping()).await;
+/// The answer, or that there is none.
+async fn within<T>(answer: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, sqlx::Error> {
+    let answer = tokio::time::timeout(TRIED, answer).await;
     answer.unwrap_or_else(|_| Err(silent()))
 }
 
-/// What the server does about a process of the site that is frozen, or gone without a word: what that one holds others wait
-/// for, and they say so before nobody waits for them any more. Settings of the session, since poolers refuse them at its
-/// start (postgresql.org/docs/current/runtime-config-client.html; milliseconds, and seconds for keepalives).
-fn session(timeout: Duration) -> Arc<str> {
+/// Whether a connection that was given back can be used by the next. The pool tries it, too, but waits for ever, and would
+/// take one on which somebody went away while a transaction began: what is written there next would never be committed.
+async fn is_free(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
+    // Both are one time only where the statement is a transaction of its own.
+    let asked = sqlx::raw_sql("SELECT now() = statement_timestamp()");
+    within(async { asked.fetch_one(connection).await?.try_get(0) }).await
+}
+
+/// What the server does about a process of the site that is frozen, or gone without a word: it ends what nobody waits for,
+/// gives back what is held, and lets others wait for a lock less long than for an answer. Settings of the session, since
+/// poolers refuse them at its start, and only those that the server knows (postgresql.org/docs/current/view-pg-settings.html).
+fn session(timeout: Duration) -> String {
     let for_locks = timeout.as_millis() / 3;
     format!(
-        "SET lock_timeout = {for_locks}; SET idle_in_transaction_session_timeout = 300000; \
-         SET tcp_keepalives_idle = 60; SET tcp_keepalives_interval = 10; SET tcp_keepalives_count = 6"
+        "SELECT set_config(name, wanted.value, false) FROM pg_settings JOIN (VALUES \
+         ('lock_timeout', '{for_locks}ms'), \
+         ('idle_in_transaction_session_timeout', '5min'), \
+         ('client_connection_check_interval', '10s'), \
+         ('tcp_keepalives_idle', '60s'), ('tcp_keepalives_interval', '10s'), ('tcp_keepalives_count', '6'), \
+         ('tcp_user_timeout', '120s')) AS wanted (name, value) USING (name)"
     )
-    .into()
 }

@@ -12,6 +12,7 @@ use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::{Notify, Semaphore};
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -29,6 +30,8 @@ const TELL_TRIES: i32 = 3;
 
 /// What a stopping worker still waits for.
 const STOP_TIMEOUT: Duration = Duration::from_secs(10);
+
+const NO_ANSWER: &str = "the database does not answer";
 
 struct Worker {
     app: App,
@@ -76,10 +79,7 @@ pub async fn work(app: App, registry: Arc<Registry>) {
     }
     listener.abort();
     jobs.close();
-    if tokio::time::timeout(STOP_TIMEOUT, jobs.wait())
-        .await
-        .is_err()
-    {
+    if timeout(STOP_TIMEOUT, jobs.wait()).await.is_err() {
         worker.hand_back_rest().await;
     }
 }
@@ -404,7 +404,9 @@ async fn renew(context: JobContext) {
     let every = Duration::from_secs(context.app.config.lease_seconds).div_f64(3.0);
     loop {
         tokio::time::sleep(every).await;
-        match queue::renew(&context.app, context.id, context.fence).await {
+        // One renewal without an answer shall not cost the next.
+        let renewed = timeout(every, queue::renew(&context.app, context.id, context.fence)).await;
+        match renewed.unwrap_or_else(|_| Err(Error::Unavailable(NO_ANSWER.into()))) {
             Ok(true) => {}
             Ok(false) => return context.canceled.cancel(),
             Err(error) => tracing::warn!(%error, job = context.id, "a lease could not be renewed"),

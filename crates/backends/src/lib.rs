@@ -9,8 +9,10 @@
 //! - [`transcoder`]: who converts recordings: [`media`], or [`mediaconvert`] in the cloud.
 //! - [`sns`]: messages of Amazon SNS, believed only when their signature holds.
 //! - [`https`]: small fetches, bounded in every way.
+//! - [`bounded`]: connections to the database on which nobody waits for ever.
 //! - [`clock`]: time and randomness, so that tests can fix both.
 
+pub mod bounded;
 pub mod bus;
 pub mod cache;
 pub mod clock;

@@ -1,5 +1,6 @@
 //! Events as they are told and received, the database over which they go, and what can go wrong with it.
 
+use crate::bounded::Bounded;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -53,9 +54,9 @@ pub enum BusError {
 #[derive(Clone, Debug)]
 pub struct BusDatabase {
     /// For reading events.
-    pub read: DatabaseConnection,
+    pub read: Bounded<DatabaseConnection>,
     /// For writing events; on SQLite the one writer.
-    pub write: DatabaseConnection,
+    pub write: Bounded<DatabaseConnection>,
     /// Where that database is: the bus listens on a connection of its own.
     pub url: String,
     /// Gives events their time.

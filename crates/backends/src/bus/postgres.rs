@@ -8,6 +8,7 @@
 //! is [here](Presence), and tells whoever has announced an event that it has reacted to it, on a channel of that
 //! process's own. Both leave on the connection that listens, so that its silence is noticed within the second.
 
+use crate::bounded::Bounded;
 use std::collections::BTreeMap;
 use std::str::FromStr;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -92,7 +93,10 @@ pub async fn insert(
 }
 
 /// Notifies and waits until the listener has heard it.
-pub async fn round_trip(pings: &Pings, write: &DatabaseConnection) -> Result<(), BusError> {
+pub async fn round_trip(
+    pings: &Pings,
+    write: &Bounded<DatabaseConnection>,
+) -> Result<(), BusError> {
     let (nonce, hearing) = pings.expect();
     let statement = Statement::from_sql_and_values(
         DbBackend::Postgres,
@@ -132,13 +136,13 @@ impl Presence {
     }
 
     /// Says that this process serves, now and from now on.
-    pub async fn appear(&self, write: &DatabaseConnection) -> Result<(), BusError> {
+    pub async fn appear(&self, write: &Bounded<DatabaseConnection>) -> Result<(), BusError> {
         self.serves.store(true, Ordering::SeqCst);
         Ok(say(write, &format!("here {}", self.instance)).await?)
     }
 
     /// Says that it does no more, if it can.
-    pub async fn leave(&self, write: &DatabaseConnection) {
+    pub async fn leave(&self, write: &Bounded<DatabaseConnection>) {
         if self.serves.swap(false, Ordering::SeqCst) {
             let said = timeout(PATIENCE, say(write, &format!("gone {}", self.instance))).await;
             if !matches!(said, Ok(Ok(()))) {
@@ -156,7 +160,7 @@ impl Presence {
 }
 
 /// Says something to all processes.
-async fn say(write: &DatabaseConnection, text: &str) -> Result<(), DbErr> {
+async fn say(write: &Bounded<DatabaseConnection>, text: &str) -> Result<(), DbErr> {
     let statement = Statement::from_sql_and_values(
         DbBackend::Postgres,
         "SELECT pg_notify($1, $2)::text",
@@ -197,7 +201,7 @@ pub async fn start(
 
 struct Listener {
     options: PgConnectOptions,
-    read: DatabaseConnection,
+    read: Bounded<DatabaseConnection>,
     station: Station,
     pings: Arc<Pings>,
     presence: Arc<Presence>,
@@ -245,9 +249,11 @@ impl Listener {
     async fn reconnect(&self) -> PgListener {
         let mut wait = FIRST_RETRY;
         loop {
-            match self.connect().await {
-                Ok(connection) => return connection,
-                Err(error) => tracing::debug!(%error, "the bus cannot connect yet"),
+            // Who answered when it connected may be gone before it listens.
+            match timeout(2 * PATIENCE, self.connect()).await {
+                Ok(Ok(connection)) => return connection,
+                Ok(Err(error)) => tracing::debug!(%error, "the bus cannot connect yet"),
+                Err(_) => tracing::debug!("the bus gets no answer yet"),
             }
             tokio::time::sleep(wait).await;
             wait = (wait * 2).min(LONGEST_RETRY);
@@ -450,8 +456,7 @@ impl Listener {
             "SELECT payload FROM bus_events WHERE id = $1",
             [id.into()],
         );
-        let row = timeout(PATIENCE, self.read.query_one_raw(statement)).await;
-        let row = row.map_err(|_| DbErr::Custom("no answer".to_owned()))??;
+        let row = self.read.query_one_raw(statement).await?;
         row.map(|row| row.try_get("", "payload")).transpose()
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use chrono::{DateTime, Utc};
-use sea_orm::{ConnectionTrait, TransactionTrait};
+use sea_orm::ConnectionTrait;
 use serde::Serialize;
 
 use super::event::prepare;
@@ -256,7 +256,7 @@ impl Bus {
             let recorded = match &self.0.backend {
                 Backend::Memory { last_id } => Recorded::in_memory(last_id, group, payload),
                 Backend::Sqlite { database, .. } | Backend::Postgres { database, .. } => {
-                    let transaction = database.write.begin_with_options(table::writing()).await?;
+                    let transaction = database.write.begin(table::writing()).await?;
                     let recorded = self.record_parts(&transaction, group, payload).await?;
                     transaction.commit().await?;
                     recorded
@@ -274,7 +274,7 @@ impl Bus {
         match &self.0.backend {
             Backend::Memory { .. } => Ok(0),
             Backend::Sqlite { database, .. } | Backend::Postgres { database, .. } => {
-                Ok(table::trim(&database.write, older_than).await?)
+                Ok(table::trim(database.write.unbounded(), older_than).await?)
             }
         }
     }

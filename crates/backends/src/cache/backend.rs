@@ -4,6 +4,7 @@
 //! gives up: that is [`super::guard`]'s. Calls that leave the process are boxed, so that the future
 //! of a call is no larger than memory needs.
 
+use crate::bounded::Bounded;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -44,9 +45,9 @@ pub struct Surroundings {
 #[derive(Clone, Debug)]
 pub struct CacheDatabase {
     /// Reads.
-    pub read: DatabaseConnection,
+    pub read: Bounded<DatabaseConnection>,
     /// Writes; on PostgreSQL the same as `read`.
-    pub write: DatabaseConnection,
+    pub write: Bounded<DatabaseConnection>,
 }
 
 impl Surroundings {

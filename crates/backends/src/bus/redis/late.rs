@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use sea_orm::{ConnectionTrait as _, DbBackend, TransactionTrait as _};
+use sea_orm::{ConnectionTrait as _, DbBackend};
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 
@@ -36,7 +36,7 @@ pub async fn write(
     instance: &str,
     parcels: &[Parcel],
 ) -> Result<(), BusError> {
-    let transaction = database.write.begin_with_options(table::writing()).await?;
+    let transaction = database.write.begin(table::writing()).await?;
     for parcel in parcels {
         let late = Late {
             name: instance.to_owned(),

@@ -15,6 +15,7 @@ mod table;
 #[cfg(test)]
 mod tests;
 
+use crate::bounded::Bounded;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
@@ -59,8 +60,8 @@ pub struct Database(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    read: DatabaseConnection,
-    write: DatabaseConnection,
+    read: Bounded<DatabaseConnection>,
+    write: Bounded<DatabaseConnection>,
     clock: Clock,
     max_bytes: u64,
     /// Those that write, or wait for the site's writer.

@@ -1,7 +1,7 @@
 //! On SQLite, and on PostgreSQL where `LYCEUM_TEST_POSTGRES` names a server.
 
+use crate::bounded::{Bounded, Timeout};
 use chrono::{DateTime, TimeDelta, Utc};
-use sea_orm::TransactionTrait as _;
 use sea_orm::{ConnectOptions, Database as Connection, SqliteTransactionMode, TransactionOptions};
 use tempfile::TempDir;
 
@@ -86,6 +86,7 @@ impl Site {
             DbBackend::Sqlite => self.connect(4).await,
             _ => write.clone(),
         };
+        let [read, write] = [read, write].map(|db| Bounded::new(db, Timeout::never()));
         let database = CacheDatabase { read, write };
         Database::new(database, max_bytes, self.clock.clone())
     }
@@ -410,7 +411,7 @@ mod on_sqlite {
             sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
             ..TransactionOptions::default()
         };
-        let held = write.begin_with_options(options()).await.unwrap();
+        let held = write.begin(options()).await.unwrap();
         let tasks: Vec<_> = (0..100)
             .map(|n| tokio::spawn(store_one(cache.clone(), n)))
             .collect();
@@ -420,7 +421,7 @@ mod on_sqlite {
         .await;
         // The site's next writer comes after one of the hundred at most.
         let next = tokio::spawn(async move {
-            let transaction = write.begin_with_options(options()).await.unwrap();
+            let transaction = write.begin(options()).await.unwrap();
             let stored = cache.servers().await[0].entries;
             transaction.commit().await.unwrap();
             stored

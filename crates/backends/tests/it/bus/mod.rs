@@ -8,6 +8,7 @@ mod redis;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
+use backends::bounded::{Bounded, Timeout};
 use backends::bus::{
     Bus, BusDatabase, BusError, Delivery, MOST_TOLD_BYTES, Subscription, events_table,
 };
@@ -15,7 +16,7 @@ use backends::clock::Clock;
 use chrono::{DateTime, TimeDelta, Utc};
 use sea_orm::{
     ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DbBackend,
-    SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait,
+    SqliteTransactionMode, Statement, TransactionOptions,
 };
 use tempfile::TempDir;
 
@@ -70,7 +71,7 @@ impl Site {
         site
     }
 
-    async fn connect(&self, connections: u32) -> DatabaseConnection {
+    async fn connect(&self, connections: u32) -> Bounded<DatabaseConnection> {
         let mut options = ConnectOptions::new(&self.url);
         options
             .max_connections(connections)
@@ -78,7 +79,7 @@ impl Site {
             .map_sqlx_sqlite_opts(|options| {
                 options.journal_mode(sqlx::sqlite::SqliteJournalMode::Wal)
             });
-        Database::connect(options).await.unwrap()
+        Bounded::new(Database::connect(options).await.unwrap(), Timeout::never())
     }
 
     fn is_postgres(&self) -> bool {
@@ -228,12 +229,12 @@ async fn an_event_is_heard_after_the_commit_and_never_after_a_rollback() {
         until_quick([&one, &two]).await;
         let (mut here, mut there) = (one.subscribe("g"), two.subscribe("g"));
 
-        let undone = database.write.begin_with_options(writing()).await.unwrap();
+        let undone = database.write.begin(writing()).await.unwrap();
         let recorded = one.record(&undone, "g", &1).await.unwrap();
         undone.rollback().await.unwrap();
         drop(recorded);
 
-        let open = database.write.begin_with_options(writing()).await.unwrap();
+        let open = database.write.begin(writing()).await.unwrap();
         let recorded = vec![
             one.record(&open, "g", &2).await.unwrap(),
             one.record(&open, "g", &3).await.unwrap(),
@@ -260,7 +261,7 @@ async fn an_event_whose_writer_vanished_after_the_commit_is_heard_at_home_too() 
         let ((one, database), two) = (site.process().await, site.bus().await);
         until_quick([&one, &two]).await;
         let (mut here, mut there) = (one.subscribe("g"), two.subscribe("g"));
-        let open = database.write.begin_with_options(writing()).await.unwrap();
+        let open = database.write.begin(writing()).await.unwrap();
         let recorded = one.record(&open, "g", &1).await.unwrap();
         open.commit().await.unwrap();
         // As when a request is dropped while its commit is under way.
@@ -293,10 +294,10 @@ async fn a_reaction_is_over_before_the_announcement_is_whoever_has_to_go_first()
         let ((one, database), two) = (site.process().await, site.bus().await);
         until_quick([&one, &two]).await;
         let (here, there) = (reactions(&one), reactions(&two));
-        let open = database.write.begin_with_options(writing()).await.unwrap();
+        let open = database.write.begin(writing()).await.unwrap();
         let first = one.record(&open, "g", &1).await.unwrap();
         open.commit().await.unwrap();
-        let open = database.write.begin_with_options(writing()).await.unwrap();
+        let open = database.write.begin(writing()).await.unwrap();
         let second = one.record(&open, "g", &2).await.unwrap();
         let undone = one.record(&open, "other", &3).await.unwrap();
         open.commit().await.unwrap();
@@ -323,7 +324,7 @@ async fn an_event_whose_writer_vanished_is_reacted_to_once() {
         let (one, database) = site.process().await;
         until_quick([&one]).await;
         let (seen, mut heard) = (reactions(&one), one.subscribe("g"));
-        let open = database.write.begin_with_options(writing()).await.unwrap();
+        let open = database.write.begin(writing()).await.unwrap();
         let recorded = one.record(&open, "g", &1).await.unwrap();
         open.commit().await.unwrap();
         drop(recorded);
@@ -393,7 +394,7 @@ async fn many_writers_are_heard_completely_and_each_process_in_order() {
 
 async fn write_25(bus: Bus, database: BusDatabase, writer: i64) {
     for number in 0..25 {
-        let open = database.write.begin_with_options(writing()).await.unwrap();
+        let open = database.write.begin(writing()).await.unwrap();
         let recorded = bus
             .record(&open, "g", &(writer * 100 + number))
             .await
@@ -451,7 +452,7 @@ async fn events_trimmed_before_they_were_read_are_told_as_lost() {
     let ((one, database), two) = (site.process().await, site.bus().await);
     let mut there = two.subscribe("g");
     // In one transaction, so that the other process cannot read in between.
-    let open = database.write.begin_with_options(writing()).await.unwrap();
+    let open = database.write.begin(writing()).await.unwrap();
     let gone = one.record(&open, "g", &1).await.unwrap();
     open.execute_unprepared("DELETE FROM bus_events")
         .await
@@ -570,6 +571,7 @@ async fn wrong_urls_groups_and_databases_are_refused() {
         Path::new(folder.path()).join("empty.db").display()
     );
     let db = Database::connect(&url).await.unwrap();
+    let db = Bounded::new(db, Timeout::never());
     assert_eq!(db.get_database_backend(), DbBackend::Sqlite);
     let database = BusDatabase {
         read: db.clone(),
@@ -743,8 +745,8 @@ mod on_postgres {
         only_on_postgres(async |site| {
             let ((one, database), two) = (site.process().await, site.bus().await);
             let mut there = two.subscribe("g");
-            let slow = database.write.begin().await.unwrap();
-            let quick = database.write.begin().await.unwrap();
+            let slow = database.write.begin(writing()).await.unwrap();
+            let quick = database.write.begin(writing()).await.unwrap();
             let first = one.record(&slow, "g", &1).await.unwrap();
             let second = one.record(&quick, "g", &2).await.unwrap();
             assert!(first.event().id < second.event().id);

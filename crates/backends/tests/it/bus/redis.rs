@@ -3,7 +3,6 @@
 //! lost, and none is heard twice.
 
 use backends::bus::{Bus, BusDatabase, BusError, Delivery, Subscription};
-use sea_orm::TransactionTrait as _;
 
 use super::line::Line;
 use super::{Site, number, over_redis, until_heard, until_quick, writing};
@@ -37,7 +36,7 @@ async fn commit(
     database: &BusDatabase,
     numbers: std::ops::Range<i64>,
 ) -> Vec<backends::bus::Recorded> {
-    let open = database.write.begin_with_options(writing()).await.unwrap();
+    let open = database.write.begin(writing()).await.unwrap();
     let mut recorded = Vec::new();
     for number in numbers {
         recorded.push(bus.record(&open, "g", &number).await.unwrap());

@@ -10,6 +10,7 @@ pub mod servers;
 
 use std::time::Duration;
 
+use backends::bounded::{Bounded, Timeout};
 use backends::cache::{Cache, CacheDatabase, Surroundings};
 use backends::cache::{entries_indexes, entries_table};
 use backends::clock::Clock;
@@ -138,16 +139,16 @@ async fn open_database(folder: &TempDir) -> (CacheDatabase, Option<String>) {
     (tables, Some(name))
 }
 
-async fn connect(url: &str, connections: u32) -> DatabaseConnection {
+async fn connect(url: &str, connections: u32) -> Bounded<DatabaseConnection> {
     let mut options = ConnectOptions::new(url);
     options
         .max_connections(connections)
         .sqlx_logging(false)
         .map_sqlx_sqlite_opts(|options| options.journal_mode(sqlx::sqlite::SqliteJournalMode::Wal));
-    Database::connect(options).await.unwrap()
+    Bounded::new(Database::connect(options).await.unwrap(), Timeout::never())
 }
 
-async fn make_table(db: &DatabaseConnection) {
+async fn make_table(db: &Bounded<DatabaseConnection>) {
     db.execute(&entries_table()).await.unwrap();
     for index in entries_indexes() {
         db.execute(&index).await.unwrap();

@@ -22,7 +22,8 @@ pub struct Bounded<C> {
 }
 
 impl<C: ConnectionTrait> Bounded<C> {
-    pub(super) fn new(inner: C, timeout: Timeout) -> Self {
+    /// A connection on which answers are waited for so long.
+    pub fn new(inner: C, timeout: Timeout) -> Self {
         Self { inner, timeout }
     }
 
@@ -34,7 +35,7 @@ impl<C: ConnectionTrait> Bounded<C> {
 
 impl Bounded<DatabaseConnection> {
     /// As [`TransactionTrait::begin_with_options`].
-    pub(super) async fn begin(
+    pub async fn begin(
         &self,
         options: TransactionOptions,
     ) -> Result<Bounded<DatabaseTransaction>, DbErr> {
@@ -46,12 +47,12 @@ impl Bounded<DatabaseConnection> {
 
 impl Bounded<DatabaseTransaction> {
     /// As [`DatabaseTransaction::commit`]. When no answer comes it may have been committed all the same.
-    pub(super) async fn commit(self) -> Result<(), DbErr> {
+    pub async fn commit(self) -> Result<(), DbErr> {
         self.timeout.bound(self.inner.commit()).await
     }
 
     /// As [`DatabaseTransaction::rollback`].
-    pub(super) async fn rollback(self) -> Result<(), DbErr> {
+    pub async fn rollback(self) -> Result<(), DbErr> {
         self.timeout.bound(self.inner.rollback()).await
     }
 }
@@ -85,7 +86,7 @@ impl<C: ConnectionTrait> ConnectionTrait for Bounded<C> {
 
 /// How long an answer is waited for.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Timeout(Option<Duration>);
+pub struct Timeout(Option<Duration>);
 
 impl Timeout {
     /// For connections to a server.
@@ -111,6 +112,6 @@ impl Timeout {
 }
 
 /// What is said of a connection on which no answer comes.
-pub(super) fn silent() -> sqlx::Error {
+pub fn silent() -> sqlx::Error {
     io::Error::new(io::ErrorKind::TimedOut, "the database does not answer").into()
 }
