@@ -2,6 +2,7 @@
 
 use super::BackupError;
 use super::manifest::{Manifest, Part, part};
+use backends::clock::Clock;
 use sha2::{Digest as _, Sha256};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -9,6 +10,7 @@ use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Read};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
+use tokio_util::sync::CancellationToken;
 
 const BUFFER_BYTES: usize = 1 << 20;
 
@@ -49,8 +51,24 @@ impl<R: Read> Read for Summed<R> {
     }
 }
 
+/// Reads until the process is asked to stop.
+struct Stoppable<'a, R> {
+    inner: R,
+    stopping: &'a CancellationToken,
+}
+
+impl<R: Read> Read for Stoppable<'_, R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.stopping.is_cancelled() {
+            return Err(io::Error::other("the program was stopped"));
+        }
+        self.inner.read(buffer)
+    }
+}
+
 /// An archive that is being made, beside the name that it gets when it is whole.
 pub(super) struct Writer {
+    stopping: CancellationToken,
     tar: tar::Builder<BufWriter<File>>,
     path: PathBuf,
     beside: Beside,
@@ -68,18 +86,20 @@ impl Drop for Beside {
 }
 
 impl Writer {
-    /// Begins one; only its owner may read it, since it holds the site's secret.
-    pub fn create(path: &Path) -> Result<Self, BackupError> {
+    /// Begins one; only its owner may read it, since it holds the site's secret. Once it is to stop it takes nothing more.
+    pub fn create(path: &Path, stopping: &CancellationToken) -> Result<Self, BackupError> {
         if path.exists() {
             return Err(BackupError::Exists(path.to_owned()));
         }
         let mut name = path.file_name().unwrap_or_default().to_owned();
-        name.push(format!(".{}.part", std::process::id()));
+        // One that a killed process left is in nobody's way.
+        name.push(format!(".{}.part", Clock::system().random_token()));
         let beside = Beside(path.with_file_name(name));
         let mut options = File::options();
         let file = options.write(true).create_new(true).mode(0o600);
         let file = file.open(&beside.0).map_err(at(path))?;
         Ok(Self {
+            stopping: stopping.clone(),
             tar: tar::Builder::new(BufWriter::with_capacity(BUFFER_BYTES, file)),
             path: path.to_owned(),
             beside,
@@ -99,10 +119,15 @@ impl Writer {
         header.set_size(size);
         header.set_mode(0o600);
         header.set_entry_type(tar::EntryType::Regular);
-        let mut bytes = Summed::new(bytes.take(size));
-        self.tar
-            .append_data(&mut header, &name, &mut bytes)
-            .map_err(at(&self.path))?;
+        let mut bytes = Summed::new(Stoppable {
+            inner: bytes.take(size),
+            stopping: &self.stopping,
+        });
+        let added = self.tar.append_data(&mut header, &name, &mut bytes);
+        if self.stopping.is_cancelled() {
+            return Err(BackupError::Stopped);
+        }
+        added.map_err(at(&self.path))?;
         let part = bytes.part();
         if part.size != size {
             let error = io::Error::other(format!("{name} became shorter while it was read"));

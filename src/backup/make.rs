@@ -61,9 +61,9 @@ struct Making {
 impl Making {
     fn begin(app: App, runtime: Handle, path: &Path) -> Result<Self, BackupError> {
         Ok(Self {
+            archive: Writer::create(path, &app.stopping)?,
             app,
             runtime,
-            archive: Writer::create(path)?,
             files: BTreeSet::new(),
         })
     }
@@ -118,7 +118,7 @@ impl Making {
             key: key.to_owned(),
             error,
         };
-        let local = match self.runtime.block_on(self.app.files.local(key)) {
+        let local = match super::local(&self.app, &self.runtime, key)? {
             Ok(local) => local,
             Err(FilesError::NotFound) => return Ok(false),
             Err(error) => return Err(fault(error)),
@@ -195,6 +195,9 @@ impl Rows {
             keys: keys(&db).await?,
         };
         for table in tables::all() {
+            if app.stopping.is_cancelled() {
+                return Err(BackupError::Stopped);
+            }
             let failed = |error: std::io::Error| BackupError::Files(error.into());
             let mut sink =
                 BufWriter::new(tempfile::tempfile_in(app.config.data.join("tmp")).map_err(failed)?);

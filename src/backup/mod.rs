@@ -18,8 +18,10 @@ mod tables;
 pub use make::{Made, make};
 pub use restore::{Restored, restore};
 
-use backends::files::FilesError;
+use crate::app::App;
+use backends::files::{FilesError, LocalFile};
 use std::path::PathBuf;
+use tokio::runtime::Handle;
 
 /// Why a backup cannot be made or used; nothing is changed then.
 #[derive(Debug, thiserror::Error)]
@@ -75,6 +77,9 @@ pub enum BackupError {
          restore into a fresh data folder, database and file store"
     )]
     Overtaken(String),
+    /// Somebody asked the program to stop.
+    #[error("it was stopped, and there is no such file")]
+    Stopped,
     /// The database.
     #[error("the database: {0}")]
     Database(#[from] sea_orm::DbErr),
@@ -111,4 +116,19 @@ pub enum BackupError {
     /// The thread that did the work ended early.
     #[error("the work was broken off")]
     BrokenOff,
+}
+
+/// A stored file as one on this machine, for a thread that may block; [`BackupError::Stopped`] when the process is asked to
+/// stop while it is fetched.
+fn local(
+    app: &App,
+    runtime: &Handle,
+    key: &str,
+) -> Result<Result<LocalFile, FilesError>, BackupError> {
+    runtime.block_on(async {
+        tokio::select! {
+            local = app.files.local(key) => Ok(local),
+            () = app.stopping.cancelled() => Err(BackupError::Stopped),
+        }
+    })
 }

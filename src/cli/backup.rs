@@ -1,5 +1,6 @@
 //! `lyceum backup` and `restore`, `export` and `import`.
 
+use super::serve::stop_on_signal;
 use super::{CliResult, say, with};
 use crate::app::App;
 use crate::backup::course::Wish;
@@ -16,6 +17,7 @@ const MOST_NAMED: usize = 20;
 /// Writes the whole site to a file.
 pub async fn make(config: Config, path: PathBuf) -> CliResult {
     let app = App::open(config, Clock::system(), false).await?;
+    stop_on_signal(&app);
     let shown = path.display().to_string();
     let made = with(app, async |app| Ok(backup::make(app, path).await?)).await?;
     say(&format!(
@@ -69,6 +71,7 @@ pub async fn restore(config: Config, path: PathBuf, may_differ: bool) -> CliResu
 /// Writes a course with its media to a file.
 pub async fn export(config: Config, course: String, path: PathBuf) -> CliResult {
     let app = App::open(config, Clock::system(), false).await?;
+    stop_on_signal(&app);
     let shown = path.display().to_string();
     let export = async |app: &App| Ok(course::export(app, &course, path).await?);
     let exported = with(app, export).await?;

@@ -5,7 +5,7 @@ use crate::app::App;
 use crate::config::Listen;
 use crate::router::router;
 use crate::web::metrics::{self, nodes::Role};
-use crate::{admin, jobs, registry};
+use crate::{admin, jobs, media, registry};
 use axum::serve::ListenerExt as _;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::io;
@@ -181,11 +181,12 @@ pub async fn work(app: App) -> Result<(), MetricsError> {
     Ok(())
 }
 
-/// What runs beside the requests: the listener for what is to be forgotten, the notes of what is counted, and the
-/// worker.
+/// What runs beside the requests: the listener for what is to be forgotten, who tidies up, the notes of what is counted,
+/// and the worker.
 fn background(app: &App, role: Role) -> Vec<JoinHandle<()>> {
-    tokio::spawn(stop_on_signal(app.clone()));
+    stop_on_signal(app);
     tokio::spawn(admin::listen(app.clone()));
+    tokio::spawn(media::keep_tidy(app.clone()));
     let mut tasks = vec![tokio::spawn(metrics::watch(app.clone(), role))];
     if role != Role::Serve {
         let work = jobs::work(app.clone(), registry::registry());
@@ -212,23 +213,27 @@ async fn close(app: App, background: Vec<JoinHandle<()>>) {
     tracing::info!("stopped");
 }
 
-async fn stop_on_signal(app: App) {
+/// Asks the process to stop when somebody sends it a signal; ends it at once with the second.
+pub(super) fn stop_on_signal(app: &App) {
     let (Ok(mut interrupt), Ok(mut terminate)) = (
         signal(SignalKind::interrupt()),
         signal(SignalKind::terminate()),
     ) else {
         return tracing::error!("signals cannot be heard; stop the process by closing it");
     };
-    tokio::select! {
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
-    }
-    tracing::info!("stopping");
-    app.stopping.cancel();
-    tokio::select! {
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
-    }
-    tracing::warn!("asked again to stop: ending at once");
-    std::process::exit(1);
+    let stopping = app.stopping.clone();
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+        tracing::info!("stopping");
+        stopping.cancel();
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+        tracing::warn!("asked again to stop: ending at once");
+        std::process::exit(1);
+    });
 }

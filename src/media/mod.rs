@@ -65,7 +65,7 @@ pub use receiver::{
     Accepts, Received, ReceivedFile, Refused, new_prefix, receive, receive_or_refuse,
 };
 pub use replacing::{DiscardUpload, discard_dropped, files_of, keep_present, replace};
-pub use sweep::{DeleteFiles, SweepMedia};
+pub use sweep::{DeleteFiles, SweepMedia, keep_tidy};
 pub use tus::{Place, Placement, Placing, Unfinished, end_unfinished, item_kind, list_unfinished};
 pub use view::{FileView, UploadEvent};
 

@@ -7,12 +7,17 @@ use backends::files::Files;
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
+use std::time::Duration;
+use tokio::time::MissedTickBehavior;
 
 /// The folder of all uploads in the store.
 const FOLDER: &str = "uploads";
 
 /// Half-written files, forgotten work folders, and progress rows are kept so long.
 const KEEP: TimeDelta = TimeDelta::days(1);
+
+/// How often a process looks after its own work folders.
+const TIDY_EVERY: Duration = Duration::from_hours(1);
 
 /// Prefixes that are looked for in one query.
 const ASKED_AT_ONCE: usize = 500;
@@ -92,6 +97,24 @@ impl Job for SweepMedia {
             tracing::info!(temporary, rows, unfinished, unsaid, orphans, "swept");
         }
         Ok(())
+    }
+}
+
+/// Removes now and then, until the process is asked to stop, what accidents left in its own data folder: [`SweepMedia`] runs
+/// on one machine, and each has such a folder for itself.
+pub async fn keep_tidy(app: App) {
+    let mut ticks = tokio::time::interval(TIDY_EVERY);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            _ = ticks.tick() => {}
+            () = app.stopping.cancelled() => return,
+        }
+        match app.files.sweep_work(app.clock.now() - KEEP).await {
+            Ok(0) => {}
+            Ok(count) => tracing::info!(count, "forgotten work folders were removed"),
+            Err(error) => tracing::warn!(%error, "forgotten work folders could not be removed"),
+        }
     }
 }
 

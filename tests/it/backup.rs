@@ -3,6 +3,7 @@
 use crate::kit::{
     Browser, DATABASE_TIMEOUT, Role, TestApp, account_row, object_store, postgres_database, until,
 };
+use crate::process::lyceum;
 use lyceum::backup::restore;
 use lyceum::config::Secret;
 use lyceum::db::{Db, Write};
@@ -517,6 +518,34 @@ async fn a_backup_takes_nobodys_place_and_only_its_owner_may_read_it() {
         .filter(|name| Path::new(name).extension().is_some_and(|end| end == "part"))
         .collect();
     assert!(left.is_empty(), "{left:?}");
+}
+
+#[tokio::test]
+async fn a_backup_that_is_stopped_leaves_nothing_where_it_was_to_be() {
+    let folder = tempfile::tempdir().unwrap();
+    let made = lyceum(folder.path()).arg("migrate").output().await.unwrap();
+    said(&made, 0);
+    let stored = folder.path().join("data/files/uploads");
+    std::fs::create_dir_all(&stored).unwrap();
+    // It takes no room, and nobody would wait for the end of it.
+    let large = std::fs::File::create(stored.join("original")).unwrap();
+    large.set_len(1 << 36).unwrap();
+    let place = tempfile::tempdir().unwrap();
+    let listed = || std::fs::read_dir(place.path()).unwrap().count();
+    for signal in ["-INT", "-TERM"] {
+        let mut backup = lyceum(folder.path());
+        backup.arg("backup").arg(place.path().join("site.tar"));
+        let backup = backup.stderr(Stdio::piped()).spawn().unwrap();
+        until("it is being made", async || (listed() > 0).then_some(())).await;
+        let id = backup.id().unwrap().to_string();
+        let sent = Command::new("kill").args([signal, &id]).status().await;
+        assert!(sent.unwrap().success());
+        let ended = backup.wait_with_output().await.unwrap();
+        let told = String::from_utf8_lossy(&ended.stderr);
+        assert_eq!(ended.status.code(), Some(1), "{told}");
+        assert!(told.contains("it was stopped"), "{told}");
+        assert_eq!(listed(), 0, "{signal}");
+    }
 }
 
 #[tokio::test]

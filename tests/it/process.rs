@@ -4,6 +4,7 @@ use crate::kit::client;
 use std::net::TcpListener as StdListener;
 use std::path::Path;
 use std::process::Stdio;
+use std::time::SystemTime;
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::TcpStream;
@@ -95,6 +96,23 @@ impl Serving {
     async fn connect(&self) -> TcpStream {
         TcpStream::connect(&self.address).await.unwrap()
     }
+}
+
+#[tokio::test]
+async fn a_process_that_only_serves_removes_what_accidents_left_in_its_own_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    let work = folder.path().join("data/tmp");
+    let [old, new] = ["job-1-1-old", "job-2-1-new"].map(|name| work.join(name));
+    for path in [&old, &new] {
+        std::fs::create_dir_all(path).unwrap();
+    }
+    let handle = std::fs::File::open(&old).unwrap();
+    handle.set_modified(SystemTime::UNIX_EPOCH).unwrap();
+    let mut command = lyceum(folder.path());
+    command.args(["serve", "--no-worker"]);
+    let mut serving = serve_with(command, folder).await;
+    line_with(&mut serving.log, "forgotten work folders were removed").await;
+    assert!(!old.exists() && new.exists(), "only what was forgotten");
 }
 
 #[tokio::test]

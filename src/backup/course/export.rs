@@ -5,9 +5,9 @@ use super::document::{
 };
 use super::{COURSE, part_of};
 use crate::app::App;
-use crate::backup::BackupError;
 use crate::backup::archive::Writer;
 use crate::backup::manifest::{self, Manifest};
+use crate::backup::{self, BackupError};
 use crate::entities::{content, course, item, module, rendition, subject, upload};
 use backends::files::FilesError;
 use sea_orm::{
@@ -218,7 +218,7 @@ fn write(
     moment: &Moment,
     path: &Path,
 ) -> Result<Exported, BackupError> {
-    let mut archive = Writer::create(path)?;
+    let mut archive = Writer::create(path, &app.stopping)?;
     let text = serde_json::to_vec(&moment.document).map_err(|error| BackupError::Row {
         table: "courses",
         error,
@@ -232,7 +232,7 @@ fn write(
                 error,
             },
         };
-        let local = runtime.block_on(app.files.local(key)).map_err(fault)?;
+        let local = backup::local(app, runtime, key)?.map_err(fault)?;
         let file = File::open(local.path()).map_err(|error| fault(error.into()))?;
         archive.add_file(name.clone(), file)?;
     }

@@ -431,14 +431,20 @@ impl Files {
     /// `older_than`, and in an object store the uploads of several parts that were begun before and
     /// that no growing object needs; returns how many.
     pub async fn sweep_temporary(&self, older_than: DateTime<Utc>) -> Result<usize, FilesError> {
-        let mut folders = vec![self.0.work.clone()];
-        let mut count = 0;
-        match &self.0.backend {
-            Backend::Disk(disk) => folders.push(disk.unfinished()),
-            Backend::S3(s3) => count += s3.sweep(older_than).await?,
-        }
-        count += disk::blocking(move || disk::sweep(&folders, older_than.into())).await?;
-        Ok(count)
+        let count = match &self.0.backend {
+            Backend::Disk(disk) => {
+                let folders = [disk.unfinished()];
+                disk::blocking(move || disk::sweep(&folders, older_than.into())).await?
+            }
+            Backend::S3(s3) => s3.sweep(older_than).await?,
+        };
+        Ok(count + self.sweep_work(older_than).await?)
+    }
+
+    /// The same of the work folders alone, which each machine has for itself.
+    pub async fn sweep_work(&self, older_than: DateTime<Utc>) -> Result<usize, FilesError> {
+        let folders = [self.0.work.clone()];
+        disk::blocking(move || disk::sweep(&folders, older_than.into())).await
     }
 
     /// Whether objects and work files can be written.
