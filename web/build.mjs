@@ -47,7 +47,7 @@ const ICONS = `
   arrow-down arrow-left arrow-right arrow-up arrow-up-to-line audio-lines bell book-open braces captions check
   chevron-down chevron-left chevron-right chevron-up circle-alert circle-check circle-stop clock code copy database-zap download
   ellipsis external-link eye eye-off file file-text file-x folder gauge globe graduation-cap grip-vertical heart-pulse history hourglass
-  image info key-round languages layers layout-dashboard library link list list-checks loader-circle locate-fixed lock log-in log-out mail maximize menu message-circle minimize
+  image info key-round keyboard languages layers layout-dashboard library link list list-checks loader-circle locate-fixed lock log-in log-out mail maximize menu message-circle minimize
   messages-square monitor moon pause pencil picture-in-picture-2 play plus refresh-cw reply rotate-ccw rotate-cw scroll-text search settings shapes shield smartphone
   sun sun-moon trash-2 triangle-alert upload user user-check users video volume-2 volume-x wifi-off x activity megaphone
 `.trim().split(/\s+/);

@@ -88,7 +88,7 @@ pub struct Model {
     pub created_at: DateTimeUtc,
     /// When its state last changed.
     pub updated_at: DateTimeUtc,
-    /// How often its state was set: of two words about it, the one with the lower number is the older.
+    /// How often its state or percentage was set: of two words about it, the one with the lower number is the older.
     pub revision: i64,
 }
 

@@ -8,13 +8,16 @@ use crate::web::{headers, redirect};
 use askama::Template;
 use axum::extract::{Request, State};
 use axum::http::header::{
-    ACCEPT, AUTHORIZATION, CACHE_CONTROL, CONTENT_LENGTH, HeaderName, RETRY_AFTER, WWW_AUTHENTICATE,
+    ACCEPT, AUTHORIZATION, CACHE_CONTROL, CONTENT_LENGTH, HeaderName, REFERER, RETRY_AFTER,
+    WWW_AUTHENTICATE,
 };
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value, json};
+use std::borrow::Cow;
 use tracing::Instrument as _;
+use url::Url;
 
 /// The page of a fault: plain words, a way on, and the request id.
 #[derive(Template)]
@@ -71,10 +74,28 @@ pub fn request_id(app: &App, request: &Request) -> String {
 struct Asked {
     method: Method,
     uri: Uri,
+    /// The page from which it was asked, as its browser says.
+    from: Option<Url>,
     wants_json: bool,
     /// By a program that speaks tus, not by a page's script.
     is_tus_program: bool,
     request_id: Option<HeaderValue>,
+}
+
+impl Asked {
+    /// Where to go on after logging in. A form that was sent is not sent again: it is filled in on the page where it
+    /// stands.
+    fn page<'a>(&self, path: &'a str) -> Cow<'a, str> {
+        if matches!(self.method, Method::GET | Method::HEAD) {
+            return path.into();
+        }
+        let Some(from) = &self.from else {
+            return "/".into();
+        };
+        let query = from.query().map(|query| format!("?{query}"));
+        let page = format!("{}{}", from.path(), query.unwrap_or_default());
+        redirect::local(&page).unwrap_or("/").to_owned().into()
+    }
 }
 
 /// Gives the answer of an [`Error`] its body. Answers without one pass as they are.
@@ -82,6 +103,10 @@ pub async fn present(State(app): State<App>, request: Request, next: Next) -> Re
     let asked = Asked {
         method: request.method().clone(),
         uri: request.uri().clone(),
+        from: request
+            .headers()
+            .get(REFERER)
+            .and_then(|page| page.to_str().ok()?.parse().ok()),
         wants_json: wants_json(request.uri(), request.headers()),
         is_tus_program: is_resumable(request.headers()) && !prefers_json(request.headers()),
         request_id: request.headers().get(REQUEST_ID).cloned(),
@@ -242,12 +267,7 @@ fn problems_as_json(problems: &Problems) -> Value {
 fn as_page(app: &App, asked: &Asked, response: &Response, error: &Error) -> Response {
     let path = asked.uri.path_and_query().map_or("/", |path| path.as_str());
     if matches!(error, Error::LoginRequired) {
-        let next = if matches!(asked.method, Method::GET | Method::HEAD) {
-            path
-        } else {
-            "/"
-        };
-        return redirect::found(&redirect::login_path(next));
+        return redirect::found(&redirect::login_path(&asked.page(path)));
     }
     let shell = Shell::bare(app, path, response.extensions());
     let request_id = asked

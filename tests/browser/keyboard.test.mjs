@@ -83,6 +83,47 @@ test("the first Tab leads to a link that skips the bar, and / to the search", as
   await visitor.close();
 });
 
+test("whoever turns shortcuts off does nothing by a letter, here and on the next page", async () => {
+  const visitor = await openVisitor(browser, site.origin);
+  const page = await visitor.open("/");
+  const hasFocus = () => page.getByRole("searchbox").evaluate((field) => field === document.activeElement);
+  await enter(page, page.getByRole("button", { name: "Shortcuts: on" }));
+  await page.locator("#announcer", { hasText: "Shortcuts: off" }).waitFor({ state: "attached" });
+  await page.keyboard.press("/");
+  assert.equal(await hasFocus(), false);
+  await page.goto("/accounts/login/");
+  await page.locator("#main").focus();
+  await page.keyboard.press("/");
+  assert.equal(await hasFocus(), false);
+  await page.getByRole("button", { name: "Shortcuts: off" }).click();
+  await page.keyboard.press("/");
+  assert.equal(await hasFocus(), true);
+  await visitor.close();
+});
+
+test("arrows go through the ways to sort, and only Enter or the button leads to another page", async () => {
+  const teacher = await teach(browser, site, "sorting");
+  await teacher.addCourse({ title: "To be sorted", slug: "to-be-sorted", subject: 3 });
+  const page = await teacher.open("/");
+  const sort = page.getByRole("combobox", { name: "Sort" });
+  const button = page.getByRole("button", { name: "Sort" });
+  assert.equal(await button.isVisible(), false);
+  await tabTo(page, sort);
+  await page.keyboard.press("ArrowDown");
+  await button.waitFor();
+  assert.equal(await sort.inputValue(), "title");
+  assert.equal(new URL(page.url()).search, "");
+  await page.keyboard.press("Enter");
+  await page.waitForURL(/sort=title/);
+  await tabTo(page, sort);
+  await page.keyboard.press("ArrowUp");
+  await enter(page, button);
+  await page.waitForURL(/sort=newest/);
+  await sort.selectOption({ label: "Title" });
+  await page.waitForURL(/sort=title/);
+  await teacher.close();
+});
+
 test("by keyboard a newcomer registers, enrolls, plays the film, marks it done and logs out", async () => {
   const teacher = await teach(browser, site, "tomas");
   const course = await teacher.addCourse({ title: "How Strings Sing", slug: "how-strings-sing", subject: 3 });
@@ -113,6 +154,11 @@ test("by keyboard a newcomer registers, enrolls, plays the film, marks it done a
   const before = await page.evaluate(() => document.querySelector("video").currentTime);
   await page.keyboard.press("l");
   await page.waitForFunction((from) => document.querySelector("video").currentTime >= from + 9, before);
+  // Outside of the player letters do as much, unless shortcuts are turned off, on whatever page.
+  const isMuted = () => page.evaluate(() => document.querySelector("video").muted);
+  await page.locator("#main").focus();
+  await page.keyboard.press("m");
+  assert.equal(await isMuted(), true);
   await enter(page, page.getByRole("button", { name: "Mark as done" }));
   await page.getByRole("button", { name: /^Done/ }).waitFor();
   await page.locator("#announcer", { hasText: "Marked as done" }).waitFor({ state: "attached" });

@@ -124,6 +124,43 @@ test("a page that was longer on its way than the news takes nothing back", async
   await teacher.context.close();
 });
 
+test("of two pages that were asked for the newer is shown, whichever comes first", async () => {
+  const teacher = await teach(browser, site, "two-pages");
+  const course = await teacher.addCourse({ title: "Order", slug: "two-pages" });
+  const module = await teacher.addModule(course, "One");
+  await close();
+  const page = await teacher.open(`/course/module/${module}/`);
+  const asked = [];
+  const gates = [0, 1].map((number) => {
+    const gate = {};
+    gate.isAsked = new Promise((resolve) => (asked[number] = resolve));
+    gate.isOpen = new Promise((resolve) => (gate.open = resolve));
+    return gate;
+  });
+  let times = 0;
+  await page.route(`**/course/module/${module}/`, async (route) => {
+    const number = times;
+    times += 1;
+    if (!gates[number]) return route.continue();
+    const response = await route.fetch();
+    asked[number]();
+    await gates[number].isOpen;
+    return route.fulfill({ response });
+  });
+  // The first is asked for when the file has arrived, the second when it is ready.
+  await dropFiles(page.locator("form.drop"), [await shelf.film("bow.mp4", 1)], "video/mp4");
+  await gates[0].isAsked;
+  await open();
+  await gates[1].isAsked;
+  for (const gate of gates) {
+    const came = page.waitForResponse((answer) => answer.url() === page.url());
+    gate.open();
+    await came;
+  }
+  await page.locator('.file-card[data-state="ready"] img').waitFor();
+  await teacher.context.close();
+});
+
 test("a card whose film became ready while the site was out of reach gets its picture as soon as it is back", async () => {
   let isBack = false;
   const { teacher, page } = await withOutlineAskedAgain("out-of-reach", (route) =>

@@ -3,6 +3,7 @@
 use crate::kit::{Browser, PASSWORD, Role, TestApp, until};
 use lyceum::accounts;
 use lyceum::entities::{session, user};
+use reqwest::Method;
 use sea_orm::{ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter};
 
 const REGISTER: &str = "/students/register/";
@@ -314,6 +315,27 @@ async fn the_cookies_are_kept_from_scripts_other_sites_and_plain_http() {
 }
 
 #[tokio::test]
+async fn whoever_sends_a_form_after_her_session_has_ended_comes_back_to_its_page() {
+    let site = TestApp::start().await;
+    let maya = site.login_as("maya", Role::Student).await;
+    site.wait_seconds(14 * 24 * 3600);
+    let token = maya.cookie("csrftoken").unwrap();
+    let sent = async |from: &str| {
+        let request = maya.request(Method::POST, "/accounts/profile/");
+        let request = request.header("Referer", format!("{}{from}", maya.url()));
+        let page = maya.send(request.form(&[("csrfmiddlewaretoken", &token)]));
+        page.await.expect(302).location()
+    };
+    for (from, next) in [
+        ("/accounts/profile/", "/accounts/profile/"),
+        ("/course/x/?page=2&a=b", "/course/x/?page=2%26a=b"),
+        ("//evil.example/", "/"),
+    ] {
+        assert_eq!(sent(from).await, format!("/accounts/login/?next={next}"));
+    }
+}
+
+#[tokio::test]
 async fn a_session_ends_after_fourteen_days_by_the_clock() {
     let site = TestApp::start().await;
     let maya = site.login_as("maya", Role::Student).await;
@@ -465,7 +487,7 @@ async fn the_switch_in_the_footer_keeps_the_theme() {
     let maya = site.login_as("maya", Role::Student).await;
     let token = maya.cookie("csrftoken").unwrap();
     let by_script = maya
-        .request(reqwest::Method::POST, "/accounts/theme/")
+        .request(Method::POST, "/accounts/theme/")
         .header("X-CSRFToken", token)
         .header("X-Requested-With", "XMLHttpRequest")
         .form(&[("theme", "dark")]);

@@ -112,3 +112,27 @@ export function showFault(words) {
   banner.append(icon("circle-alert"), element("p", "", words), close);
   region?.prepend(banner);
 }
+
+/**
+ * Selects that go at once when something is picked (sorting); their button is for those without a script. Arrows and letters
+ * change a list that is closed as they go through it: then the button, or Enter, goes (WCAG 2.2, 3.2.2).
+ */
+export function goAtOnce(within) {
+  for (const select of within.querySelectorAll("select[data-go]")) {
+    const button = select.form.querySelector("button[type=submit]");
+    let isGoneThrough = false;
+    let isOther = false;
+    const go = () => select.form.requestSubmit();
+    if (button) button.hidden = true;
+    select.addEventListener("pointerdown", () => (isGoneThrough = false));
+    select.addEventListener("keydown", ({ key }) => {
+      isGoneThrough = key !== "Enter";
+      if (key === "Enter" && isOther) go();
+    });
+    select.addEventListener("change", () => {
+      isOther = true;
+      if (!isGoneThrough) go();
+      else if (button) button.hidden = false;
+    });
+  }
+}

@@ -1,8 +1,8 @@
 // The library: rows that are drawn anew when their file is ready, files chosen together, and uploads that go on.
 
-import { announce, element, icon } from "./common.js";
+import { announce, element, goAtOnce, icon } from "./common.js";
 import { onEvent } from "./events.js";
-import { isOlder, setState } from "./teach-live.js";
+import { isOlder, setState, tellAgain } from "./teach-live.js";
 import { size } from "./words.js";
 
 /** The page as the site draws it now; nothing when it cannot be had. */
@@ -41,7 +41,9 @@ async function drawRow(id) {
   if (row.querySelector("details[open]")) return;
   const [shown, fresh] = [document, page].map((each) => each?.getElementById(`file-${Number(id)}`));
   // A page that was longer on its way than the next tells what is over.
-  if (shown && fresh && !isOlder(fresh.dataset.revision, shown.dataset.revision)) swap(shown, fresh);
+  if (!shown || !fresh || isOlder(fresh.dataset.revision, shown.dataset.revision)) return;
+  swap(shown, fresh);
+  tellAgain(id);
 }
 
 /** What changes with a new file; the form between them stays, since something may be being typed there. */
@@ -55,15 +57,13 @@ async function drawList() {
   const isListed = (part) => document.querySelector(part) && page.querySelector(part);
   const parts = LISTED.every(isListed) ? LISTED : ["#files"];
   for (const part of parts) swap(document.querySelector(part), page.querySelector(part));
-  if (parts !== LISTED) goAtOnce();
-}
-
-/** Selects that were not there when the page was loaded go at once, too. */
-function goAtOnce() {
-  for (const select of document.querySelectorAll("#files select[data-go]")) {
-    select.form.querySelector("button[type=submit]").hidden = true;
-    select.addEventListener("change", () => select.form.requestSubmit());
+  for (const row of document.querySelectorAll(".file-row")) {
+    const { uploadId: id, state } = row.dataset;
+    tellAgain(id);
+    if (row.dataset.state !== state) drawRow(id);
   }
+  // Selects that were not there when the page was loaded go at once, too.
+  if (parts !== LISTED) goAtOnce(document.querySelector("#files"));
 }
 
 onEvent("upload", ({ id, state }) => {

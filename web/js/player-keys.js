@@ -48,7 +48,7 @@ export function listenForKeys(player) {
     if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
     const inside = box.contains(event.target);
     const on = event.target.closest?.("a, button, input, select, textarea, summary, [contenteditable]");
-    if (!inside && (latest !== media || on)) return;
+    if (!inside && (latest !== media || on || document.documentElement.dataset.shortcuts === "off")) return;
     // Outside the player arrows scroll and space pages down; a focused button takes space, a slider its arrows.
     if (!inside && /^( |Arrow.*|Home|End)$/.test(event.key)) return;
     if (event.key === " " && event.target.closest("button")) return;

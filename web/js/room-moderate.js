@@ -57,10 +57,7 @@ export class Moderation {
     const minutes = Number(this.#dialog.returnValue);
     const person = this.#person;
     if (this.#dialog.returnValue === "" || Number.isNaN(minutes)) return;
-    if (this.#tell({ type: "mute", user_id: person.id, minutes })) {
-      announce(minutes > 0 ? `${person.name} is muted` : `${person.name} can write again`);
-      return;
-    }
+    // Not over the socket, which answers a refusal and nothing else.
     try {
       await post(this.#dialog.dataset.action, { user_id: String(person.id), minutes: String(minutes) });
       announce(minutes > 0 ? `${person.name} is muted` : `${person.name} can write again`);

@@ -1,6 +1,6 @@
 // Every page loads this module. Nothing here is needed to read, register, log in or send a form.
 
-import { announce, post, setIcon } from "./common.js";
+import { announce, goAtOnce, post, setIcon } from "./common.js";
 import { forgetDraft } from "./draft.js";
 import { startEvents } from "./events.js";
 
@@ -39,13 +39,42 @@ function themeSwitch() {
   show();
 }
 
-/** "/" goes to the search field, unless something is being typed. */
+/**
+ * Keys of one letter that hold anywhere on a page can be turned off (WCAG 2.2, 2.1.4): whoever speaks to the computer, or whose
+ * hand is not steady, presses them without meaning to. Kept on this device; pages without a footer know it too.
+ */
+function keysSwitch() {
+  const { dataset } = document.documentElement;
+  const button = document.querySelector(".keys-switch");
+  const show = (state) => {
+    dataset.shortcuts = state;
+    if (button) button.querySelector("span").textContent = `Shortcuts: ${state}`;
+  };
+  let kept = null;
+  try {
+    kept = localStorage.getItem("lyceum-shortcuts");
+  } catch {
+    // Storage may be forbidden; the choice then lasts as long as the page.
+  }
+  show(kept === "off" ? "off" : "on");
+  button?.addEventListener("click", () => {
+    show(dataset.shortcuts === "off" ? "on" : "off");
+    announce(button.textContent);
+    try {
+      localStorage.setItem("lyceum-shortcuts", dataset.shortcuts);
+    } catch {
+      // As above.
+    }
+  });
+}
+
+/** "/" goes to the search field, unless something is being typed or such keys are turned off. */
 function searchKey() {
   const field = document.querySelector("#search input");
   if (!field) return;
   document.addEventListener("keydown", (event) => {
     const typing = event.target.closest?.("input, textarea, select, [contenteditable]");
-    if (event.key !== "/" || typing || event.ctrlKey || event.metaKey || event.altKey) return;
+    if (event.key !== "/" || typing || document.documentElement.dataset.shortcuts === "off" || event.ctrlKey || event.metaKey || event.altKey) return;
     event.preventDefault();
     location.hash = "";
     field.focus();
@@ -112,14 +141,6 @@ function focusFirstFault() {
   }
 }
 
-/** Selects that go at once (sorting); their button is for those without a script. */
-function goAtOnce() {
-  for (const select of document.querySelectorAll("select[data-go]")) {
-    select.form.querySelector("button[type=submit]")?.setAttribute("hidden", "");
-    select.addEventListener("change", () => select.form.requestSubmit());
-  }
-}
-
 /** Buttons that copy a text, such as the request id of a fault page. */
 function copying() {
   if (!navigator.clipboard) return;
@@ -156,11 +177,12 @@ function sendOnce() {
 }
 
 themeSwitch();
+keysSwitch();
 searchKey();
 menus();
 showPassword();
 focusFirstFault();
-goAtOnce();
+goAtOnce(document);
 copying();
 sendOnce();
 forgetDraft();

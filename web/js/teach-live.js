@@ -66,22 +66,29 @@ async function stateOf(shown) {
 const told = new Map();
 
 /**
- * Takes what the site draws there, with its menu and picture, in place of `shown`; as soon as the site can be reached. False
- * when it draws no such thing.
+ * Takes what the site draws there, with its menu and picture, in place of what `selector` finds, or `shown`; as soon as the
+ * site can be reached. False when it draws no such thing.
  */
 export async function redraw(shown, selector) {
-  const id = Number(shown.dataset.uploadId);
-  told.delete(id);
   const page = await freshPage();
-  if (page === null) shown.dataset.undrawn = "";
-  else if (!replace(shown, page.querySelector(selector))) return false;
-  // What was told while the page was on its way is newer than the page.
-  if (told.has(id)) show(told.get(id));
+  // Another page may have been quicker.
+  const now = shown.isConnected ? shown : document.querySelector(selector);
+  if (!now) return true;
+  if (page === null) now.dataset.undrawn = "";
+  else if (!replace(now, page.querySelector(selector))) return false;
+  tellAgain(now.dataset.uploadId);
   return true;
 }
 
+/** What was told while a page was on its way may be newer than the page. */
+export function tellAgain(id) {
+  if (told.has(Number(id))) show(told.get(Number(id)));
+}
+
+/** Puts the site's drawing in place of `shown`, unless it is older. False when there is none. */
 function replace(shown, drawn) {
   if (!drawn) return false;
+  if (isOlder(drawn.dataset.revision, shown.dataset.revision)) return true;
   const focused = shown.contains(document.activeElement);
   shown.replaceWith(document.adoptNode(drawn));
   if (focused) drawn.querySelector("a, button, summary")?.focus();
@@ -117,8 +124,9 @@ async function readAgain() {
   for (const shown of asked) {
     const id = Number(shown.dataset.uploadId);
     const drawn = page.querySelector(`[data-upload-id="${id}"]`);
-    if ("undrawn" in shown.dataset && drawn && !isOlder(drawn.dataset.revision, shown.dataset.revision)) {
-      replace(shown, drawn);
+    if ("undrawn" in shown.dataset) {
+      delete shown.dataset.undrawn;
+      if (!replace(shown, drawn)) offerReload(shown);
       continue;
     }
     if (!drawn) {
