@@ -161,6 +161,28 @@ test("of two pages that were asked for the newer is shown, whichever comes first
   await teacher.context.close();
 });
 
+test("a file that has arrived can be stopped, although news of it came before its page", async () => {
+  const teacher = await teach(browser, site, "stoppable");
+  const course = await teacher.addCourse({ title: "Order", slug: "stoppable" });
+  const module = await teacher.addModule(course, "One");
+  await close();
+  const page = await teacher.open(`/course/module/${module}/`);
+  let isOld = true;
+  await page.route(`**/course/module/${module}/`, async (route) => {
+    if (!isOld) return route.continue();
+    isOld = false;
+    // The page as it was before the worker had the file.
+    const response = await route.fetch();
+    const text = (await response.text()).replace(/data-revision="\d+"/, 'data-revision="-1"');
+    return route.fulfill({ response, body: text });
+  });
+  await dropFiles(page.locator("form.drop"), [await shelf.film("bow.mp4", 1)], "video/mp4");
+  await card(page, "bow").getByRole("button", { name: "Stop: bow" }).waitFor();
+  await open();
+  await page.locator('.file-card[data-state="ready"] img').waitFor();
+  await teacher.context.close();
+});
+
 test("a card whose film became ready while the site was out of reach gets its picture as soon as it is back", async () => {
   let isBack = false;
   const { teacher, page } = await withOutlineAskedAgain("out-of-reach", (route) =>

@@ -85,10 +85,9 @@ export function tellAgain(id) {
   if (told.has(Number(id))) show(told.get(Number(id)));
 }
 
-/** Puts the site's drawing in place of `shown`, unless it is older. False when there is none. */
+/** Puts the site's drawing, with all that can be done, in place of `shown`. False when there is none. */
 function replace(shown, drawn) {
   if (!drawn) return false;
-  if (isOlder(drawn.dataset.revision, shown.dataset.revision)) return true;
   const focused = shown.contains(document.activeElement);
   shown.replaceWith(document.adoptNode(drawn));
   if (focused) drawn.querySelector("a, button, summary")?.focus();
@@ -126,7 +125,8 @@ async function readAgain() {
     const drawn = page.querySelector(`[data-upload-id="${id}"]`);
     if ("undrawn" in shown.dataset) {
       delete shown.dataset.undrawn;
-      if (!replace(shown, drawn)) offerReload(shown);
+      if (replace(shown, drawn)) tellAgain(id);
+      else offerReload(shown);
       continue;
     }
     if (!drawn) {
