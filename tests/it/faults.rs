@@ -51,17 +51,20 @@ impl Job for Ring {
     }
 }
 
-async fn ring(site: &TestApp) {
+/// Puts it in line.
+pub async fn ring(site: &TestApp) {
     let mut write = site.app.write().await.unwrap();
     jobs::enqueue(&site.app, &mut write, &Ring).await.unwrap();
     write.commit().await.unwrap();
 }
 
-async fn rung() {
+/// Returns once it was done.
+pub async fn rung() {
     RUNG.acquire().await.unwrap().forget();
 }
 
-fn work(site: &TestApp) -> JoinHandle<()> {
+/// Works as a process does, at this job alone.
+pub fn work(site: &TestApp) -> JoinHandle<()> {
     let registry = Arc::new(RegistryBuilder::default().job::<Ring>().build());
     tokio::spawn(jobs::work(site.app.clone(), registry))
 }

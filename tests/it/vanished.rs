@@ -2,18 +2,15 @@
 //! what was asked of it is never answered. Only PostgreSQL is somewhere else.
 
 mod on_postgres {
+    use crate::faults::{ring, rung, work};
     use crate::kit::{self, Line, Role, Socket, TestApp, until};
     use lyceum::entities::user;
-    use lyceum::jobs::{self, Job, JobContext, JobError, RegistryBuilder};
     use sea_orm::{
         ActiveModelTrait as _, ActiveValue::Set, ConnectionTrait as _, DatabaseTransaction,
         DbBackend, EntityTrait as _, Statement, TransactionTrait as _,
     };
-    use serde::{Deserialize, Serialize};
     use serde_json::{Value, json};
-    use std::sync::Arc;
     use std::time::Duration;
-    use tokio::sync::Semaphore;
 
     const NOT_REACHED: &str = "The site cannot reach its database right now.";
     const BUSY: &str = "The site is busy with other changes right now.";
@@ -176,34 +173,14 @@ mod on_postgres {
         assert_eq!(told["lines"].as_array().unwrap().len(), 1, "{told}");
     }
 
-    /// A job that rings.
-    #[derive(Serialize, Deserialize)]
-    struct Ring;
-
-    static RUNG: Semaphore = Semaphore::const_new(0);
-
-    impl Job for Ring {
-        const KIND: &'static str = "test_ring";
-
-        async fn run(self, _: JobContext) -> Result<(), JobError> {
-            RUNG.add_permits(1);
-            Ok(())
-        }
-    }
-
     #[tokio::test]
     async fn a_worker_takes_jobs_again() {
         let two = Two::start().await;
         let held = two.hold("jobs").await;
-        let registry = RegistryBuilder::default().job::<Ring>().build();
-        let working = tokio::spawn(jobs::work(two.second.app.clone(), Arc::new(registry)));
+        let working = work(&two.second);
         two.vanish(held).await;
-        let mut write = two.site.app.write().await.unwrap();
-        jobs::enqueue(&two.site.app, &mut write, &Ring)
-            .await
-            .unwrap();
-        write.commit().await.unwrap();
-        RUNG.acquire().await.unwrap().forget();
+        ring(&two.site).await;
+        rung().await;
         assert!(!working.is_finished(), "the worker lives");
     }
 
